@@ -1,0 +1,124 @@
+"""`train.py`: train on a data set, score the test split, leave a model folder and a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tagger.config import ModelConfig, from_mapping
+from tagger.corpus.source import DataConfig, Split, load_splits
+from tagger.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from tagger.training.run import Outcome
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    try:
+        from tagger.commands import hydra_entry
+
+        return hydra_entry.run("train", _task, sys.argv[1:] if arguments is None else arguments)
+    except UserError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+
+
+def _task(config: DictConfig) -> None:
+    """One job: settings checked, splits read, model trained, saved and scored."""
+    from tagger.commands import hydra_entry
+    from tagger.training.config import OptimConfig
+    from tagger.training.run import claim_run_dir, train
+
+    settings = hydra_entry.settings_of(config)
+    run_dir = hydra_entry.output_folder()
+    leader = int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    data = DataConfig.from_mapping(settings["data"])
+    model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
+    optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
+    make_optimizer = hydra_entry.partial(config.optim.optimizer)
+    make_trainer = hydra_entry.partial(config.trainer, **_progress_bar(settings["trainer"]))
+    if leader:
+        claim_run_dir(run_dir, settings["resume"])
+    splits = load_splits(data)
+    if leader:
+        _describe(splits)
+        hydra_entry.save_config(config, run_dir / "config.yaml")
+    outcome = train(
+        splits,
+        data=data,
+        model=model,
+        optim=optim,
+        make_trainer=make_trainer,
+        make_optimizer=make_optimizer,
+        run_dir=run_dir,
+        seed=settings["seed"],
+        resume=settings["resume"],
+        init_from=Path(settings["init_from"]) if settings["init_from"] else None,
+    )
+    if leader:
+        _finish(outcome, splits, data, settings, run_dir)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+
+
+def _progress_bar(trainer: dict[str, Any]) -> dict[str, bool]:
+    shown = trainer.get("enable_progress_bar")
+    return {"enable_progress_bar": sys.stderr.isatty() if shown is None else shown}
+
+
+def _describe(splits: dict[str, Split]) -> None:
+    """Say what was read."""
+    for split in splits.values():
+        tokens = sum(map(len, split.sentences))
+        print(f"{split.name}: {len(split.sentences):,} sentences, {tokens:,} tokens, tags {split.scheme.value}")
+        for report in split.reports:
+            print(f"  {report.summary()}")
+        for note in split.notes:
+            print(f"  {note}")
+    sys.stdout.flush()
+
+
+def _finish(
+    outcome: Outcome, splits: dict[str, Split], data: DataConfig, settings: dict[str, Any], run_dir: Path
+) -> None:
+    """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
+    from tagger.commands.card import model_card
+    from tagger.evaluation.model import evaluate
+    from tagger.evaluation.report import write_report
+    from tagger.files import written_whole
+    from tagger.inference.tagger import load
+
+    folder, model_dir = outcome.folder, run_dir / "model"
+    folder.save(model_dir, model_card(outcome, splits, data, settings["seed"], None))
+    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.name})
+    report = write_report(run_dir / "report", found.report, splits["test"].sentences, found.predicted)
+    with written_whole(model_dir / "README.md") as stream:
+        stream.write(model_card(outcome, splits, data, settings["seed"], report))
+    print(report.as_table())
+    for warning in report.warnings:
+        print(f"warning: {warning}")
+    print(
+        f"\n{'stopped by Ctrl-C after' if outcome.interrupted else 'trained'} {outcome.epochs} epochs in "
+        f"{outcome.seconds:.0f} s; {outcome.score_name} {outcome.score:.4f}, "
+        f"test {report.scores.headline_name} {report.scores.headline:.4f}"
+    )
+    print(f"model:  {model_dir}\nreport: {run_dir / 'report' / 'report.md'}")
+    if not outcome.interrupted:
+        point_latest(run_dir)
+
+
+def point_latest(run_dir: Path, link: Path = Path("runs/latest")) -> None:
+    """Make `runs/latest` point at a finished run, wherever it lies."""
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        temporary = link.with_name(f".latest.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(run_dir.resolve(), link.parent.resolve()), target_is_directory=True)
+        temporary.replace(link)
+    except OSError as error:
+        print(f"warning: {link} was not moved to this run: {error.strerror or error}", file=sys.stderr)

@@ -1,0 +1,232 @@
+"""What shapes a model: dataclasses with checked fields, the same in Hydra's configuration and in a model folder."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union
+
+from tagger.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordEmbedding:
+    """A trained vector per word of the training split.
+
+    Attributes:
+        size: width of the vector.
+        min_count: words rarer than this in the training split have no vector of their own (they share UNK's).
+        lowercase: look words up in lower case.
+        unk_probability: in training, a word seen once becomes UNK with this probability, one seen n times with
+            probability p/n, so that UNK's vector learns what rare words are like.
+        dropout: share of the vector's elements zeroed in training.
+    """
+
+    size: int = 100
+    min_count: int = 1
+    lowercase: bool = True
+    unk_probability: float = 0.5
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharacterEmbedding:
+    """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016).
+
+    Attributes:
+        size: width of a character's vector.
+        filters: number of convolution filters, the width of the result.
+        kernel: characters that a filter sees at once; odd.
+        max_length: of a longer word the first and last characters are kept, this many in all.
+        dropout: share of a character vector's elements zeroed in training.
+    """
+
+    size: int = 30
+    filters: int = 50
+    kernel: int = 3
+    max_length: int = 40
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeEmbedding:
+    """A trained vector per word shape (`Xxxx`, `dd`, `XX-d`), runs of one class cut to two."""
+
+    size: int = 16
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffixEmbedding:
+    """A trained vector per prefix and per suffix of each length, concatenated.
+
+    Attributes:
+        size: width of one affix's vector.
+        lengths: lengths in characters; a word shorter than a length is its own affix.
+        min_count: affixes rarer than this among the training split's words share UNK's vector.
+        dropout: share of the vectors' elements zeroed in training.
+    """
+
+    size: int = 16
+    lengths: tuple[int, ...] = (2, 3)
+    min_count: int = 2
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingsConfig:
+    """The stack of embeddings, concatenated in this order; None leaves an entry out.
+
+    Attributes:
+        dropout: share of the concatenated vector's elements zeroed in training.
+        word_dropout: share of tokens whose whole vector is zeroed in training.
+    """
+
+    word: WordEmbedding | None = field(default_factory=WordEmbedding)
+    characters: CharacterEmbedding | None = field(default_factory=CharacterEmbedding)
+    shape: ShapeEmbedding | None = field(default_factory=ShapeEmbedding)
+    affixes: AffixEmbedding | None = field(default_factory=AffixEmbedding)
+    dropout: float = 0.5
+    word_dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """A packed bidirectional GRU.
+
+    Attributes:
+        hidden_size: hidden units H per direction; the encoder gives 2H values per token.
+        layers: number of layers.
+        dropout: share of elements zeroed in training between layers and after the last.
+    """
+
+    hidden_size: int = 128
+    layers: int = 1
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """From emissions to tags.
+
+    Attributes:
+        kind: `crf` (linear chain, with transitions) or `softmax` (each token for itself; decoding is still legal).
+        scheme: tag scheme the model works in; scores and output are the same sentences' spans either way.
+    """
+
+    kind: Literal["crf", "softmax"] = "crf"
+    scheme: Literal["iob2", "bioes"] = "bioes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The whole model: embeddings, encoder, decoder."""
+
+    embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+    def __post_init__(self) -> None:
+        embeddings = self.embeddings
+        if not any((embeddings.word, embeddings.characters, embeddings.shape, embeddings.affixes)):
+            raise UserError("embeddings: every entry is null; keep at least one of word, characters, shape, affixes")
+        if embeddings.characters and embeddings.characters.kernel % 2 == 0:
+            raise UserError(f"embeddings.characters.kernel: must be odd, not {embeddings.characters.kernel}")
+        _check_ranges(self, "")
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, as written to `config.json`."""
+        return typing.cast(dict[str, Any], _plain(asdict(self)))
+
+
+def from_mapping(kind: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
+    """Build a config dataclass from nested mappings, checking every key and type.
+
+    Args:
+        kind: the dataclass.
+        mapping: values by field name; missing fields take their defaults.
+        where: dotted path of `mapping`, for messages.
+
+    Raises:
+        UserError: an unknown key or a value of the wrong type, by its dotted name.
+    """
+    if not isinstance(mapping, Mapping):
+        raise UserError(f"{where or 'config'}: expected a mapping, got {mapping!r}")
+    hints = typing.get_type_hints(kind)
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise UserError(f"{_join(where, str(key))}: no such setting; {hint}")
+    missing = [
+        name
+        for name, entry in known.items()
+        if name not in mapping and entry.default is MISSING and entry.default_factory is MISSING
+    ]
+    if missing:
+        raise UserError(f"{_join(where, missing[0])}: missing; set it")
+    return kind(**{key: _checked(hints[key], value, _join(where, str(key))) for key, value in mapping.items()})
+
+
+def _checked(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the annotated type `hint`; lists become tuples, whole numbers become floats where asked for."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        alternatives = [argument for argument in arguments if argument is not type(None)]
+        for alternative in alternatives[:-1]:
+            try:
+                return _checked(alternative, value, where)
+            except UserError:
+                continue
+        return _checked(alternatives[-1], value, where)
+    if origin is Literal:
+        if value not in arguments:
+            raise UserError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise UserError(f"{where}: expected a list, got {value!r}")
+        return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
+    if is_dataclass(hint):
+        return from_mapping(typing.cast(type, hint), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise UserError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value
+
+
+def _check_ranges(config: Any, where: str) -> None:
+    """Sizes are positive; dropouts and probabilities lie in [0, 1)."""
+    for entry in fields(config):
+        value, name = getattr(config, entry.name), _join(where, entry.name)
+        if is_dataclass(value):
+            _check_ranges(value, name)
+        elif isinstance(value, float) and not 0 <= value < 1 and entry.name != "unk_probability":
+            raise UserError(f"{name}: must lie in [0, 1), not {value}")
+        elif isinstance(value, float) and not 0 <= value <= 1:
+            raise UserError(f"{name}: must lie in [0, 1], not {value}")
+        elif isinstance(value, int) and not isinstance(value, bool) and value < 1:
+            raise UserError(f"{name}: must be at least 1, not {value}")
+        elif isinstance(value, tuple) and (not value or min(value) < 1):
+            raise UserError(f"{name}: must be one or more whole numbers from 1, not {list(value)}")
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(element) for element in value]
+    return value

@@ -1,0 +1,90 @@
+"""The settings of a data set, `data.*`, as `conf/data/` presets and the command line give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tagger.config import from_mapping
+from tagger.corpus.columns import Separator
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRanges:
+    """Splits of one corpus by the running numbers of its documents: `1-100`, `101-120`, `121-`."""
+
+    train: str
+    dev: str
+    test: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where a data set is and how it is read. `conf/data/base.yaml` lists the same settings with a line on each.
+
+    Attributes:
+        name: what messages call it.
+        format: how it is written.
+        language: ISO 639-1 code of its language.
+        origin: address of the people who publish it; a preset that has one needs `dir` or `path`.
+        domain: which of a data set's parts to read, where it has several.
+        dir: folder that `train`, `dev` and `test` are relative to; without one they are to the working directory.
+        bundled: folder of the data this package brings along, used where `dir` is not set.
+        train, dev, test: files; folders for `parallel`; names of splits for `huggingface`.
+        path: Hub id or folder of a Hugging Face data set; for other formats the source where `dir` is not set.
+        subset, revision: the Hub's configuration name, and branch, tag or commit.
+        scheme: how tags mark spans; `auto` detects it.
+        on_error: at a malformed line `stop`, or `skip` its sentence.
+        tokenizer: for running text.
+        token_column, tag_column, separator, comment_prefix: of column files; the columns also of CoNLL-U.
+        token_file, tag_file: of `parallel`, in the folder that a split names, or appended to its name.
+        token_field, tag_field, text_field: of records; None takes the usual names.
+        tag_names: what number n stands for, where tags are numbers.
+        documents: splits by document number instead of by file.
+        dev_fraction, test_fraction, split_seed: how a missing split is drawn from train.
+    """
+
+    name: str = "data"
+    format: Literal["columns", "conllu", "parallel", "jsonl", "labelstudio", "huggingface"] = "columns"
+    language: str | None = None
+    origin: str | None = None
+    domain: str | None = None
+    dir: str | None = None
+    bundled: str | None = None
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    path: str | None = None
+    subset: str | None = None
+    revision: str | None = None
+    scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io", "plain"] = "auto"
+    on_error: Literal["stop", "skip"] = "stop"
+    tokenizer: str = "syntok"
+    token_column: int = 0
+    tag_column: int = -1
+    separator: Separator = "auto"
+    comment_prefix: str | None = None
+    token_file: str = "seq.in"
+    tag_file: str = "seq.out"
+    token_field: str | None = None
+    tag_field: str | None = None
+    text_field: str | None = None
+    tag_names: tuple[str, ...] | None = None
+    documents: DocumentRanges | None = None
+    dev_fraction: float = 0.1
+    test_fraction: float = 0.1
+    split_seed: int = 1
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> DataConfig:
+        """Build it from plain values by name.
+
+        Raises:
+            UserError: an unknown setting or a value of the wrong type, by its dotted name.
+        """
+        return from_mapping(cls, mapping, "data")
+
+    def named_split(self, split: str) -> str | None:
+        """The file, folder or split name given for `train`, `dev` or `test`."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}[split]

@@ -1,0 +1,51 @@
+"""The sentence: what every reader gives and every writer takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """A labelled stretch of tokens, half-open: tokens `start` to `end - 1`."""
+
+    start: int
+    end: int
+    label: str
+
+
+class Entity(NamedTuple):
+    """A labelled stretch of text, half-open: `text` is characters `start` to `end - 1` of the text it was found in."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+
+
+@dataclass(slots=True)
+class Sentence:
+    """Tokens with what is known of them.
+
+    Attributes:
+        tokens: the T words, unchanged.
+        tags: T tags as read, in whatever scheme the source has; None where the source has none.
+        text: the running text that `offsets` count in; None where only tokens are known.
+        offsets: T half-open character spans, `text[start:end] == token`.
+        document: the id of the document the sentence stands in, where marked.
+        place: where it was read, as `file:line`, for messages.
+    """
+
+    tokens: list[str]
+    tags: list[str] | None = None
+    text: str | None = None
+    offsets: list[tuple[int, int]] | None = None
+    document: str | None = None
+    place: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        assert self.tags is None or len(self.tags) == len(self.tokens)
+        assert self.offsets is None or len(self.offsets) == len(self.tokens)
+
+    def __len__(self) -> int:
+        return len(self.tokens)

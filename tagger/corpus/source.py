@@ -1,0 +1,132 @@
+"""Data sets in: the sentences of a split, its tag scheme, and the account of how it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from tagger.corpus.dataconfig import DataConfig, DocumentRanges
+from tagger.corpus.reading import ReadReport
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.splits import TRAIN, cut_by_document, split_by_range, split_off
+from tagger.corpus.stores import Store, bundled_data_folder, open_store
+from tagger.errors import UserError
+
+__all__ = ["SPLITS", "DataConfig", "DocumentRanges", "Split", "bundled_data_folder", "load_split", "load_splits"]
+
+SplitName = Literal["train", "dev", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
+
+
+@dataclass
+class Split:
+    """A split as it was read.
+
+    Attributes:
+        name: `train`, `dev` or `test`.
+        sentences: with tags as read, at least one.
+        scheme: how the tags mark spans, or PLAIN.
+        reports: the accounts of what was read; `load_splits` lists one that several splits share with the first.
+        notes: what else a reader of results should know, a line each.
+    """
+
+    name: str
+    sentences: list[Sentence]
+    scheme: Scheme
+    reports: list[ReadReport]
+    notes: list[str] = field(default_factory=list)
+
+
+def load_split(config: DataConfig, split: SplitName) -> Split:
+    """Load one split, exactly as `load_splits` would, reading no more than it needs.
+
+    Raises:
+        UserError: it is not there, malformed (with `on_error=stop`), or without sentences or tags.
+    """
+    return _load(config, (split,))[split]
+
+
+def load_splits(config: DataConfig) -> dict[str, Split]:
+    """Load `train`, `dev` and `test`; a missing dev or test split is drawn from train, and its notes say so.
+
+    Raises:
+        UserError: as for `load_split`, or one split has plain tags and another one spans.
+    """
+    splits = _load(config, SPLITS)
+    schemes = {name: split.scheme for name, split in splits.items()}
+    if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
+        found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
+        raise UserError(f"data={config.name}: tags mark spans in some splits only ({found}); set data.scheme")
+    told: set[int] = set()
+    for split in splits.values():
+        split.reports = [report for report in split.reports if id(report) not in told]
+        told.update(map(id, split.reports))
+    return splits
+
+
+def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
+    store = open_store(config)
+    missing = [split for split in ("test", "dev") if not store.has(split)]
+    cut: dict[str, Split] = {}
+    splits: dict[str, Split] = {}
+    for name in wanted:
+        whole = store.has(name) and not (name == TRAIN and missing)
+        if whole and config.documents is None:
+            splits[name] = _read(store, name, config)
+        else:
+            cut = cut or _cut(_read(store, TRAIN, config), missing, config)
+            splits[name] = cut[name]
+    return splits
+
+
+def _read(store: Store, name: str, config: DataConfig) -> Split:
+    """A split with all that its place holds."""
+    unread, report = store.read(name)
+    sentences = list(unread)
+    if not sentences:
+        if report.sentences.rejected:
+            raise UserError(f"{report.source}: no sentences left, {report.sentences}; the first at {report.places[0]}")
+        raise UserError(f"{report.source}: no sentences; is this the right file?")
+    scheme, notes = _settle_scheme(sentences, config, report.source)
+    return Split(name, sentences, scheme, [report], notes)
+
+
+def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str, Split]:
+    """Splits out of what was read as train: by document number, or drawn at random."""
+    source = corpus.reports[0].source
+    if config.documents is not None:
+        ranges = asdict(config.documents)
+        parts = split_by_range(corpus.sentences, ranges, source)
+        how = {name: f"documents {numbers} of {source}" for name, numbers in ranges.items()}
+    else:
+        fractions = {name: config.dev_fraction if name == "dev" else config.test_fraction for name in missing}
+        parts = split_off(corpus.sentences, fractions, config.split_seed, source)
+        unit = "document" if cut_by_document(corpus.sentences) else "sentence"
+        drawn = f"drawn by {unit} (data.split_seed={config.split_seed})"
+        how = {
+            name: f"{len(part)} of {len(corpus.sentences)} sentences of {source}, {drawn}"
+            for name, part in parts.items()
+        }
+        how[TRAIN] = f"{len(parts[TRAIN])} sentences, without what was drawn for {' and '.join(missing)}"
+    return {
+        name: Split(name, part, corpus.scheme, list(corpus.reports), [*corpus.notes, f"{name}: {how[name]}"])
+        for name, part in parts.items()
+    }
+
+
+def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
+    """The scheme of the tags, and notes. Spans written as bare labels get the prefix that IO has."""
+    sequences = [sentence.tags or [] for sentence in sentences]
+    scheme = detect_scheme(sequences, source) if config.scheme == "auto" else Scheme(config.scheme)
+    bare = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
+    if scheme is Scheme.PLAIN or not bare:
+        return scheme, []
+    if scheme is not Scheme.IO:
+        if config.scheme == "auto":
+            return scheme, []
+        raise UserError(f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has; set data.scheme")
+    for sentence in sentences:
+        sentence.tags = [tag if tag == OUTSIDE or has_prefix(tag) else f"I-{tag}" for tag in sentence.tags or []]
+    return scheme, [f"{source}: labels without a prefix read as spans: {bare[0]} as I-{bare[0]}, {len(bare)} in all"]

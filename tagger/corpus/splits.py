@@ -1,0 +1,106 @@
+"""One corpus cut into training, development and test splits."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Hashable, Mapping, Sequence
+
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+
+TRAIN = "train"
+_FEWEST_DOCUMENTS = 10
+_RANGE = re.compile(r"([1-9][0-9]*)(-?)([1-9][0-9]*)?")
+
+
+def cut_by_document(sentences: Sequence[Sentence]) -> bool:
+    """Whether `split_off` keeps documents whole: at least ten are marked."""
+    return len({sentence.document for sentence in sentences}) >= _FEWEST_DOCUMENTS
+
+
+def split_off(
+    sentences: Sequence[Sentence], fractions: Mapping[str, float], seed: int, source: str
+) -> dict[str, list[Sentence]]:
+    """Cut a corpus at random into parts, the same for the same seed on every machine.
+
+    Whole documents are drawn where at least ten are marked, single sentences otherwise.
+
+    Args:
+        sentences: the corpus.
+        fractions: the share of the documents or sentences for each part but `train`, which keeps the rest.
+        seed: of the draw.
+        source: the corpus's name, for messages.
+
+    Returns:
+        `train` and each part of `fractions`, their sentences in the corpus's order.
+
+    Raises:
+        UserError: the fractions are no shares, or too few sentences are there for every part to have one.
+    """
+    if min(fractions.values()) <= 0 or sum(fractions.values()) >= 1:
+        given = ", ".join(f"data.{name}_fraction={fraction}" for name, fraction in fractions.items())
+        raise UserError(f"{given}: expected numbers above 0 that sum to less than 1")
+    units: list[Hashable] = list(range(len(sentences)))
+    if cut_by_document(sentences):
+        units = [sentence.document for sentence in sentences]
+    drawn = _draw(list(dict.fromkeys(units)), fractions, seed, source)
+    parts: dict[str, list[Sentence]] = {name: [] for name in (TRAIN, *fractions)}
+    for sentence, unit in zip(sentences, units, strict=True):
+        parts[drawn.get(unit, TRAIN)].append(sentence)
+    return parts
+
+
+def _draw(units: Sequence[Hashable], fractions: Mapping[str, float], seed: int, source: str) -> dict[Hashable, str]:
+    """The part that each drawn unit goes to."""
+    generator = random.Random(seed)
+    keys = [generator.random() for _ in units]  # random() alone is promised to stay the same from Python to Python
+    order = sorted(range(len(units)), key=keys.__getitem__)
+    drawn: dict[Hashable, str] = {}
+    for name, fraction in fractions.items():
+        count = max(1, round(fraction * len(units)))
+        drawn |= {units[index]: name for index in order[len(drawn) : len(drawn) + count]}
+    if len(drawn) >= len(units):
+        raise UserError(f"{source}: too small to split off {' and '.join(fractions)}; name files for them or add text")
+    return drawn
+
+
+def split_by_range(sentences: Sequence[Sentence], ranges: Mapping[str, str], source: str) -> dict[str, list[Sentence]]:
+    """Cut a corpus by the running numbers of its documents.
+
+    Args:
+        sentences: the corpus.
+        ranges: first and last document of each part, counted from 1: `101-120`, `121-` (to the end), `7`.
+        source: the corpus's name, for messages.
+
+    Raises:
+        UserError: a range is malformed or holds no document, or two ranges overlap.
+    """
+    numbers = {document: number for number, document in enumerate(_documents(sentences), start=1)}
+    bounds = {name: _bounds(name, text, len(numbers)) for name, text in ranges.items()}
+    parts: dict[str, list[Sentence]] = {name: [] for name in ranges}
+    for sentence in sentences:
+        number = numbers[sentence.document]
+        homes = [name for name, (first, last) in bounds.items() if first <= number <= last]
+        if len(homes) > 1:
+            raise UserError(f"data.documents: {' and '.join(homes)} both hold document {number}; part the ranges")
+        if homes:
+            parts[homes[0]].append(sentence)
+    for name, part in parts.items():
+        if not part:
+            raise UserError(f"data.documents.{name}={ranges[name]}: no such document ({source} has {len(numbers)})")
+    return parts
+
+
+def _documents(sentences: Sequence[Sentence]) -> list[str | None]:
+    return list(dict.fromkeys(sentence.document for sentence in sentences))
+
+
+def _bounds(name: str, text: str, documents: int) -> tuple[int, int]:
+    match = _RANGE.fullmatch(text.strip())
+    if not match or (match[3] and not match[2]):
+        raise UserError(f"data.documents.{name}: expected a range such as 1-100 or 121-, got {text!r}")
+    first = int(match[1])
+    if not match[2]:
+        return first, first
+    return first, int(match[3]) if match[3] else documents

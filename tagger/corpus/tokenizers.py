@@ -1,0 +1,124 @@
+"""Tokenizers: running text to sentences and tokens as character spans, without changing a character.
+
+Each gives, sentence by sentence, half-open spans into the text. Spans are in order and never overlap; what lies between
+them is white space (and, for syntok, zero-width spaces).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+
+CharSpan = tuple[int, int]
+Tokenizer = Callable[[str], Iterator[list[CharSpan]]]
+
+_NON_SPACE = re.compile(r"\S+")
+_LINE = re.compile(r"[^\n]+")
+_GAP = re.compile(r"[^\s\u200b]+")
+NAMES = "syntok, whitespace, characters or spacy:LANG"
+
+
+def get_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer called `name`: `syntok`, `whitespace`, `characters`, or `spacy:LANG` (a blank spaCy pipeline).
+
+    Raises:
+        UserError: the name is unknown, or spaCy or its language is not there.
+    """
+    if name == "syntok":
+        return _syntok()
+    if name == "whitespace":
+        return whitespace
+    if name == "characters":
+        return characters
+    if name.startswith("spacy:"):
+        return _spacy(name.removeprefix("spacy:"))
+    raise UserError(f"tokenizer {name!r} is unknown; use {NAMES}")
+
+
+def split_text(text: str, tokenizer: Tokenizer, document: str | None = None) -> list[Sentence]:
+    """Sentences of `text`, their offsets counting in it. Text without tokens gives none."""
+    return [
+        Sentence([text[start:end] for start, end in spans], text=text, offsets=spans, document=document)
+        for spans in tokenizer(text)
+    ]
+
+
+def whitespace(text: str) -> Iterator[list[CharSpan]]:
+    """Tokens are what stands between white space; a line is a sentence."""
+    for line in _LINE.finditer(text):
+        spans = [token.span() for token in _NON_SPACE.finditer(text, *line.span())]
+        if spans:
+            yield spans
+
+
+def characters(text: str) -> Iterator[list[CharSpan]]:
+    """Every character but white space is a token; a line is a sentence. For scripts without spaces."""
+    for line in _LINE.finditer(text):
+        start, end = line.span()
+        spans = [(position, position + 1) for position in range(start, end) if not text[position].isspace()]
+        if spans:
+            yield spans
+
+
+def _syntok() -> Tokenizer:
+    """syntok's sentences and tokens, set so that every character is kept.
+
+    Its defaults rewrite contractions and drop hyphens, and its offsets begin anew with each paragraph; here "don't"
+    gives "do", "n't", hyphens are tokens, and a span counts in the whole text. Whatever non-space characters it should
+    leave out all the same become tokens of their own.
+    """
+    from syntok import segmenter
+    from syntok.tokenizer import Tokenizer as Syntok
+
+    splitter = Syntok(emit_hyphen_or_underscore_sep=True, replace_not_contraction=False)
+
+    def tokenize(text: str) -> Iterator[list[CharSpan]]:
+        for paragraph_start, paragraph in segmenter.preprocess_with_offsets(text):
+            covered = 0
+            for sentence in segmenter.segment(splitter.tokenize(paragraph)):
+                spans: list[CharSpan] = []
+                for token in sentence:
+                    start, end = token.offset, token.offset + len(token.value)
+                    spans.extend(_left_out(paragraph, covered, start))
+                    if end > start:
+                        spans.append((start, end))
+                    covered = end
+                if spans:
+                    yield [(start + paragraph_start, end + paragraph_start) for start, end in spans]
+            rest = _left_out(paragraph, covered, len(paragraph))
+            if rest:
+                yield [(start + paragraph_start, end + paragraph_start) for start, end in rest]
+
+    return tokenize
+
+
+def _left_out(text: str, start: int, end: int) -> list[CharSpan]:
+    return [gap.span() for gap in _GAP.finditer(text, start, end)] if end > start else []
+
+
+def _spacy(language: str) -> Tokenizer:
+    """The tokenizer of a blank spaCy pipeline with its rule-based sentence splitter."""
+    try:
+        import spacy
+    except ImportError:
+        raise UserError("tokenizer spacy:LANG needs spaCy; install the extra: pip install 'tagger[spacy]'") from None
+    try:
+        pipeline = spacy.blank(language)
+        pipeline.add_pipe("sentencizer")
+    except (ImportError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"tokenizer spacy:{language}: {reason}; use a language code spaCy has, such as spacy:de"
+        ) from error
+    pipeline.max_length = 2**62
+
+    def tokenize(text: str) -> Iterator[list[CharSpan]]:
+        for sentence in pipeline(text).sents:
+            spans = [(token.idx, token.idx + len(token)) for token in sentence if not token.is_space]
+            if spans:
+                yield spans
+
+    return tokenize

@@ -1,0 +1,1 @@
+"""Gold and predicted tags → scores → reports. The one package that knows seqeval."""

@@ -1,0 +1,139 @@
+"""Sentences to arrays: each distinct word's features once, each token a row number into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.config import EmbeddingsConfig
+from tagger.corpus.schemes import Scheme, convert_tags
+from tagger.corpus.sentence import Sentence
+from tagger.features.vocabulary import PAD, Vocabularies
+from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
+
+Ints = NDArray[np.int64]
+UNKNOWN_TAG = -1  # a gold tag that the model does not know
+
+
+@dataclass(frozen=True)
+class WordFeatures:
+    """Features of U distinct words, each an integer into its vocabulary.
+
+    Attributes:
+        words: (U,) normal forms.
+        characters: (U, C), padded with 0; at least one column.
+        shapes: (U,).
+        affixes: (U, 2L): the prefixes of the L lengths, then the suffixes.
+    """
+
+    words: Ints
+    characters: Ints
+    shapes: Ints
+    affixes: Ints
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, rows: Ints) -> WordFeatures:
+        """The features of some of the words, character columns cut to the longest among them."""
+        characters = self.characters[rows]
+        longest = max(1, int((characters != PAD).sum(axis=1).max(initial=1)))
+        return WordFeatures(self.words[rows], characters[:, :longest], self.shapes[rows], self.affixes[rows])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B sentences, longest first.
+
+    Attributes:
+        lengths: (B,) tokens of each, in falling order, at least 1; the mask is derived from them.
+        rows: (B, T) each token's row in `features`; 0 beyond a sentence's end.
+        features: of the U distinct words in the batch.
+        tags: (B, T) gold tags; 0 beyond a sentence's end.
+        sentences: (B,) which sentence of the corpus each is.
+    """
+
+    lengths: Ints
+    rows: Ints
+    features: WordFeatures
+    tags: Ints
+    sentences: Ints
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are, padding left out."""
+        return int(self.lengths.sum())
+
+
+class FeatureEncoder:
+    """Words to features, by a model's vocabularies."""
+
+    def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies) -> None:
+        self.vocabularies = vocabularies
+        self._lowercase = config.word.lowercase if config.word else True
+        self._max_length = config.characters.max_length if config.characters else 0
+        self._lengths = config.affixes.lengths if config.affixes else ()
+
+    def encode_words(self, words: Sequence[str]) -> WordFeatures:
+        """Features of U words."""
+        known = self.vocabularies
+        spelled = [[known.characters[c] for c in clip_characters(word, self._max_length)] for word in words]
+        characters = np.full((len(words), max(1, *map(len, spelled), 1)), PAD, dtype=np.int64)
+        for row, numbers in zip(characters, spelled, strict=True):
+            row[: len(numbers)] = numbers
+        affixes = [
+            [known.prefixes[n][prefix(word, n)] for n in self._lengths]
+            + [known.suffixes[n][suffix(word, n)] for n in self._lengths]
+            for word in words
+        ]
+        return WordFeatures(
+            words=np.array([known.words[normalise(word, self._lowercase)] for word in words], dtype=np.int64),
+            characters=characters,
+            shapes=np.array([known.shapes[shape(word)] for word in words], dtype=np.int64),
+            affixes=np.array(affixes, dtype=np.int64).reshape(len(words), 2 * len(self._lengths)),
+        )
+
+
+class EncodedCorpus:
+    """A split encoded once: features per distinct word, a row number per token, gold tags as numbers."""
+
+    def __init__(self, sentences: Sequence[Sentence], encoder: FeatureEncoder, scheme: Scheme) -> None:
+        """`scheme` is the model's: gold tags are converted to it; tags unknown to the model become UNKNOWN_TAG."""
+        rows_of_words: dict[str, int] = {}
+        tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
+        self.lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._rows = np.fromiter(
+            (rows_of_words.setdefault(token, len(rows_of_words)) for s in sentences for token in s.tokens),
+            dtype=np.int64,
+            count=int(self._starts[-1]),
+        )
+        self._tags = np.fromiter(
+            (
+                tag_numbers.get(tag, UNKNOWN_TAG)
+                for sentence in sentences
+                for tag in convert_tags(sentence.tags or ["O"] * len(sentence), scheme)
+            ),
+            dtype=np.int64,
+            count=int(self._starts[-1]),
+        )
+        self._features = encoder.encode_words(list(rows_of_words))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, sentences: Iterable[int]) -> Batch:
+        """A batch of the sentences with these numbers; empty sentences are left out, as nothing is in them to tag."""
+        numbers = np.array([number for number in sentences if self.lengths[number]], dtype=np.int64)
+        numbers = numbers[np.argsort(-self.lengths[numbers], kind="stable")]
+        lengths = self.lengths[numbers]
+        inside = np.arange(lengths[0])[None, :] < lengths[:, None]  # (B, T)
+        positions = (self._starts[numbers][:, None] + np.arange(lengths[0]))[inside]  # (N,)
+        distinct, inverse = np.unique(self._rows[positions], return_inverse=True)
+        rows, tags = np.zeros(inside.shape, dtype=np.int64), np.zeros(inside.shape, dtype=np.int64)
+        rows[inside] = inverse
+        tags[inside] = self._tags[positions]
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers)

@@ -1,0 +1,172 @@
+"""Strings to numbers, learnt from the training split alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tagger.config import EmbeddingsConfig
+from tagger.corpus.schemes import OUTSIDE, Scheme, convert_tags, split_tag
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
+
+PAD, UNK = 0, 1
+_SPECIAL = ("<pad>", "<unk>")
+
+
+class Vocabulary:
+    """A numbered list of strings; 0 stands for padding and 1 for whatever is not in it."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        """`entries` are the known strings in order, numbered from 2."""
+        self.entries = list(entries)
+        self._numbers = {entry: number for number, entry in enumerate(self.entries, start=len(_SPECIAL))}
+        if len(self._numbers) != len(self.entries):
+            raise UserError("vocabulary: an entry stands in it twice")
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+        """Strings counted at least `min_count` times, the most frequent first, ties in alphabetical order."""
+        kept = [entry for entry, count in counts.items() if count >= min_count]
+        return cls(sorted(kept, key=lambda entry: (-counts[entry], entry)))
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(_SPECIAL)
+
+    def __getitem__(self, entry: str) -> int:
+        return self._numbers.get(entry, UNK)
+
+    def __contains__(self, entry: str) -> bool:
+        return entry in self._numbers
+
+    def extended(self, other: Vocabulary) -> Vocabulary:
+        """This vocabulary with the new entries of `other` appended; numbers already given stay."""
+        return Vocabulary([*self.entries, *(entry for entry in other.entries if entry not in self._numbers)])
+
+
+@dataclass(frozen=True)
+class Vocabularies:
+    """All vocabularies of a model.
+
+    Attributes:
+        words, characters, shapes: for these embeddings.
+        prefixes, suffixes: by affix length.
+        tags: the K tags in the model's scheme, tag k being output k.
+        word_counts: how often each entry of `words` occurs in the training split.
+    """
+
+    words: Vocabulary
+    characters: Vocabulary
+    shapes: Vocabulary
+    prefixes: dict[int, Vocabulary]
+    suffixes: dict[int, Vocabulary]
+    tags: list[str]
+    word_counts: list[int] = field(repr=False)
+
+    @classmethod
+    def build(cls, sentences: Sequence[Sentence], config: EmbeddingsConfig, scheme: Scheme) -> Vocabularies:
+        """Vocabularies of the training split.
+
+        Args:
+            sentences: the training split, with tags.
+            config: which embeddings there are and what each counts.
+            scheme: the scheme the model works in: IOB2, BIOES or PLAIN.
+        """
+        tokens = Counter(token for sentence in sentences for token in sentence.tokens)
+        lowercase = config.word.lowercase if config.word else True
+        words: Counter[str] = Counter()
+        for token, count in tokens.items():
+            words[normalise(token, lowercase)] += count
+        lengths = config.affixes.lengths if config.affixes else ()
+        affix_min = config.affixes.min_count if config.affixes else 1
+        max_length = config.characters.max_length if config.characters else 0
+        vocabulary = Vocabulary.from_counts(words, config.word.min_count) if config.word else Vocabulary([])
+        return cls(
+            words=vocabulary,
+            characters=Vocabulary.from_counts(
+                Counter(character for token in tokens for character in clip_characters(token, max_length))
+            ),
+            shapes=Vocabulary.from_counts(Counter(shape(token) for token in tokens)),
+            prefixes={n: Vocabulary.from_counts(Counter(prefix(t, n) for t in tokens), affix_min) for n in lengths},
+            suffixes={n: Vocabulary.from_counts(Counter(suffix(t, n) for t in tokens), affix_min) for n in lengths},
+            tags=tag_inventory(sentences, scheme),
+            word_counts=[words[word] for word in vocabulary.entries],
+        )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain lists and dictionaries, as written to `vocab.json`."""
+        return {
+            "words": self.words.entries,
+            "characters": self.characters.entries,
+            "shapes": self.shapes.entries,
+            "prefixes": {str(length): vocabulary.entries for length, vocabulary in self.prefixes.items()},
+            "suffixes": {str(length): vocabulary.entries for length, vocabulary in self.suffixes.items()},
+            "tags": self.tags,
+            "word_counts": self.word_counts,
+        }
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Vocabularies:
+        """The inverse of `to_mapping`.
+
+        Raises:
+            UserError: a list is missing or holds something else than strings.
+        """
+        return cls(
+            words=_vocabulary(mapping, "words"),
+            characters=_vocabulary(mapping, "characters"),
+            shapes=_vocabulary(mapping, "shapes"),
+            prefixes=_by_length(mapping, "prefixes"),
+            suffixes=_by_length(mapping, "suffixes"),
+            tags=_list_of(str, mapping, "tags"),
+            word_counts=_list_of(int, mapping, "word_counts"),
+        )
+
+    def extended(self, other: Vocabularies) -> Vocabularies:
+        """These vocabularies with the new entries of `other` appended; counts are those of `other`'s split."""
+        words = self.words.extended(other.words)
+        counts = dict(zip(other.words.entries, other.word_counts, strict=True))
+        return Vocabularies(
+            words=words,
+            characters=self.characters.extended(other.characters),
+            shapes=self.shapes.extended(other.shapes),
+            prefixes={n: vocabulary.extended(other.prefixes[n]) for n, vocabulary in self.prefixes.items()},
+            suffixes={n: vocabulary.extended(other.suffixes[n]) for n, vocabulary in self.suffixes.items()},
+            tags=[*self.tags, *(tag for tag in other.tags if tag not in self.tags)],
+            word_counts=[counts.get(word, 0) for word in words.entries],
+        )
+
+
+def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:
+    """Every tag of the scheme for the labels met (all of B-, I-, … even where one never occurs), O first."""
+    if scheme is Scheme.PLAIN:
+        return sorted({tag for sentence in sentences for tag in sentence.tags or ()})
+    labels = {
+        split_tag(tag)[1]
+        for sentence in sentences
+        for tag in convert_tags(sentence.tags or (), Scheme.IOB2)
+        if tag != OUTSIDE
+    }
+    prefixes = "BI" if scheme is Scheme.IOB2 else "BIES"
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in sorted(labels) for prefix in prefixes)]
+
+
+def _list_of(kind: type, mapping: Mapping[str, Any], key: str) -> list[Any]:
+    value = mapping.get(key)
+    if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+        raise UserError(f"{key}: missing, or not a list of {kind.__name__}")
+    return value
+
+
+def _vocabulary(mapping: Mapping[str, Any], key: str) -> Vocabulary:
+    return Vocabulary(_list_of(str, mapping, key))
+
+
+def _by_length(mapping: Mapping[str, Any], key: str) -> dict[int, Vocabulary]:
+    value = mapping.get(key)
+    if not isinstance(value, dict) or not all(length.isascii() and length.isdigit() for length in value):
+        raise UserError(f"{key}: missing, or not lists by affix length")
+    return {int(length): _vocabulary(value, length) for length in value}

@@ -1,0 +1,44 @@
+"""Files written whole or not at all, and failures of the file system told in one line."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tagger.errors import UserError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[str]]:
+    """Open `path` for UTF-8 text that appears under its name only when the block ends without an error.
+
+    Parent folders are made. The text goes to a temporary name beside `path` and is renamed at the end; on any error
+    the temporary file is removed and an older file of that name stays as it was.
+
+    Raises:
+        UserError: the folder or the file cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,86 @@
+"""The GRU cell written out: one time step as in the equations, in both conventions that are in use.
+
+They differ in where the reset gate acts, and a model trained with one gives other results with the other:
+
+- `gru_cell`, PyTorch's, cuDNN's and ONNX's with `linear_before_reset=1`: the reset gate scales the recurrent matrix
+  product. This is the cell of the models here.
+- `gru_cell_reset_before`, of Cho et al. 2014 (arXiv:1406.1078) and Chung et al. 2014 (arXiv:1412.3555), ONNX with
+  `linear_before_reset=0`: the reset gate scales the state before the product.
+
+In both, the update gate z near 1 keeps the past: h' = (1 - z) ⊙ n + z ⊙ h. Texts that weigh the other way round
+describe the same model with z' = 1 - z.
+
+These are for reading and for tests; `numpy_engine` computes the same, many sentences at a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+class GRUWeights(NamedTuple):
+    """Weights of one direction of one layer, gates stacked in the order r, z, n.
+
+    Attributes:
+        input: (3H, E), W in the equations.
+        hidden: (3H, H), U in the equations.
+        input_bias, hidden_bias: (3H,).
+    """
+
+    input: Floats
+    hidden: Floats
+    input_bias: Floats
+    hidden_bias: Floats
+
+
+class GRUStep(NamedTuple):
+    """What one step computes: gates, candidate and new state, each (B, H)."""
+
+    reset: Floats
+    update: Floats
+    candidate: Floats
+    state: Floats
+
+
+def gru_cell(inputs: Floats, state: Floats, weights: GRUWeights) -> GRUStep:
+    """One step of the GRU with the reset gate after the matrix product.
+
+    r = σ(W_r x + b_r + U_r h + c_r), z = σ(W_z x + b_z + U_z h + c_z),
+    n = tanh(W_n x + b_n + r ⊙ (U_n h + c_n)), h' = (1 - z) ⊙ n + z ⊙ h.
+
+    Args:
+        inputs: (B, E) x at this step.
+        state: (B, H) h of the step before; zeros at the first.
+    """
+    from_input = np.split(inputs @ weights.input.T + weights.input_bias, 3, axis=1)
+    from_state = np.split(state @ weights.hidden.T + weights.hidden_bias, 3, axis=1)
+    reset = _sigmoid(from_input[0] + from_state[0])
+    update = _sigmoid(from_input[1] + from_state[1])
+    candidate = np.tanh(from_input[2] + reset * from_state[2])
+    return GRUStep(reset, update, candidate, (1 - update) * candidate + update * state)
+
+
+def gru_cell_reset_before(inputs: Floats, state: Floats, weights: GRUWeights) -> GRUStep:
+    """One step of the GRU with the reset gate before the matrix product (Cho et al. 2014, equations 5 to 8).
+
+    r and z as in `gru_cell`; n = tanh(W_n x + b_n + U_n (r ⊙ h) + c_n), h' = (1 - z) ⊙ n + z ⊙ h.
+
+    Args:
+        inputs: (B, E) x at this step.
+        state: (B, H) h of the step before; zeros at the first.
+    """
+    from_input = np.split(inputs @ weights.input.T + weights.input_bias, 3, axis=1)
+    hidden, bias = np.split(weights.hidden, 3), np.split(weights.hidden_bias, 3)
+    reset = _sigmoid(from_input[0] + state @ hidden[0].T + bias[0])
+    update = _sigmoid(from_input[1] + state @ hidden[1].T + bias[1])
+    candidate = np.tanh(from_input[2] + (reset * state) @ hidden[2].T + bias[2])
+    return GRUStep(reset, update, candidate, (1 - update) * candidate + update * state)
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return 0.5 * (np.tanh(0.5 * values) + 1)

@@ -1,0 +1,218 @@
+"""Documents in: the records of text, CoNLL, CoNLL-U and JSONL input, as sentences of tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, Any, cast
+
+from tagger.corpus.columns import ColumnLayout, columns_from
+from tagger.corpus.conllu import FORM, conllu_from
+from tagger.corpus.entities import entities
+from tagger.corpus.reading import ReadReport, read_lines
+from tagger.corpus.sentence import Entity, Sentence
+from tagger.errors import UserError
+
+Splitter = Callable[[str], list[Sentence]]
+
+
+class InputFormat(StrEnum):
+    """What an input holds."""
+
+    TEXT = "text"
+    CONLL = "conll"
+    CONLLU = "conllu"
+    JSONL = "jsonl"
+
+
+class Unit(StrEnum):
+    """What makes a record of running text."""
+
+    LINE = "line"
+    PARAGRAPH = "paragraph"
+    FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How input is read.
+
+    Attributes:
+        unit: of text, what makes a record.
+        text_field: of JSONL, the field that holds a record's text.
+        token_column: of CoNLL and CoNLL-U, the tokens' column from 0 or, negative, from the end; None: the usual one.
+        separator: of CoNLL, what parts columns (see `ColumnLayout`): auto, tab or blanks.
+        comment_prefix: of CoNLL, lines that begin with it are comments; None: there are none.
+    """
+
+    unit: Unit = Unit.LINE
+    text_field: str = "text"
+    token_column: int | None = None
+    separator: str = "auto"
+    comment_prefix: str | None = None
+
+
+@dataclass(slots=True)
+class Document:
+    """A record: its running text and its sentences.
+
+    Attributes:
+        text: the text as it was read or, where only tokens are known, these joined by single blanks.
+        sentences: in order, none of them empty; offsets, where given, count in `text`.
+        plain: the sentences' tags are plain (parts of speech) and mark no entities.
+        fields: of a JSONL record, everything that was read, to be passed through.
+        source: the name of the input it came from.
+    """
+
+    text: str
+    sentences: list[Sentence]
+    plain: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def entities(self) -> list[Entity]:
+        """The entities that the tags mark, in characters of `text`, half-open; none where tags are plain or missing."""
+        if self.plain:
+            return []
+        return [entity for sentence in self.sentences for entity in entities(sentence)]
+
+
+def read_documents(
+    stream: IO[bytes], source: str, input_format: InputFormat, options: ReadOptions, split: Splitter
+) -> Iterator[Document]:
+    """The documents of a stream, one by one; memory holds one of them.
+
+    Of text, a line, a paragraph or all of it is a document; of CoNLL and CoNLL-U a sentence; of JSONL a line. A byte
+    order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs, between
+    sentences and between JSON records.
+
+    Args:
+        stream: UTF-8 bytes.
+        source: the stream's name, for messages.
+        input_format: what the stream holds.
+        options: how it is read.
+        split: text to sentences with offsets in it.
+
+    Raises:
+        UserError: the stream cannot be read, is empty, or is malformed.
+    """
+    report = _NothingSkipped(source)
+    nothing = True
+    try:
+        for document in _documents(stream, report, input_format, options, split):
+            nothing = False
+            document.source = source
+            yield document
+    except OSError as error:
+        raise UserError(f"{source}: cannot read: {error.strerror or error}; check the input") from error
+    if nothing:
+        raise UserError(f"{source}: nothing to tag: empty or blank; leave it out, or check what should have been in it")
+
+
+def _documents(
+    stream: IO[bytes], report: ReadReport, input_format: InputFormat, options: ReadOptions, split: Splitter
+) -> Iterator[Document]:
+    if input_format is InputFormat.TEXT:
+        return (Document(text, split(text)) for text in _text_units(stream, report, options.unit))
+    if input_format is InputFormat.JSONL:
+        return _json_documents(stream, report, options.text_field, split)
+    if input_format is InputFormat.CONLLU:
+        column = FORM if options.token_column is None else options.token_column
+        return map(_of_tokens, conllu_from(stream, report, token_column=column, tag_column=None))
+    layout = ColumnLayout(
+        token_column=options.token_column or 0,
+        tag_column=None,
+        separator=cast(Any, options.separator),
+        comment_prefix=options.comment_prefix,
+    )
+    return map(_of_tokens, columns_from(stream, report, layout=layout))
+
+
+def _text_units(stream: IO[bytes], report: ReadReport, unit: Unit) -> Iterator[str]:
+    if unit is Unit.LINE:
+        for _, line in read_lines(stream, report):
+            yield line
+        return
+    # read_lines takes one line end off; with one put on before, the text keeps its own.
+    ended = cast("IO[bytes]", (line + b"\r\n" for line in stream))
+    lines: list[str] = []
+    for _, line in read_lines(ended, report):
+        if unit is Unit.FILE or line.strip():
+            lines.append(line)
+        elif lines:
+            yield _without_line_end("".join(lines))
+            lines = []
+    if lines:
+        text = "".join(lines)
+        yield text if unit is Unit.FILE else _without_line_end(text)
+
+
+def _json_documents(stream: IO[bytes], report: ReadReport, text_field: str, split: Splitter) -> Iterator[Document]:
+    for number, line in read_lines(stream, report):
+        if not line.strip():
+            continue
+        try:
+            yield _json_document(line, text_field, split)
+        except ValueError as error:
+            report.reject(f"{report.source}:{number}", str(error))
+
+
+def _json_document(line: str, text_field: str, split: Splitter) -> Document:
+    """The document of a line. Raises ValueError with what is wrong with it."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error.msg} at column {error.colno}); write one object per line") from error
+    except RecursionError:
+        raise ValueError("JSON nested too deep; flatten it") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"expected a JSON object, found {_kind(record)}; write one object per line")
+    text, tokens = record.get(text_field), record.get("tokens")
+    if isinstance(text, str):
+        return Document(text, split(text), fields=record)
+    if text is not None:
+        raise ValueError(f"field {text_field!r} holds {_kind(text)}, not text; name the field with --text-field")
+    if tokens is None:
+        raise ValueError(
+            f"no field {text_field!r} or 'tokens' (found {', '.join(map(repr, record)) or 'none'}); "
+            "name the text's field with --text-field"
+        )
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError("field 'tokens' is not a list of strings; write it as one")
+    document = _of_tokens(Sentence(tokens))
+    document.fields = record
+    return document
+
+
+def _of_tokens(sentence: Sentence) -> Document:
+    known = sentence.text is not None and sentence.offsets is not None
+    text = sentence.text if sentence.text is not None and known else " ".join(sentence.tokens)
+    return Document(text, [sentence] if sentence.tokens else [])
+
+
+def _without_line_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+class _NothingSkipped(ReadReport):
+    """A report for tagging, where no sentence may be dropped and settings are options of the command."""
+
+    def reject(self, place: str, problem: str) -> None:
+        for setting, option in _OPTIONS.items():
+            problem = problem.replace(setting, option)
+        raise UserError(f"{place}: {problem}")
+
+
+_OPTIONS = {
+    "data.token_column or data.tag_column": "--token-column",
+    "data.token_column": "--token-column",
+    "data=conll": "--input-format conll",
+}

@@ -1,0 +1,31 @@
+"""What an engine is: words of a batch in, emissions out. Encoding before and decoding after are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Engine(Protocol):
+    """Runs a model folder's network."""
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How well each tag fits each token, before transitions.
+
+        Args:
+            sentences: the words of B sentences, longest first, none empty.
+            running: (T,) sentences that reach each time step, in falling order.
+
+        Returns:
+            (N, K) packed by time: the first tokens of all sentences, then the second tokens of those that have one,
+            and so on.
+        """
+        ...
+
+
+def packed_words(sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> list[str]:
+    """The N words of sentences, longest first, packed by time."""
+    return [sentence[step] for step, count in enumerate(running.tolist()) for sentence in sentences[:count]]

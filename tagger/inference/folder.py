@@ -1,0 +1,205 @@
+"""The model folder: where training leaves a model and tagging finds it. Data only, nothing in it is executed.
+
+    model.safetensors   weights, by the names of `TaggerModel.state_dict()`
+    config.json         format version, the model's shape, its scheme, the tokenizer it is meant for, checksums
+    vocab.json          words, characters, shapes, affixes and tags
+    README.md           the model card, for people
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from tagger.config import ModelConfig, from_mapping
+from tagger.corpus.schemes import Scheme
+from tagger.errors import UserError
+from tagger.features.vocabulary import Vocabularies
+
+FORMAT = "tagger-model"
+VERSION = 1
+WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
+_MAX_JSON_BYTES = 1 << 30
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What a model folder holds.
+
+    Attributes:
+        config: the model's shape.
+        vocabularies: with the K tags.
+        scheme: of those tags: IOB2, BIOES or PLAIN.
+        tensors: weights by name, float32.
+        tokenizer: name of the tokenizer that text is to be split with.
+        language: ISO 639-1 code of the training data, or "".
+    """
+
+    config: ModelConfig
+    vocabularies: Vocabularies
+    scheme: Scheme
+    tensors: Mapping[str, Floats]
+    tokenizer: str
+    language: str
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
+
+        Args:
+            folder: where.
+            card: the model card, Markdown.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+                made = Path(temporary) / folder.name
+                made.mkdir()
+                self._write(made, card)
+                if folder.exists():
+                    shutil.move(str(folder), str(Path(temporary) / "old"))
+                made.rename(folder)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot write the model: {error.strerror or error}") from error
+
+    def _write(self, folder: Path, card: str) -> None:
+        save_file(dict(self.tensors), folder / WEIGHTS)
+        (folder / VOCABULARY).write_text(json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8")
+        config = {
+            "format": FORMAT,
+            "version": VERSION,
+            "scheme": self.scheme.value,
+            "tokenizer": self.tokenizer,
+            "language": self.language,
+            "model": self.config.to_mapping(),
+            "sha256": {name: _sha256(folder / name) for name in (WEIGHTS, VOCABULARY)},
+        }
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelFolder:
+        """Read and check a model folder.
+
+        Raises:
+            UserError: it is missing, incomplete, damaged, of another kind, or of a newer format.
+        """
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such model folder; train one, or give the path of a folder with {CONFIG}")
+        for name in (CONFIG, VOCABULARY, WEIGHTS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: not a complete model folder: no {name}; give a folder that training wrote")
+        settings = _read_json(folder / CONFIG)
+        _check_format(folder, settings)
+        for name in (WEIGHTS, VOCABULARY):
+            if settings["sha256"].get(name) != _sha256(folder / name):
+                raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
+        try:
+            config = from_mapping(ModelConfig, settings["model"], "model")
+            vocabularies = Vocabularies.from_mapping(_read_json(folder / VOCABULARY))
+            scheme = Scheme(settings["scheme"])
+            shapes = expected_shapes(config, vocabularies)
+            tensors = load_file(folder / WEIGHTS)
+        except (UserError, ValueError, KeyError, SafetensorError) as error:
+            raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
+        _check_tensors(folder, tensors, shapes)
+        return cls(config, vocabularies, scheme, tensors, settings["tokenizer"], settings["language"])
+
+
+def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every tensor of a model with this configuration and these vocabularies."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    embeddings, encoder, tags = config.embeddings, config.encoder, len(vocabularies.tags)
+    width = 0
+    if embeddings.word:
+        shapes["embeddings.parts.word.table.weight"] = (len(vocabularies.words), embeddings.word.size)
+        width += embeddings.word.size
+    if characters := embeddings.characters:
+        prefix = "embeddings.parts.characters."
+        shapes[f"{prefix}table.weight"] = (len(vocabularies.characters), characters.size)
+        shapes[f"{prefix}convolution.weight"] = (characters.filters, characters.size, characters.kernel)
+        shapes[f"{prefix}convolution.bias"] = (characters.filters,)
+        width += characters.filters
+    if embeddings.shape:
+        shapes["embeddings.parts.shape.table.weight"] = (len(vocabularies.shapes), embeddings.shape.size)
+        width += embeddings.shape.size
+    if embeddings.affixes:
+        affixes = (vocabularies.prefixes, vocabularies.suffixes)
+        tables = [table[length] for table in affixes for length in embeddings.affixes.lengths]
+        for number, table in enumerate(tables):
+            shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
+        width += embeddings.affixes.size * len(tables)
+    hidden = encoder.hidden_size
+    for layer in range(encoder.layers):
+        for direction in ("", "_reverse"):
+            prefix = f"encoder.layers.{layer}."
+            shapes[f"{prefix}weight_ih_l0{direction}"] = (3 * hidden, width)
+            shapes[f"{prefix}weight_hh_l0{direction}"] = (3 * hidden, hidden)
+            shapes[f"{prefix}bias_ih_l0{direction}"] = shapes[f"{prefix}bias_hh_l0{direction}"] = (3 * hidden,)
+        width = 2 * hidden
+    shapes |= {"emissions.weight": (tags, width), "emissions.bias": (tags,)}
+    if config.decoder.kind == "crf":
+        shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
+    return shapes
+
+
+def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
+    if settings.get("format") != FORMAT:
+        raise UserError(f"{folder / CONFIG}: not a model of this tagger (format {settings.get('format')!r})")
+    version = settings.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise UserError(f"{folder}: model format {version!r} is newer than this tagger reads ({VERSION}); upgrade tagger")
+    kinds = {"scheme": str, "tokenizer": str, "language": str, "model": dict, "sha256": dict}
+    for key, kind in kinds.items():
+        if not isinstance(settings.get(key), kind):
+            raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")
+
+
+def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name in sorted(shapes.keys() ^ tensors.keys()):
+        what = "is missing" if name in shapes else "does not belong there"
+        raise UserError(f"{folder / WEIGHTS}: tensor {name} {what}; copy or train the model anew")
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != np.float32:
+            raise UserError(
+                f"{folder / WEIGHTS}: {name} is {tensor.dtype} {tensor.shape}, expected float32 {shape}; "
+                "copy or train the model anew"
+            )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise UserError(f"{path}: larger than {_MAX_JSON_BYTES:,} bytes; not a model of this tagger")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged: not JSON ({error}); copy it anew") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: damaged: not a JSON object; copy it anew")
+    return value
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error

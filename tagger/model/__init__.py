@@ -1,0 +1,1 @@
+"""The network: embeddings, packed bidirectional GRU, CRF or softmax, in PyTorch."""

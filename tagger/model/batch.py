@@ -1,0 +1,49 @@
+"""A batch as tensors on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tagger.features.encoding import Batch
+
+
+@dataclass(frozen=True)
+class TensorFeatures:
+    """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L)."""
+
+    words: Tensor
+    characters: Tensor
+    shapes: Tensor
+    affixes: Tensor
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """`Batch` as tensors. `lengths` (B,) stays on the CPU, where packing wants it; `mask` is derived from it."""
+
+    lengths: Tensor
+    rows: Tensor
+    features: TensorFeatures
+    tags: Tensor
+    mask: Tensor  # (B, T) True inside a sentence
+
+    @classmethod
+    def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
+        """Copy a batch to `device`."""
+        lengths = torch.from_numpy(batch.lengths)
+        features = batch.features
+        return cls(
+            lengths=lengths,
+            rows=torch.from_numpy(batch.rows).to(device),
+            features=TensorFeatures(
+                *(
+                    torch.from_numpy(array).to(device)
+                    for array in (features.words, features.characters, features.shapes, features.affixes)
+                )
+            ),
+            tags=torch.from_numpy(batch.tags).to(device),
+            mask=(torch.arange(batch.rows.shape[1])[None, :] < lengths[:, None]).to(device),
+        )

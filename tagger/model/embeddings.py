@@ -1,0 +1,116 @@
+"""Embeddings: each distinct word's vector is made once, then looked up for every token."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tagger.config import AffixEmbedding, CharacterEmbedding, EmbeddingsConfig, ShapeEmbedding, WordEmbedding
+from tagger.features.vocabulary import PAD, UNK, Vocabularies
+from tagger.model.batch import TensorBatch, TensorFeatures
+from tagger.model.dropout import LockedDropout, TokenDropout
+
+
+class WordVectors(nn.Module):
+    """A trained vector per known word; in training, rare words become UNK now and then."""
+
+    def __init__(self, config: WordEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        self.table = _embedding(len(vocabularies.words), config.size)
+        self.width = config.size
+        self.dropout = config.dropout
+        counts = torch.tensor([0, 0, *vocabularies.word_counts], dtype=torch.float)
+        replace = torch.where(counts > 0, config.unk_probability / counts.clamp(min=1), torch.zeros_like(counts))
+        self.register_buffer("_replace", replace, persistent=False)
+        self._replace: Tensor  # (V,) probability of becoming UNK
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        words = features.words  # (U,)
+        if self.training:
+            words = torch.where(torch.rand_like(self._replace[words]) < self._replace[words], UNK, words)
+        return self.table(words)  # (U, E)
+
+
+class CharacterVectors(nn.Module):
+    """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016, arXiv:1603.01354)."""
+
+    def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        self.table = _embedding(len(vocabularies.characters), config.size)
+        self.convolution = nn.Conv1d(config.size, config.filters, config.kernel, padding=config.kernel // 2)
+        self.character_dropout = nn.Dropout(config.dropout)
+        self.width = config.filters
+        self.dropout = 0.0
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        inside = (features.characters != PAD).unsqueeze(2)  # (U, C, 1)
+        vectors = self.character_dropout(self.table(features.characters)) * inside  # (U, C, S)
+        filtered = self.convolution(vectors.transpose(1, 2)).transpose(1, 2)  # (U, C, F)
+        filtered = filtered.masked_fill(~inside, -torch.inf).amax(dim=1)  # (U, F)
+        return torch.relu(filtered)  # an empty word, all -inf, gives zeros
+
+
+class ShapeVectors(nn.Module):
+    """A trained vector per word shape."""
+
+    def __init__(self, config: ShapeEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        self.table = _embedding(len(vocabularies.shapes), config.size)
+        self.width = config.size
+        self.dropout = config.dropout
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        return self.table(features.shapes)  # (U, E)
+
+
+class AffixVectors(nn.Module):
+    """A trained vector per prefix and suffix of each length, concatenated."""
+
+    def __init__(self, config: AffixEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        sizes = [len(v) for v in (*vocabularies.prefixes.values(), *vocabularies.suffixes.values())]
+        self.tables = nn.ModuleList(_embedding(size, config.size) for size in sizes)
+        self.width = config.size * len(sizes)
+        self.dropout = config.dropout
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        columns = features.affixes.unbind(dim=1)
+        return torch.cat([table(column) for table, column in zip(self.tables, columns, strict=True)], dim=1)
+
+
+class EmbeddingStack(nn.Module):
+    """The configured embeddings, concatenated: (B, T, E)."""
+
+    def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        parts: dict[str, nn.Module] = {}
+        if config.word:
+            parts["word"] = WordVectors(config.word, vocabularies)
+        if config.characters:
+            parts["characters"] = CharacterVectors(config.characters, vocabularies)
+        if config.shape:
+            parts["shape"] = ShapeVectors(config.shape, vocabularies)
+        if config.affixes:
+            parts["affixes"] = AffixVectors(config.affixes, vocabularies)
+        self.parts = nn.ModuleDict(parts)
+        self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
+        self._part_dropout = nn.ModuleDict({name: LockedDropout(part.dropout) for name, part in parts.items()})  # type: ignore[arg-type]
+        self._dropout = LockedDropout(config.dropout)
+        self._word_dropout = TokenDropout(config.word_dropout)
+
+    def forward(self, batch: TensorBatch) -> Tensor:
+        looked_up = [
+            self._part_dropout[name](part(batch.features)[batch.rows])  # (B, T, E of the part)
+            for name, part in self.parts.items()
+        ]
+        return self._word_dropout(self._dropout(torch.cat(looked_up, dim=2)))  # (B, T, E)
+
+
+def _embedding(entries: int, size: int) -> nn.Embedding:
+    """A table drawn uniformly with variance 1/size, padding zero."""
+    table = nn.Embedding(entries, size, padding_idx=PAD)
+    bound = (3 / size) ** 0.5
+    with torch.no_grad():
+        table.weight.uniform_(-bound, bound)
+        table.weight[PAD].zero_()
+    return table

@@ -1,0 +1,1 @@
+"""Training: Lightning module, data module, callbacks and the run itself."""

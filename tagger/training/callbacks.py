@@ -1,0 +1,43 @@
+"""What a run reports and keeps while it trains."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+BEST, LAST = "best.ckpt", "last.ckpt"
+
+
+class EpochLines(Callback):
+    """One line per epoch on standard error, where no progress bar is shown."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        formats = {"epoch_loss": ".3f", "dev_f1": ".4f", "dev_accuracy": ".4f", "tokens_per_second": ",.0f"}
+        metrics = trainer.callback_metrics
+        shown = [f"{name} {float(metrics[name]):{form}}" for name, form in formats.items() if name in metrics]
+        print(f"epoch {trainer.current_epoch + 1}: {', '.join(shown)}", file=sys.stderr, flush=True)
+
+
+def checkpoints(folder: Path, monitor: str) -> ModelCheckpoint:
+    """Keeps `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
+    checkpoint = ModelCheckpoint(
+        dirpath=folder,
+        filename=Path(BEST).stem,
+        monitor=monitor,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+    checkpoint.CHECKPOINT_NAME_LAST = Path(LAST).stem
+    return checkpoint
+
+
+def early_stopping(monitor: str, patience: int | None) -> list[Callback]:
+    """Stops after `patience` epochs without a better dev score; nothing where that is None."""
+    return [] if patience is None else [EarlyStopping(monitor, mode="max", patience=patience)]

@@ -1,0 +1,33 @@
+"""Settings of a training run that do not shape the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tagger.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """How the weights are found; the optimiser itself comes from the user's configuration.
+
+    Attributes:
+        batch_tokens: tokens per batch; sentences of similar length go together.
+        warmup: share of all steps over which the learning rate rises from zero.
+        decay: how it falls afterwards: `linear` or `cosine` to zero, or not at all (`constant`).
+        patience: epochs without a better dev score before training stops; None to run all epochs.
+    """
+
+    batch_tokens: int = 600
+    warmup: float = 0.1
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_tokens < 1:
+            raise UserError(f"optim.batch_tokens: must be at least 1, not {self.batch_tokens}")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"optim.warmup: must lie in [0, 1), not {self.warmup}")
+        if self.patience is not None and self.patience < 1:
+            raise UserError(f"optim.patience: must be at least 1, or null; not {self.patience}")

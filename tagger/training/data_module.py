@@ -1,0 +1,96 @@
+"""Batches for training and validation, right under any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tagger.errors import UserError
+from tagger.features.batching import Ints, length_batches, training_batches
+from tagger.features.encoding import Batch, EncodedCorpus
+from tagger.model.batch import TensorBatch
+
+_VALIDATION_TOKENS = 4096
+
+
+class _Batches(Dataset[Batch]):
+    """A corpus addressed by whole batches: the sentence numbers in, the batch out."""
+
+    def __init__(self, corpus: EncodedCorpus) -> None:
+        self._corpus = corpus
+
+    def __getitem__(self, sentences: Ints) -> Batch:
+        return self._corpus.batch(sentences)
+
+
+class TrainingSampler(Sampler[Ints]):
+    """One process's share of an epoch's batches; Lightning tells it the epoch."""
+
+    def __init__(self, corpus: EncodedCorpus, budget: int, *, seed: int, process: int, processes: int) -> None:
+        self._lengths, self._budget, self._seed = corpus.lengths, budget, seed
+        self._process, self._processes = process, processes
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self._epoch = epoch
+
+    def _batches(self) -> list[Ints]:
+        return training_batches(
+            self._lengths, self._budget, seed=self._seed, epoch=self._epoch, processes=self._processes
+        )[self._process]
+
+    def __iter__(self) -> Iterator[Ints]:
+        return iter(self._batches())
+
+    def __len__(self) -> int:
+        return len(self._batches())
+
+
+class TaggingDataModule(LightningDataModule):
+    """The encoded training and dev splits as loaders of `Batch`."""
+
+    def __init__(self, train: EncodedCorpus, dev: EncodedCorpus, *, batch_tokens: int, seed: int) -> None:
+        """
+        Args:
+            train, dev: the splits; dev is scored after each epoch.
+            batch_tokens: tokens per training batch.
+            seed: what the order of batches depends on, with the epoch.
+        """
+        super().__init__()
+        self._train, self._dev = train, dev
+        self._batch_tokens, self._seed = batch_tokens, seed
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """This process's training batches.
+
+        Raises:
+            UserError: there are fewer sentences than processes.
+        """
+        process, processes = self._place()
+        if int((self._train.lengths > 0).sum()) < processes:
+            raise UserError(f"the training split has fewer sentences than processes ({processes}); lower trainer.devices")
+        sampler = TrainingSampler(
+            self._train, self._batch_tokens, seed=self._seed, process=process, processes=processes
+        )
+        return DataLoader(_Batches(self._train), sampler=sampler, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """This process's share of the dev split: no sentence is in two shares."""
+        process, processes = self._place()
+        share = length_batches(self._dev.lengths, _VALIDATION_TOKENS)[process::processes]
+        return DataLoader(_Batches(self._dev), sampler=share, batch_size=None)
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> tuple[Batch, TensorBatch]:
+        """The batch, and its tensors on the device."""
+        return batch, TensorBatch.of(batch, device)
+
+    def _place(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size

@@ -1,0 +1,118 @@
+"""The Lightning module: loss, dev score by the one decoder, optimiser and schedule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
+from tagger.evaluation.scores import Scores, score
+from tagger.features.encoding import Batch
+from tagger.inference.decoder import Decoder, running_sentences
+from tagger.model.batch import TensorBatch
+from tagger.model.tagger import TaggerModel
+from tagger.training.config import OptimConfig
+from tagger.training.schedule import learning_rate_factor
+
+OptimizerFactory = Callable[[Iterable[Parameter]], Optimizer]
+
+
+class TaggingModule(LightningModule):
+    """Trains a `TaggerModel` and scores it on the dev split after each epoch."""
+
+    def __init__(
+        self,
+        model: TaggerModel,
+        *,
+        tags: Sequence[str],
+        scheme: Scheme,
+        dev: Sequence[Sentence],
+        dev_scheme: Scheme,
+        optim: OptimConfig,
+        make_optimizer: OptimizerFactory,
+    ) -> None:
+        """
+        Args:
+            model: what is trained.
+            tags, scheme: its output tags and their scheme.
+            dev, dev_scheme: the dev split with its tags as read, and their scheme.
+            optim: batches and schedule.
+            make_optimizer: gives the optimiser for the parameters.
+        """
+        super().__init__()
+        self.model = model
+        self.score_name = "dev_accuracy" if scheme is Scheme.PLAIN else "dev_f1"
+        self._tags, self._scheme = list(tags), scheme
+        self._dev, self._dev_scheme = dev, dev_scheme
+        self._optim, self._make_optimizer = optim, make_optimizer
+        self._predicted: dict[int, list[str]] = {}
+        self._decoder: Decoder | None = None
+        self._tokens, self._steps, self._started = 0, 0, 0.0
+        self._loss = torch.zeros(())
+
+    def on_train_epoch_start(self) -> None:
+        self._tokens, self._steps, self._started = 0, 0, time.perf_counter()
+        self._loss = torch.zeros((), device=self.device)
+
+    def training_step(self, batch: tuple[Batch, TensorBatch], batch_idx: int) -> Tensor:
+        """Mean negative log-likelihood per sentence."""
+        arrays, tensors = batch
+        loss = self.model.loss(tensors)
+        self._tokens += arrays.tokens
+        self._steps += 1
+        self._loss += loss.detach()
+        speed = self._tokens / (time.perf_counter() - self._started)
+        self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=arrays.tokens)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        crf = {} if self.model.crf is None else self.model.crf.state_dict(prefix="crf.")
+        weights = {name: tensor.float().cpu().numpy() for name, tensor in crf.items()}
+        self._decoder = Decoder.of(self._tags, self._scheme, weights)
+        self._predicted = {}
+
+    def validation_step(self, batch: tuple[Batch, TensorBatch], batch_idx: int) -> None:
+        """Tag one batch of the dev split."""
+        arrays, tensors = batch
+        assert self._decoder is not None
+        emissions = self.model.packed_emissions(tensors).float().cpu().numpy()
+        tags = self._decoder.decode(emissions, running_sentences(arrays.lengths))
+        self._predicted.update(zip(arrays.sentences.tolist(), tags, strict=True))
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self._gathered_scores()
+        if scores is not None:
+            self.log(self.score_name, scores.headline, prog_bar=True)
+            self.log("epoch_loss", self._loss / max(1, self._steps))
+
+    def _gathered_scores(self) -> Scores | None:
+        """The dev split's scores from all processes' predictions; None in the sanity check, where few are there."""
+        shares: list[Any] = [self._predicted]
+        if self.trainer.world_size > 1:
+            shares = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(shares, self._predicted)
+        if self.trainer.sanity_checking:
+            return None
+        predicted = {number: tags for share in shares for number, tags in share.items()}
+        scored = [number for number in range(len(self._dev)) if number in predicted]
+        return score(
+            [self._dev[number].tags or [] for number in scored],
+            [predicted[number] for number in scored],
+            self._dev_scheme,
+        )
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The configured optimiser, with warm-up and decay over the run's steps."""
+        optimizer = self._make_optimizer(self.model.parameters())
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,217 @@
+"""One training run: splits in, a model folder out."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.trainer.states import TrainerStatus
+
+from tagger.config import ModelConfig
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.source import DataConfig, Split
+from tagger.errors import UserError
+from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.features.vocabulary import Vocabularies
+from tagger.inference.folder import ModelFolder
+from tagger.model.tagger import TaggerModel
+from tagger.training.callbacks import BEST, LAST, EpochLines, checkpoints, early_stopping
+from tagger.training.config import OptimConfig
+from tagger.training.data_module import TaggingDataModule
+from tagger.training.module import OptimizerFactory, TaggingModule
+
+TrainerFactory = Callable[..., Trainer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes:
+        folder: the best model, by the dev score.
+        score_name, score: that score, `dev_f1` or `dev_accuracy`.
+        epochs: how many were trained.
+        seconds: how long training took.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    folder: ModelFolder
+    score_name: str
+    score: float
+    epochs: int
+    seconds: float
+    interrupted: bool
+
+
+def claim_run_dir(run_dir: Path, resume: bool) -> None:
+    """Refuse a folder that holds a run, unless it is to be resumed.
+
+    Raises:
+        UserError: it does.
+    """
+    if not resume and ((run_dir / "checkpoints").exists() or (run_dir / "model").exists()):
+        raise UserError(f"{run_dir}: already holds a run; set resume=true to continue it, or another run_dir")
+
+
+def train(
+    splits: Mapping[str, Split],
+    *,
+    data: DataConfig,
+    model: ModelConfig,
+    optim: OptimConfig,
+    make_trainer: TrainerFactory,
+    make_optimizer: OptimizerFactory,
+    run_dir: Path,
+    seed: int,
+    resume: bool = False,
+    init_from: Path | None = None,
+) -> Outcome:
+    """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
+
+    Args:
+        splits: with their tags as read.
+        data: where they came from, for the model folder.
+        model: the model's shape; with `init_from`, that folder's shape is used instead.
+        optim: batches and schedule.
+        make_trainer: called with `default_root_dir`, `callbacks` and `logger`.
+        make_optimizer: called with the parameters.
+        run_dir: for checkpoints and logs.
+        seed: of weights, dropout and the order of batches.
+        resume: continue from `run_dir`'s last checkpoint, if there is one.
+        init_from: a model folder whose weights to start from; new words and labels are added to its own.
+
+    Raises:
+        UserError: something in the data or settings does not fit.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    seed_everything(seed, workers=True, verbose=False)
+    start = ModelFolder.load(init_from) if init_from else None
+    config = start.config if start else model
+    scheme = _model_scheme(splits["train"], config, start)
+    vocabularies = Vocabularies.build(splits["train"].sentences, config.embeddings, scheme)
+    if start:
+        vocabularies = start.vocabularies.extended(vocabularies)
+    _require_labels(vocabularies, splits["train"])
+    network = TaggerModel(config, vocabularies, scheme)
+    if start:
+        copy_weights(start, network)
+    encoder = FeatureEncoder(config.embeddings, vocabularies)
+    dev = splits["dev"]
+    module = TaggingModule(
+        network,
+        tags=vocabularies.tags,
+        scheme=scheme,
+        dev=dev.sentences,
+        dev_scheme=dev.scheme,
+        optim=optim,
+        make_optimizer=make_optimizer,
+    )
+    loaders = TaggingDataModule(
+        EncodedCorpus(splits["train"].sentences, encoder, scheme),
+        EncodedCorpus(dev.sentences, encoder, scheme),
+        batch_tokens=optim.batch_tokens,
+        seed=seed,
+    )
+    trainer = _make_trainer(make_trainer, run_dir, module.score_name, optim)
+    began = time.perf_counter()
+    interrupted = _fit(trainer, module, loaders, run_dir / "checkpoints" / LAST if resume else None)
+    seconds = time.perf_counter() - began
+    score = _restore_best(network, run_dir / "checkpoints" / BEST)
+    tensors = {name: tensor.detach().float().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
+    folder = ModelFolder(config, vocabularies, scheme, tensors, data.tokenizer, data.language or "")
+    return Outcome(
+        folder=folder,
+        score_name=module.score_name,
+        score=score,
+        epochs=trainer.current_epoch,
+        seconds=seconds,
+        interrupted=interrupted,
+    )
+
+
+def copy_weights(start: ModelFolder, network: TaggerModel) -> None:
+    """Copy a model's weights into a network that knows the same words and labels first and new ones after them."""
+    parameters = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, tensor in start.tensors.items():
+            known = tuple(slice(0, size) for size in tensor.shape)
+            parameters[name][known] = torch.from_numpy(tensor)
+
+
+def _model_scheme(split: Split, config: ModelConfig, start: ModelFolder | None) -> Scheme:
+    """The scheme the model works in: plain for plain tags, otherwise the configured one."""
+    scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
+    if start and scheme is not start.scheme:
+        raise UserError(
+            f"init_from: the model's tags are {start.scheme.value}, the data's {split.scheme.value}; "
+            "start from a model of the same kind of tags"
+        )
+    return scheme
+
+
+def _require_labels(vocabularies: Vocabularies, split: Split) -> None:
+    if len(vocabularies.tags) < 2:
+        raise UserError(
+            f"the training split ({len(split.sentences)} sentences) has no labels to learn: its tags are "
+            f"{', '.join(vocabularies.tags)}; check data.tag_column"
+        )
+
+
+def _make_trainer(make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig) -> Trainer:
+    callbacks: list[Callback] = [checkpoints(run_dir / "checkpoints", monitor), *early_stopping(monitor, optim.patience)]
+    loggers: list[Logger] = [
+        CSVLogger(run_dir, name="logs", version="csv"),
+        TensorBoardLogger(run_dir, name="logs", version="tensorboard"),
+    ]
+    if not sys.stderr.isatty():
+        callbacks.append(EpochLines())
+    return make_trainer(default_root_dir=run_dir, callbacks=callbacks, logger=loggers)
+
+
+def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, checkpoint: Path | None) -> bool:
+    """Fit; returns whether Ctrl-C ended it, which Lightning turns into `sys.exit`."""
+    resumed = checkpoint if checkpoint and checkpoint.is_file() else None
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            # batches are made in the main process on purpose: that takes a hundredth of a step's time
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own
+            trainer.fit(module, loaders, ckpt_path=resumed, weights_only=True)
+    except SystemExit:
+        if trainer.state.status is not TrainerStatus.INTERRUPTED:
+            raise
+        return True
+    except RuntimeError as error:
+        if resumed and "loading state_dict" in str(error):
+            raise UserError(f"{resumed}: does not fit these settings and data; resume with those of its run") from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    return False
+
+
+def _restore_best(network: TaggerModel, checkpoint: Path) -> float:
+    """Load the best checkpoint's weights; returns its dev score.
+
+    Raises:
+        UserError: no epoch ended, so there is none.
+    """
+    if not checkpoint.is_file():
+        raise UserError(f"{checkpoint.parent}: stopped before the first epoch's end; there is no model to keep")
+    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    prefix = "model."
+    weights = {name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)}
+    network.load_state_dict(weights)
+    saved = next(entry for name, entry in state["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    return float(saved["best_model_score"])

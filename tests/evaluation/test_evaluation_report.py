@@ -1,0 +1,115 @@
+"""The files an evaluation leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import classification_report
+
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+from tagger.evaluation.alignment import read_three_columns
+from tagger.evaluation.report import Report, unknown_label_warnings, write_predictions, write_report
+from tagger.evaluation.scores import score
+
+GOLD = [["B-PER", "I-PER", "O"], ["B-a|b"]]
+PREDICTED = [["B-PER", "I-PER", "O"], ["B-LOC"]]
+SENTENCES = [Sentence(["Ann", "Lee", "!"], GOLD[0]), Sentence(["x\ty"], GOLD[1])]
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(score(GOLD, PREDICTED, Scheme.IOB2), {"model": "runs/a_b", "split": "test"}, ["a *warning*"])
+
+
+def test_json_holds_unrounded_fractions_under_the_promised_keys(report: Report, tmp_path: Path) -> None:
+    write_report(tmp_path / "out", report, SENTENCES, PREDICTED)
+    found = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert found["format"] == 1
+    assert found["entities"]["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert found["entities"]["macro"]["f1"] == pytest.approx(1 / 3, abs=1e-15)
+    assert found["entities"]["types"]["PER"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    assert found["tokens"] == {"accuracy": 0.75, "count": 4}
+    assert found["scored"] == {"model": "runs/a_b", "split": "test"}
+    assert found["headline"] == {"name": "micro F1", "value": 0.5}
+
+
+def test_plain_tags_are_reported_under_tags() -> None:
+    found = Report(score([["DT", "NN"]], [["DT", "VB"]], Scheme.PLAIN)).as_dict()
+    assert "entities" not in found
+    assert found["headline"] == {"name": "accuracy", "value": 0.5}
+    assert list(found["tags"]["types"]) == ["DT", "NN", "VB"]
+
+
+def test_the_printed_table_is_that_of_seqeval(report: Report) -> None:
+    expected = classification_report(GOLD, PREDICTED, digits=4, zero_division=0).rstrip().splitlines()
+    assert expected.pop().startswith("weighted avg")
+    table = report.as_table().splitlines()
+    assert table[: len(expected)] == expected
+    assert table[-1].split() == ["accuracy", "0.7500", "4"]
+
+
+def test_markdown_shows_labels_and_paths_as_they_are(report: Report) -> None:
+    text = report.as_markdown()
+    assert text.startswith("# Micro F1 0.5000\n")
+    assert "| a\\|b | 0.0000 | 0.0000 | 0.0000 | 1 |" in text
+    assert "| model | runs/a\\_b |" in text
+    assert "- a \\*warning\\*" in text
+    assert "support 0" in text
+
+
+def test_markup_in_a_label_is_escaped() -> None:
+    text = Report(score([["B-<img src=x>"]], [["O"]], Scheme.IOB2)).as_markdown()
+    assert "&lt;img src=x&gt;" in text
+
+
+def test_tokens_that_would_break_a_line_are_substituted_and_warned_of(report: Report, tmp_path: Path) -> None:
+    written = write_report(tmp_path, report, SENTENCES, PREDICTED)
+    lines = (tmp_path / "predictions.conll").read_text(encoding="utf-8").split("\n")
+    assert lines == ["Ann\tB-PER\tB-PER", "Lee\tI-PER\tI-PER", "!\tO\tO", "", "x␉y\tB-a|b\tB-LOC", "", ""]
+    assert written.warnings[0] == "a *warning*"
+    assert written.warnings[1].startswith("1 line of predictions.conll")
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["warnings"] == written.warnings
+
+
+words = st.text(st.one_of(st.characters(codec=None), st.sampled_from("\t\n\r\x85\u2028 #-\ud800")), max_size=4)
+tags = st.sampled_from(["O", "O", "B-PER", "I-PER", "B-LOC"])
+
+
+@given(st.lists(st.lists(st.tuples(words, tags, tags), min_size=1, max_size=5), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_written_predictions_read_back_to_the_same_tags(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[tuple[str, str, str]]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "predictions.conll"
+    sentences = [Sentence([word for word, _, _ in row], [gold for _, gold, _ in row]) for row in rows]
+    predicted = [[tag for _, _, tag in row] for row in rows]
+    write_predictions(path, sentences, predicted)
+    aligned = read_three_columns(path)
+    assert aligned.gold == [sentence.tags for sentence in sentences]
+    assert aligned.predicted == predicted
+    assert len(path.read_text(encoding="utf-8").splitlines()) == sum(map(len, rows)) + len(rows)
+
+
+def test_labels_unknown_to_the_model_are_listed(report: Report) -> None:
+    assert unknown_label_warnings(report.scores, {"PER", "LOC"}) == [
+        "label a|b: in the gold data 1 time, unknown to the model: counted as missed"
+    ]
+
+
+def test_an_unwritable_folder_is_one_line(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        write_report(tmp_path / "file", report, SENTENCES, PREDICTED)
+
+
+def test_lone_surrogates_in_labels_do_not_stop_the_report(tmp_path: Path) -> None:
+    gold = [["B-\ud800"]]
+    report = Report(score(gold, gold, Scheme.IOB2))
+    write_report(tmp_path, report, [Sentence(["x"], gold[0])], gold)
+    assert list(json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["entities"]["types"]) == ["\ud800"]

@@ -1,0 +1,174 @@
+"""Scores against hand counts, brute force and seqeval."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import astuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import accuracy_score, f1_score
+
+from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+from tagger.evaluation.scores import PRF, Counts, Scores, gold_tags, score, score_entities
+
+LABELS = ["PER", "LOC", "a-b", "_"]
+TAGS = ["O", "O", "B", "I", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)]
+BILOU_TAGS = ["O", *(f"{prefix}-{label}" for prefix in "BILU" for label in LABELS)]
+
+
+@st.composite
+def two_sides(draw: st.DrawFn, tags: list[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """Gold and predicted tag sequences of equal lengths, half of the predictions right."""
+    lengths = draw(st.lists(st.integers(0, 8), min_size=1, max_size=4))
+    gold = [draw(st.lists(st.sampled_from(tags), min_size=n, max_size=n)) for n in lengths]
+    predicted = [[tag if draw(st.booleans()) else draw(st.sampled_from(tags)) for tag in line] for line in gold]
+    return gold, predicted
+
+
+def by_spans(gold: list[list[str]], predicted: list[list[str]]) -> Scores:
+    return score_entities(map(set, map(spans_from_tags, gold)), map(set, map(spans_from_tags, predicted)))
+
+
+def assert_same(found: Scores, expected: Scores) -> None:
+    assert list(found.types) == list(expected.types)
+    for one, other in zip(
+        [found.micro, found.macro, *found.types.values()],
+        [expected.micro, expected.macro, *expected.types.values()],
+        strict=True,
+    ):
+        assert astuple(one) == pytest.approx(astuple(other))
+
+
+def test_entity_scores_of_a_hand_counted_example() -> None:
+    gold = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-LOC", "O"]]
+    predicted = [["B-PER", "I-PER", "O", "B-ORG"], ["B-LOC", "B-LOC", "O"]]
+    scores = score(gold, predicted, Scheme.IOB2)
+    assert scores.types == {
+        "LOC": PRF(1 / 2, 1 / 2, 1 / 2, 2),
+        "ORG": PRF(0, 0, 0, 0),
+        "PER": PRF(1, 1, 1, 1),
+    }
+    assert astuple(scores.micro) == pytest.approx((2 / 4, 2 / 3, 4 / 7, 3))
+    assert astuple(scores.macro) == pytest.approx((1.5 / 3, 1.5 / 3, 1.5 / 3, 3))
+    assert (scores.accuracy, scores.sentences, scores.tokens) == (5 / 7, 2, 7)
+    assert (scores.headline, scores.headline_name) == (scores.micro.f1, "micro F1")
+
+
+@given(two_sides(TAGS))
+@settings(deadline=None)
+def test_seqeval_and_our_counts_agree_on_legal_and_illegal_tags(sides: tuple[list[list[str]], list[list[str]]]) -> None:
+    gold, predicted = sides
+    scores = score(gold, predicted, Scheme.IOB2)
+    assert_same(scores, by_spans(gold, predicted))
+    assert scores.micro.f1 == pytest.approx(f1_score(gold, predicted, zero_division=0))
+    if any(gold):
+        assert scores.accuracy == pytest.approx(accuracy_score(gold, predicted))
+
+
+@given(two_sides(BILOU_TAGS))
+@settings(deadline=None)
+def test_bilou_is_scored_by_its_meaning(sides: tuple[list[list[str]], list[list[str]]]) -> None:
+    gold, predicted = sides
+    scores = score(gold, predicted, Scheme.BILOU)
+    assert_same(scores, by_spans(gold, predicted))
+    in_iob2 = [[convert_tags(tags, Scheme.IOB2) for tags in side] for side in sides]
+    assert_same(scores, score(in_iob2[0], in_iob2[1], Scheme.IOB2))
+
+
+def test_labels_without_prefix_are_entities_whatever_their_first_letter() -> None:
+    gold = [["ORG", "ORG", "O", "B", "O", "O"]]
+    predicted = [["ORG", "ORG", "O", "O", "PER", "O"]]
+    scores = score(gold, predicted, Scheme.IO)
+    assert {name: prf.support for name, prf in scores.types.items()} == {"B": 1, "ORG": 1, "PER": 0}
+    assert scores.micro.f1 == pytest.approx(1 / 2)
+
+
+def test_sides_in_different_schemes_compare_by_meaning() -> None:
+    scores = score([["I-PER", "I-PER", "O"]], [["B-PER", "E-PER", "O"]], Scheme.IOB1)
+    assert (scores.micro.f1, scores.accuracy) == (1, pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize("tags", [[], [[]], [["O", "O"]]])
+def test_nothing_to_find_and_nothing_found_scores_zero_without_warnings(tags: list[list[str]]) -> None:
+    scores = score(tags, tags, Scheme.IOB2)
+    assert (scores.micro, scores.macro, scores.types) == (PRF(), PRF(), {})
+    assert scores.accuracy == (1.0 if any(tags) else None)
+
+
+@given(two_sides(["NOUN", "VERB", "O"]))
+def test_plain_tags_match_a_brute_force_count(sides: tuple[list[list[str]], list[list[str]]]) -> None:
+    scores = score(*sides, Scheme.PLAIN)
+    gold, predicted = [tag for tags in sides[0] for tag in tags], [tag for tags in sides[1] for tag in tags]
+    pairs = list(zip(gold, predicted, strict=True))
+    assert set(scores.types) == set(gold + predicted)
+    for tag, prf in scores.types.items():
+        right = pairs.count((tag, tag))
+        assert prf.precision == (right / predicted.count(tag) if tag in predicted else 0)
+        assert prf.recall == (right / gold.count(tag) if tag in gold else 0)
+        assert prf.f1 == pytest.approx(2 * right / (gold.count(tag) + predicted.count(tag)))
+    accuracy = sum(g == p for g, p in pairs) / len(pairs) if pairs else 0.0
+    assert (scores.headline, scores.headline_name) == (accuracy, "accuracy")
+    assert scores.micro.f1 == pytest.approx(accuracy)
+
+
+@given(two_sides(TAGS), two_sides(TAGS))
+def test_counts_of_parts_add_up_to_the_whole(
+    one: tuple[list[list[str]], list[list[str]]], other: tuple[list[list[str]], list[list[str]]]
+) -> None:
+    def counts(gold: list[list[str]], predicted: list[list[str]]) -> Counts:
+        return Counts.of(
+            {(i, *span) for i, tags in enumerate(gold) for span in spans_from_tags(tags)},
+            {(i, *span) for i, tags in enumerate(predicted) for span in spans_from_tags(tags)},
+            label=lambda span: span[3],
+        )
+
+    total = counts(*one)
+    total += counts(*other)
+    assert total == counts(one[0] + other[0], one[1] + other[1])
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted"), [([["O"]], []), ([["O", "O"]], [["O"]])], ids=["a sentence missing", "a tag missing"]
+)
+def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted: list[list[str]]) -> None:
+    with pytest.raises(ValueError, match=r"gold .*predicted"):
+        score(gold, predicted, Scheme.IOB2)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ([], "dev.conll: no sentences"),
+        ([Sentence([], [])], "dev.conll: no sentences"),
+        ([Sentence(["a"], ["O"]), Sentence(["b"], place="dev.conll:3")], "dev.conll:3: no gold tags"),
+    ],
+    ids=["empty", "no tokens", "no tags"],
+)
+def test_gold_data_without_tokens_or_tags_are_refused(sentences: list[Sentence], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        gold_tags(sentences, "dev.conll")
+
+
+def test_a_validation_set_is_scored_in_well_under_a_second() -> None:
+    gold = [["O", "B-PER", "I-PER", "O"] * 4] * 1000
+    score(gold[:1], gold[:1], Scheme.IOB2)  # imports seqeval
+    start = time.perf_counter()
+    score(gold, gold, Scheme.IOB2)
+    assert time.perf_counter() - start < 1
+
+
+def test_seqeval_is_imported_only_when_entities_are_scored() -> None:
+    code = (
+        "import sys, tagger.evaluation.alignment, tagger.evaluation.raw, tagger.evaluation.report\n"
+        "from tagger.evaluation.scores import score; from tagger.corpus.schemes import Scheme\n"
+        "score([['NOUN']], [['VERB']], Scheme.PLAIN)\n"
+        "assert 'seqeval' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
