@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 from tagger.errors import UserError
@@ -67,7 +68,7 @@ class AffixEmbedding:
 
     Attributes:
         size: width of one affix's vector.
-        lengths: lengths in characters; a word shorter than a length is its own affix.
+        lengths: lengths in characters, each once; a word shorter than a length is its own affix.
         min_count: affixes rarer than this among the training split's words share UNK's vector.
         dropout: share of the vectors' elements zeroed in training.
     """
@@ -137,6 +138,9 @@ class ModelConfig:
             raise UserError("embeddings: every entry is null; keep at least one of word, characters, shape, affixes")
         if embeddings.characters and embeddings.characters.kernel % 2 == 0:
             raise UserError(f"embeddings.characters.kernel: must be odd, not {embeddings.characters.kernel}")
+        lengths = embeddings.affixes.lengths if embeddings.affixes else ()
+        if len(set(lengths)) < len(lengths):
+            raise UserError(f"embeddings.affixes.lengths: the same length twice in {list(lengths)}; leave one out")
         _check_ranges(self, "")
 
     def to_mapping(self) -> dict[str, Any]:
@@ -197,8 +201,13 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
     if is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise UserError(f"{where}: {value} is too large") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{where}: expected {hint.__name__}, got {value!r}")
     return value

@@ -33,7 +33,7 @@ def model_card(
     ]
     parts = [name for name in ("word", "characters", "shape", "affixes") if getattr(config.embeddings, name)]
     lines = [
-        f"# Sequence tagger trained on {data.name}",
+        f"# Sequence tagger trained on {data.title}",
         "",
         f"Labels: {', '.join(labels)}. Language: {folder.language or 'not stated'}. Tokenizer: {folder.tokenizer}.",
         "",

@@ -56,7 +56,7 @@ def _score_model(settings: dict[str, Any]) -> tuple[Report, Path]:
     model = load(model_dir)
     data = DataConfig.from_mapping(settings["data"])
     split = load_split(data, settings["split"])
-    scored = {"model": str(model_dir), "data": data.name}
+    scored = {"model": str(model_dir), "data": data.title}
     found = evaluate(model, split, scored) if settings["input"] == "tokens" else evaluate_raw(model, split, scored)
     out = Path(settings["out"]) if settings["out"] else model_dir.parent / "report"
     return write_report(out, found.report, split.sentences, found.predicted), out

@@ -1,22 +1,223 @@
-"""The command `tag.py`: text in, entities out."""
+"""`tag.py`: text in, entities out; a filter in a pipe, or file by file into a folder."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from functools import cache, partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, NoReturn
 
-from tagger.corpus.sentence import Sentence
-from tagger.corpus.tokenizers import NAMES, get_tokenizer, split_text
+from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
-from tagger.inference.documents import InputFormat, ReadOptions, Splitter, Unit
+from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import EXTENSIONS, find_sources, plan_outputs
-from tagger.inference.tagging import Counts, SentenceTagger, tag_sources
-from tagger.inference.writers import OutputFormat, get_writer
+from tagger.inference.tagging import Counts, Job, carry_out
+from tagger.inference.writers import OutputFormat
 
+_PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
+_INTERRUPTED = 130
+
+_DESCRIPTION = """\
+Tag the tokens of text and mark the entities in it.
+
+Without FILE, or where FILE is -, standard input is read, so that it works as a filter in a pipe. A folder stands for
+every file of a known extension below it, in the order of their paths; hidden files are left out, and how many of other
+extensions were is said on standard error. Patterns the shell did not expand (in quotes, also **) are.
+"""
+
+_EPILOG = f"""\
+examples:
+  echo "Ada Lovelace met Charles Babbage in London." | python tag.py --model runs/latest/model
+  python tag.py --model runs/wnut/model notes/*.txt --output tagged/ --format jsonl
+  python tag.py --model runs/wnut/model 'notes/**/*.txt' --format html > notes.html
+  zcat news.jsonl.gz | python tag.py --model runs/wnut/model --input-format jsonl --text-field body
+
+input:
+  UTF-8; a byte-order mark is passed over. Known extensions:
+    text    {" ".join(EXTENSIONS[InputFormat.TEXT])}, every other extension, and standard input
+    conll   {" ".join(EXTENSIONS[InputFormat.CONLL])}
+            a token a line, sentences parted by blank lines; tags in further columns are not looked at
+    conllu  {" ".join(EXTENSIONS[InputFormat.CONLLU])}
+            the syntactic words; tags are not looked at
+    jsonl   {" ".join(EXTENSIONS[InputFormat.JSONL])}
+            an object a line with text, or with a list "tokens", which is tagged as it is
+
+output:
+  jsonl   A record per unit of text, per sentence of conll and conllu, per record of jsonl, in their order:
+            {{"text": "Ada met Bob.", "entities": [{{"start": 0, "end": 3, "label": "PER", "text": "Ada"}}, ...]}}
+          Characters count from 0 in the record's text, the end is not included. An empty line is a record with empty
+          text, so that record n is line n. The text is what was read but for its line end, which unit file keeps;
+          where only tokens are known, these joined by single blanks. Other fields of jsonl input pass through.
+          "tokens" and "tags" (B-PER, I-PER, O) are two flat lists, written with --tokens, by models of plain tags
+          (parts of speech), which give no entities, and for records that have "tokens". What is written replaces
+          fields of those names.
+  conll   A line "token TAB tag" per token and an empty line behind each sentence. Characters that would break this
+          (TAB, line breaks and the like inside tokens of jsonl input) become U+FFFD, and so does an empty token.
+  html    A page that needs nothing else, entities marked. On standard output one page for all inputs.
+
+errors: one line on standard error. Missing, unreadable, empty and binary files are found before anything is tagged;
+no file and no record is left half-written.
+
+exit code: 0 done; 2 wrong use or bad input; 130 stopped by Ctrl-C; 141 the reader of standard output went away.
+"""
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int:
+    """Entry point; returns the exit code."""
+    parsed = _parser(program).parse_intermixed_args(arguments)
+    try:
+        with _ended_by_exception():
+            return _run(parsed, program)
+    except UserError as error:
+        _say(program, str(error))
+        _let_go_of_output(flush=True)
+        return 2
+    except KeyboardInterrupt:
+        _say(program, "stopped")
+        _let_go_of_output(flush=True)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of_output(flush=False)
+        return _PIPE_CLOSED
+
+
+def _run(parsed: argparse.Namespace, program: str) -> int:
+    job, notes = _job(parsed)
+    standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
+    if job.outputs is None and sys.stdout is None:
+        raise UserError("standard output is closed; write to a folder with --output")
+    if any(source.path is None for source in job.sources) and standard_input.isatty():
+        notes.append("reading from the terminal; end with Ctrl-D")
+    for note in [] if parsed.quiet else notes:
+        _say(program, note)
+
+    import tagger  # here, so that --help and wrong use answer at once
+
+    model = tagger.load(parsed.model)
+    begin = time.perf_counter()
+    counts = carry_out(job, model, standard_input, sys.stdout.buffer if sys.stdout else io.BytesIO())
+    if job.outputs and not parsed.quiet:
+        told = _summary(len(job.sources), counts, time.perf_counter() - begin)
+        _say(program, f"{told}, written to {parsed.output}")
+    return 0
+
+
+def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
+    """The job that the command line asks for, its inputs and outputs looked up, and what there is to say of them."""
+    output = None if parsed.output is None else Path(parsed.output)
+    output_format = OutputFormat(parsed.format)
+    if parsed.tokens and output_format is not OutputFormat.JSONL:
+        raise UserError(f"--tokens belongs to --format jsonl, not to {output_format}; leave one of them out")
+    if parsed.overwrite and output is None:
+        raise UserError("--overwrite replaces files in the folder --output, which is not set; set it")
+    sources, notes = find_sources(
+        parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=output
+    )
+    reading = ReadOptions(
+        unit=Unit(parsed.unit),
+        text_field=parsed.text_field,
+        token_column=parsed.token_column,
+        separator=parsed.separator,
+        comment_prefix=parsed.comment_prefix,
+    )
+    job = Job(
+        sources=sources,
+        outputs=None if output is None else plan_outputs(sources, output, output_format, overwrite=parsed.overwrite),
+        reading=reading,
+        tokenizer=parsed.tokenizer,
+        output_format=output_format,
+        tokens=parsed.tokens,
+    )
+    return job, notes
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
+    add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model")
+    add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "
+        "input's name with the format's extension, in the sub-folder it had below a named folder or pattern; "
+        "default: standard output")  # fmt: skip
+    add("--overwrite", action="store_true", help="replace output files that are there already (never an input)")
+    add("--format", choices=[*map(str, OutputFormat)], default="jsonl", help="of the output; default: jsonl")
+    add("--tokens", action="store_true", help="jsonl: write tokens and tags too")
+    add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
+    _add_reading(parser)
+    add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
+    return parser
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--unit", choices=[*map(str, Unit)], default="line",
+        help="text: what makes a record: each line, also an empty one (default; works on streams without end), each "
+        "paragraph (lines between blank lines, which belong to none), or the whole file")  # fmt: skip
+    add("--tokenizer", metavar="NAME", help=f"what splits text into sentences and tokens: {NAMES} (the last needs "
+        "the extra [spacy]); no character is changed; default: the one the model is meant for")  # fmt: skip
+    add("--text-field", default="text", metavar="NAME", help="jsonl: the field that holds the text; default: text")
+    add("--token-column", type=int, metavar="N", help="conll, conllu: the tokens' column, from 0, or negative from "
+        "the last; default: 0, and 1 in conllu")  # fmt: skip
+    add("--separator", choices=["auto", "tab", "blanks"], default="auto",
+        help="conll: what parts columns; default: auto, tab where the first line has one, else blanks")  # fmt: skip
+    add("--comment-prefix", metavar="TEXT", help="conll: lines that begin with it are comments; default: none are")
+
+
+@contextlib.contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit, so that what is half-written is removed."""
+    replaced = []
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # One that is ignored (nohup) stays so, and only the main thread may set any.
+        if signal.getsignal(number) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+            signal.signal(number, _end)
+            replaced.append(number)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _summary(files: int, counts: Counts, seconds: float) -> str:
+    speed = counts.tokens / seconds if seconds else 0
+    amounts = [(files, "file"), (counts.records, "record"), (counts.sentences, "sentence"), (counts.tokens, "token")]
+    told = ", ".join(f"{amount:,} {name}{'' if amount == 1 else 's'}" for amount, name in amounts)
+    return f"{told} in {seconds:.1f} s ({speed:,.0f} tokens/s)"
+
+
+def _say(program: str, message: str) -> None:
+    if sys.stderr is not None:  # print() would take standard output instead
+        with contextlib.suppress(OSError):
+            print(f"{program}: {message}", file=sys.stderr, flush=True)
+
+
+def _let_go_of_output(*, flush: bool) -> None:
+    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
+    if sys.stdout is None:
+        return
+    try:
+        if flush:
+            sys.stdout.flush()
+            return
+    except OSError:
+        pass
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.source import DataConfig, Split, load_splits
+from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from tagger.training.config import RunConfig
     from tagger.training.run import Outcome
+
+_GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,23 +35,26 @@ def main(arguments: list[str] | None = None) -> int:
 def _task(config: DictConfig) -> None:
     """One job: settings checked, splits read, model trained, saved and scored."""
     from tagger.commands import hydra_entry
-    from tagger.training.config import OptimConfig
+    from tagger.training.config import OptimConfig, RunConfig
     from tagger.training.run import claim_run_dir, train
 
     settings = hydra_entry.settings_of(config)
-    run_dir = hydra_entry.output_folder()
+    own = {key: value for key, value in settings.items() if key not in _GROUPS}
+    run = from_mapping(RunConfig, {**own, "run_dir": str(hydra_entry.output_folder())})
     leader = int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
     data = DataConfig.from_mapping(settings["data"])
+    get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
+    _check_trainer(settings["trainer"])
     model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     make_trainer = hydra_entry.partial(config.trainer, **_progress_bar(settings["trainer"]))
     if leader:
-        claim_run_dir(run_dir, settings["resume"])
+        claim_run_dir(run)
     splits = load_splits(data)
     if leader:
         _describe(splits)
-        hydra_entry.save_config(config, run_dir / "config.yaml")
+        hydra_entry.save_config(config, run.run_dir / "config.yaml")
     outcome = train(
         splits,
         data=data,
@@ -55,15 +62,20 @@ def _task(config: DictConfig) -> None:
         optim=optim,
         make_trainer=make_trainer,
         make_optimizer=make_optimizer,
-        run_dir=run_dir,
-        seed=settings["seed"],
-        resume=settings["resume"],
-        init_from=Path(settings["init_from"]) if settings["init_from"] else None,
+        run=run,
     )
     if leader:
-        _finish(outcome, splits, data, settings, run_dir)
+        _finish(outcome, splits, data, run)
         if outcome.interrupted:
             raise KeyboardInterrupt
+
+
+def _check_trainer(trainer: dict[str, Any]) -> None:
+    """What Lightning itself would only stumble over in the middle of the run."""
+    for name in ("max_epochs", "max_steps", "num_nodes"):
+        value = trainer.get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise UserError(f"trainer.{name}: expected a whole number, got {value!r}")
 
 
 def _progress_bar(trainer: dict[str, Any]) -> dict[str, bool]:
@@ -84,7 +96,7 @@ def _describe(splits: dict[str, Split]) -> None:
 
 
 def _finish(
-    outcome: Outcome, splits: dict[str, Split], data: DataConfig, settings: dict[str, Any], run_dir: Path
+    outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig
 ) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
     from tagger.commands.card import model_card
@@ -93,12 +105,13 @@ def _finish(
     from tagger.files import written_whole
     from tagger.inference.tagger import load
 
-    folder, model_dir = outcome.folder, run_dir / "model"
-    folder.save(model_dir, model_card(outcome, splits, data, settings["seed"], None))
-    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.name})
+    folder, run_dir = outcome.folder, run.run_dir
+    model_dir = run_dir / "model"
+    folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
+    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.title})
     report = write_report(run_dir / "report", found.report, splits["test"].sentences, found.predicted)
     with written_whole(model_dir / "README.md") as stream:
-        stream.write(model_card(outcome, splits, data, settings["seed"], report))
+        stream.write(model_card(outcome, splits, data, run.seed, report))
     print(report.as_table())
     for warning in report.warnings:
         print(f"warning: {warning}")

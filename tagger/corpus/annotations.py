@@ -66,17 +66,14 @@ def tag_text(
     ordered = _checked(annotations, text)
     spans = _token_spans(ordered, tokens, text)
     tags = tags_from_spans(spans, len(tokens))
-    result = []
-    for start, end in _boundaries(sentences, spans):
-        repairs = [
-            f"{annotation.label!r} at {annotation.start}-{annotation.end} fitted to the tokens it touches, "
-            f"{tokens[span.start][0]}-{tokens[span.end - 1][1]}"
-            for annotation, span in zip(ordered, spans, strict=True)
-            if start <= span.start < end
-            and (annotation.start, annotation.end) != (tokens[span.start][0], tokens[span.end - 1][1])
-        ]
-        result.append(ReadSentence(_sentence(text, tokens[start:end], tags[start:end], place, document), repairs))
-    return result
+    fitted = _fitted(ordered, spans, tokens)
+    return [
+        ReadSentence(
+            _sentence(text, tokens[start:end], tags[start:end], place, document),
+            [fitted[position] for position in range(start, end) if position in fitted],
+        )
+        for start, end in _boundaries(sentences, spans)
+    ]
 
 
 def _sentence(text: str, tokens: list[CharSpan], tags: list[str] | None, place: str, document: str | None) -> Sentence:
@@ -116,6 +113,17 @@ def _token_spans(ordered: list[Annotation], tokens: list[CharSpan], text: str) -
             raise MalformedError(f"labels {spans[-1].label!r} and {label!r} share token {token!r}; keep one of them")
         spans.append(Span(first, behind, label))
     return spans
+
+
+def _fitted(ordered: list[Annotation], spans: list[Span], tokens: list[CharSpan]) -> dict[int, str]:
+    """What to tell of the annotations that do not begin and end where tokens do, by their first token."""
+    told = {}
+    for annotation, span in zip(ordered, spans, strict=True):
+        start, end = tokens[span.start][0], tokens[span.end - 1][1]
+        if (annotation.start, annotation.end) != (start, end):
+            place = f"{annotation.label!r} at {annotation.start}-{annotation.end}"
+            told[span.start] = f"{place} fitted to the tokens it touches, {start}-{end}"
+    return told
 
 
 def _boundaries(sentences: list[list[CharSpan]], spans: list[Span]) -> list[tuple[int, int]]:

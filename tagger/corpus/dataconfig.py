@@ -24,7 +24,7 @@ class DataConfig:
     """Where a data set is and how it is read. `conf/data/base.yaml` lists the same settings with a line on each.
 
     Attributes:
-        name: what messages call it.
+        title: what messages and reports call it.
         format: how it is written.
         language: ISO 639-1 code of its language.
         origin: address of the people who publish it; a preset that has one needs `dir` or `path`.
@@ -33,7 +33,7 @@ class DataConfig:
         bundled: folder of the data this package brings along, used where `dir` is not set.
         train, dev, test: files; folders for `parallel`; names of splits for `huggingface`.
         path: Hub id or folder of a Hugging Face data set; for other formats the source where `dir` is not set.
-        subset, revision: the Hub's configuration name, and branch, tag or commit.
+        name, revision: the Hub's configuration name, and branch, tag or commit.
         scheme: how tags mark spans; `auto` detects it.
         on_error: at a malformed line `stop`, or `skip` its sentence.
         tokenizer: for running text.
@@ -45,7 +45,7 @@ class DataConfig:
         dev_fraction, test_fraction, split_seed: how a missing split is drawn from train.
     """
 
-    name: str = "data"
+    title: str = "data"
     format: Literal["columns", "conllu", "parallel", "jsonl", "labelstudio", "huggingface"] = "columns"
     language: str | None = None
     origin: str | None = None
@@ -56,7 +56,7 @@ class DataConfig:
     dev: str | None = None
     test: str | None = None
     path: str | None = None
-    subset: str | None = None
+    name: str | None = None
     revision: str | None = None
     scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io", "plain"] = "auto"
     on_error: Literal["stop", "skip"] = "stop"

@@ -100,14 +100,14 @@ def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:
     datasets = _import_datasets()
     where = {"data_dir": subset} if revision == PARQUET_BRANCH else {"name": subset}
     reachable = not datasets.config.HF_HUB_OFFLINE and _reachable(datasets.config.HF_ENDPOINT)
-    with _told(path, "check data.path, data.subset and data.revision"), _quiet(datasets):
+    with _told(path, "check data.path, data.name and data.revision"), _quiet(datasets):
         try:
             with _offline(datasets, not reachable):
                 opened: Splits = datasets.load_dataset(path, revision=revision, **where)
         except ConnectionError:
             raise UserError(
                 f"{path}: cannot reach the Hugging Face Hub ({datasets.config.HF_ENDPOINT}), and the cache does not "
-                "hold it; connect, or set data.path to a local folder"
+                "hold it; connect"
             ) from None
     return opened
 

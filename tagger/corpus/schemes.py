@@ -61,32 +61,19 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]], source: str = "data") 
     Raises:
         UserError: prefixed tags stand beside unprefixed ones, or BIOES letters beside BILOU letters.
     """
-    prefixes: set[str] = set()
-    unprefixed: set[str] = set()
-    outside = total = 0
-    iob1_fits = True
+    survey = _Survey()
     for tags in tag_sequences:
-        previous = OUTSIDE
-        for tag in tags:
-            total += 1
-            if tag == OUTSIDE:
-                outside += 1
-            elif _PREFIXED.fullmatch(tag):
-                prefixes.add(tag[0])
-                if tag[0] == "B" and (previous == OUTSIDE or previous[2:] != tag[2:]):
-                    iob1_fits = False
-            else:
-                unprefixed.add(tag)
-            previous = tag
+        survey.add(tags)
+    prefixes, unprefixed = survey.prefixes, survey.unprefixed
     if unprefixed and prefixes:
         raise UserError(
             f"{source}: tags of mixed schemes: {min(unprefixed)!r} has no prefix while others begin with "
             f"{'-, '.join(sorted(prefixes))}-; correct the tags or set data.tag_column"
         )
     if unprefixed:
-        if unprefixed <= _BARE and outside:
+        if unprefixed <= _BARE and survey.outside:
             return Scheme.IOB2
-        return Scheme.IO if 2 * outside > total else Scheme.PLAIN
+        return Scheme.IO if 2 * survey.outside > survey.total else Scheme.PLAIN
     if prefixes & set("ES") and prefixes & set("LU"):
         raise UserError(
             f"{source}: tags of mixed schemes: BIOES and BILOU prefixes ({', '.join(sorted(prefixes))}) side by side; "
@@ -98,7 +85,31 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]], source: str = "data") 
         return Scheme.BILOU
     if prefixes == {"I"}:
         return Scheme.IO
-    return Scheme.IOB1 if prefixes == {"B", "I"} and iob1_fits else Scheme.IOB2
+    return Scheme.IOB1 if prefixes == {"B", "I"} and survey.iob1_fits else Scheme.IOB2
+
+
+class _Survey:
+    """What tags there are, over many sentences."""
+
+    def __init__(self) -> None:
+        self.prefixes: set[str] = set()
+        self.unprefixed: set[str] = set()
+        self.outside = self.total = 0
+        self.iob1_fits = True  # so far B has parted two neighbours of one label only
+
+    def add(self, tags: Sequence[str]) -> None:
+        previous = OUTSIDE
+        for tag in tags:
+            if tag == OUTSIDE:
+                self.outside += 1
+            elif has_prefix(tag):
+                self.prefixes.add(tag[0])
+                if tag[0] == "B" and (previous == OUTSIDE or previous[2:] != tag[2:]):
+                    self.iob1_fits = False
+            else:
+                self.unprefixed.add(tag)
+            previous = tag
+        self.total += len(tags)
 
 
 def spans_from_tags(tags: Sequence[str]) -> list[Span]:

@@ -58,7 +58,7 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
     schemes = {name: split.scheme for name, split in splits.items()}
     if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
         found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
-        raise UserError(f"data={config.name}: tags mark spans in some splits only ({found}); set data.scheme")
+        raise UserError(f"data={config.title}: tags mark spans in some splits only ({found}); set data.scheme")
     told: set[int] = set()
     for split in splits.values():
         split.reports = [report for report in split.reports if id(report) not in told]
@@ -73,7 +73,7 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for name in wanted:
         whole = store.has(name) and not (name == TRAIN and missing)
-        if whole and config.documents is None:
+        if (whole and config.documents is None) or not store.has(TRAIN):
             splits[name] = _read(store, name, config)
         else:
             cut = cut or _cut(_read(store, TRAIN, config), missing, config)

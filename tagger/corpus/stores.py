@@ -46,8 +46,8 @@ def open_store(config: DataConfig) -> Store:
         try:
             return _DatasetStore(config)
         except UserError as error:
-            raise UserError(f"data={config.name}: {error}, or {needed}") from error
-    raise UserError(f"data={config.name}: {needed}")
+            raise UserError(f"data={config.title}: {error}, or {needed}") from error
+    raise UserError(f"data={config.title}: {needed}")
 
 
 def bundled_data_folder() -> Path:
@@ -85,7 +85,7 @@ class _FileStore:
     def read(self, split: str) -> tuple[Iterator[Sentence], ReadReport]:
         name = self._config.named_split(split)
         if name is None:
-            raise UserError(f"data={self._config.name}: data.{split} is not set; set it to a file")
+            raise UserError(f"data={self._config.title}: data.{split} is not set; set it to a file")
         path = self._folder / Path(name).expanduser()
         report = ReadReport(str(path), OnError(self._config.on_error))
         return _read_file(path, report, self._config), report
@@ -96,12 +96,12 @@ class _DatasetStore:
 
     def __init__(self, config: DataConfig) -> None:
         if config.path is None and config.dir is None:
-            raise UserError(f"data={config.name}: set data.path to a Hub id or a folder")
+            raise UserError(f"data={config.title}: set data.path to a Hub id or a folder")
         self._config = config
         self._path = config.path or ""
         if config.dir is not None:
             self._path = str(Path(config.dir).expanduser() / self._path)
-        self._splits: Splits = open_dataset(self._path, subset=config.subset, revision=config.revision)
+        self._splits: Splits = open_dataset(self._path, subset=config.name, revision=config.revision)
 
     def has(self, split: str) -> bool:
         return self._find(split) is not None

@@ -46,15 +46,42 @@ def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, proce
     noise = random.uniform(0.85, 1.15, size=len(lengths))
     order = np.argsort(-lengths * noise, kind="stable")
     order = order[lengths[order] > 0]
-    if len(order) < processes:
-        raise ValueError(f"{len(order)} sentences cannot be shared among {processes} processes")
-    batches = _cut(order, lengths, budget)
-    while len(batches) % processes:
-        largest = max(range(len(batches)), key=lambda index: len(batches[index]))
-        whole = batches.pop(largest)
-        batches += [whole[::2], whole[1::2]]
+    batches = _evened(_cut(order, lengths, budget), lengths, processes)
     mixed = [batches[index] for index in random.permutation(len(batches))]
     return [mixed[process::processes] for process in range(processes)]
+
+
+def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> list[list[Ints]]:
+    """Batches for each process, equally many, every non-empty sentence in exactly one batch of one process.
+
+    Args:
+        lengths: (S,) tokens per sentence.
+        budget: tokens per batch.
+        processes: how many processes share them.
+
+    Raises:
+        ValueError: fewer non-empty sentences than processes.
+    """
+    batches = _evened(length_batches(lengths, budget), lengths, processes)
+    return [batches[process::processes] for process in range(processes)]
+
+
+def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:
+    """The batches, those of most sentences halved until their number divides by `processes`.
+
+    Where all are down to one sentence before it does, the shortest ones are joined, whatever the budget.
+    """
+    sentences = sum(map(len, batches))
+    if sentences < processes:
+        raise ValueError(f"{sentences} sentences cannot be shared among {processes} processes")
+    while len(batches) % processes and len(batches) < sentences:
+        largest = max(range(len(batches)), key=lambda index: len(batches[index]))
+        whole = batches[largest]
+        batches = [*batches[:largest], *batches[largest + 1 :], whole[::2], whole[1::2]]
+    while len(batches) % processes:
+        *batches, first, second = sorted(batches, key=lambda batch: -int(lengths[batch].sum()))
+        batches.append(np.concatenate([first, second]))
+    return batches
 
 
 def _cut(order: Ints, lengths: Ints, budget: int) -> list[Ints]:

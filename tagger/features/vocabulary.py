@@ -113,16 +113,19 @@ class Vocabularies:
         """The inverse of `to_mapping`.
 
         Raises:
-            UserError: a list is missing or holds something else than strings.
+            UserError: a list is missing or holds something else than it should.
         """
+        words, word_counts = _vocabulary(mapping, "words"), _list_of(int, mapping, "word_counts")
+        if len(word_counts) != len(words.entries):
+            raise UserError(f"word_counts: {len(word_counts)} counts for {len(words.entries)} words")
         return cls(
-            words=_vocabulary(mapping, "words"),
+            words=words,
             characters=_vocabulary(mapping, "characters"),
             shapes=_vocabulary(mapping, "shapes"),
             prefixes=_by_length(mapping, "prefixes"),
             suffixes=_by_length(mapping, "suffixes"),
             tags=_list_of(str, mapping, "tags"),
-            word_counts=_list_of(int, mapping, "word_counts"),
+            word_counts=word_counts,
         )
 
     def extended(self, other: Vocabularies) -> Vocabularies:

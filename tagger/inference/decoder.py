@@ -11,7 +11,7 @@ from tagger.corpus.schemes import Scheme, may_follow
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-FORBIDDEN = np.float32(-1e4)
+FORBIDDEN = np.float32(-np.inf)
 _TO_IOB2 = {"S": "B", "E": "I"}
 
 
@@ -92,7 +92,9 @@ class Decoder:
             scores = best[: running[step], None, :] + self._into  # (n, K to, K from)
             back = scores.argmax(axis=2)  # (n, K)
             came_from[now] = back
-            best[: running[step]] = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0] + emissions[now]
+            reached = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0] + emissions[now]
+            # only differences count; sums over a long sentence would lose them to float32's rounding
+            best[: running[step]] = reached - reached.max(axis=1, keepdims=True)
         tag = (best + self._end).argmax(axis=1)  # (B,) at each sentence's last token
         path = np.empty(len(emissions), dtype=np.int64)
         for step in range(len(running) - 1, -1, -1):

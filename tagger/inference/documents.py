@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 from tagger.corpus.columns import ColumnLayout, columns_from
 from tagger.corpus.conllu import FORM, conllu_from
 from tagger.corpus.entities import entities
-from tagger.corpus.reading import ReadReport, read_lines
+from tagger.corpus.reading import MalformedError, ReadReport, read_lines
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.errors import UserError
 
@@ -156,32 +156,34 @@ def _json_documents(stream: IO[bytes], report: ReadReport, text_field: str, spli
             continue
         try:
             yield _json_document(line, text_field, split)
-        except ValueError as error:
+        except MalformedError as error:
             report.reject(f"{report.source}:{number}", str(error))
 
 
 def _json_document(line: str, text_field: str, split: Splitter) -> Document:
-    """The document of a line. Raises ValueError with what is wrong with it."""
+    """The document of a line. Raises MalformedError with what is wrong with it."""
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON ({error.msg} at column {error.colno}); write one object per line") from error
+        raise MalformedError(f"no JSON ({error.msg} at column {error.colno}); write one object per line") from error
     except RecursionError:
-        raise ValueError("JSON nested too deep; flatten it") from None
+        raise MalformedError("nested too deeply; write flat records") from None
+    except ValueError as error:
+        raise MalformedError("a whole number of thousands of digits; write it as a string") from error
     if not isinstance(record, dict):
-        raise ValueError(f"expected a JSON object, found {_kind(record)}; write one object per line")
+        raise MalformedError(f"expected a JSON object, found {_kind(record)}; write one object per line")
     text, tokens = record.get(text_field), record.get("tokens")
     if isinstance(text, str):
         return Document(text, split(text), fields=record)
     if text is not None:
-        raise ValueError(f"field {text_field!r} holds {_kind(text)}, not text; name the field with --text-field")
+        raise MalformedError(f"field {text_field!r} holds {_kind(text)}, not text; name the field with --text-field")
     if tokens is None:
-        raise ValueError(
+        raise MalformedError(
             f"no field {text_field!r} or 'tokens' (found {', '.join(map(repr, record)) or 'none'}); "
             "name the text's field with --text-field"
         )
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError("field 'tokens' is not a list of strings; write it as one")
+        raise MalformedError("field 'tokens' is not a list of strings; write it as one")
     document = _of_tokens(Sentence(tokens))
     document.fields = record
     return document
@@ -213,6 +215,6 @@ class _NothingSkipped(ReadReport):
 
 _OPTIONS = {
     "data.token_column or data.tag_column": "--token-column",
-    "data.token_column": "--token-column",
+    "data.token_column and data.tag_column to two of them": "--token-column to one of them",
     "data=conll": "--input-format conll",
 }

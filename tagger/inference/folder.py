@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from tagger.config import ModelConfig, from_mapping
-from tagger.corpus.schemes import Scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.vocabulary import Vocabularies
 
@@ -68,14 +67,18 @@ class ModelFolder:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-                made = Path(temporary) / folder.name
+                made, old = Path(temporary) / "made", Path(temporary) / "old"
                 made.mkdir()
                 self._write(made, card)
-                if folder.exists():
-                    shutil.move(str(folder), str(Path(temporary) / "old"))
-                made.rename(folder)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot write the model: {error.strerror or error}") from error
+                try:
+                    if folder.exists():
+                        folder.rename(old)
+                    made.rename(folder)
+                finally:
+                    if old.exists() and not folder.exists():
+                        old.rename(folder)  # the new one did not get there: put the old one back
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
     def _write(self, folder: Path, card: str) -> None:
         save_file(dict(self.tensors), folder / WEIGHTS)
@@ -97,8 +100,15 @@ class ModelFolder:
         """Read and check a model folder.
 
         Raises:
-            UserError: it is missing, incomplete, damaged, of another kind, or of a newer format.
+            UserError: it is missing, incomplete, unreadable, damaged, of another kind, or of a newer format.
         """
+        try:
+            return cls._read(folder)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot read the model: {error.strerror or error}") from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> ModelFolder:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such model folder; train one, or give the path of a folder with {CONFIG}")
         for name in (CONFIG, VOCABULARY, WEIGHTS):
@@ -113,8 +123,11 @@ class ModelFolder:
             config = from_mapping(ModelConfig, settings["model"], "model")
             vocabularies = Vocabularies.from_mapping(_read_json(folder / VOCABULARY))
             scheme = Scheme(settings["scheme"])
-            shapes = expected_shapes(config, vocabularies)
+            _check_tags(vocabularies.tags, scheme)
             tensors = load_file(folder / WEIGHTS)
+            if config.encoder.layers > len(tensors):
+                raise UserError(f"{config.encoder.layers} layers, but only {len(tensors)} tensors")
+            shapes = expected_shapes(config, vocabularies)
         except (UserError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
@@ -170,6 +183,18 @@ def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
             raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")
 
 
+def _check_tags(tags: Sequence[str], scheme: Scheme) -> None:
+    prefixes = {Scheme.IOB2: "BI", Scheme.BIOES: "BIES"}.get(scheme)
+    if prefixes is None and scheme is not Scheme.PLAIN:
+        raise UserError(f"no model has tags in the scheme {scheme.value}")
+    if not tags or len(set(tags)) < len(tags):
+        raise UserError("tags: there are none, or one of them stands twice")
+    if prefixes and any(tag != OUTSIDE and not (has_prefix(tag) and tag[0] in prefixes) for tag in tags):
+        raise UserError(f"tags: not all of them are of the scheme {scheme.value}")
+    if prefixes and OUTSIDE not in tags:
+        raise UserError(f"tags: {OUTSIDE} is missing")
+
+
 def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name in sorted(shapes.keys() ^ tensors.keys()):
         what = "is missing" if name in shapes else "does not belong there"
@@ -190,16 +215,11 @@ def _read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged: not JSON ({error}); copy it anew") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path}: damaged: not a JSON object; copy it anew")
     return value
 
 
 def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -35,7 +35,7 @@ class NumpyEngine:
         self._parts = [part(tensors) for part in chosen]
         self._capacity = max(1, _CACHE_BYTES // (24 * config.encoder.hidden_size))
         self._rows: dict[str, int] = {}
-        self._projections = self._project([])
+        self._projections = self._project([])  # (2, room, 3H), the first len(self._rows) of each direction in use
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
@@ -54,13 +54,18 @@ class NumpyEngine:
         new = dict.fromkeys(word for word in words if word not in self._rows)
         if len(self._rows) + len(new) > self._capacity:
             self._rows, new = {}, dict.fromkeys(words)
-            self._projections = self._projections[:0]
-        if new:
-            self._rows.update(zip(new, range(len(self._rows), len(self._rows) + len(new)), strict=True))
-            self._projections = np.concatenate([self._projections, self._project(list(new))])
+        if not new:
+            return
+        known, needed = len(self._rows), len(self._rows) + len(new)
+        if needed > self._projections.shape[1]:
+            room = np.empty((2, 2 * needed, self._projections.shape[2]), dtype=np.float32)
+            room[:, :known] = self._projections[:, :known]
+            self._projections = room
+        self._projections[:, known:needed] = self._project(list(new))
+        self._rows.update(zip(new, range(known, needed), strict=True))
 
     def _project(self, words: Sequence[str]) -> Floats:
-        """The first layer's input projections of U words, (U, 2, 3H)."""
+        """The first layer's input projections of U words, (2, U, 3H)."""
         features = self._encoder.encode_words(words)
         return self._layers[0].project(np.concatenate([part(features) for part in self._parts], axis=1))
 
@@ -80,21 +85,21 @@ class _Layer:
         input_bias = np.stack([tensors[f"{prefix}bias_ih_l0{d}"] for d in directions])
         self._candidate_bias = recurrent_bias[:, None, 2 * hidden :].copy()  # (2, 1, H)
         input_bias[:, : 2 * hidden] += recurrent_bias[:, : 2 * hidden]
-        self._bias = input_bias * halved
-        weights = [tensors[f"{prefix}weight_ih_l0{d}"] * halved[:, None] for d in directions]
-        self._input = np.ascontiguousarray(np.concatenate(weights).T)  # (E, 2·3H)
+        self._bias = (input_bias * halved)[:, None]  # (2, 1, 3H)
+        weights = [(tensors[f"{prefix}weight_ih_l0{d}"] * halved[:, None]).T for d in directions]
+        self._input = np.ascontiguousarray(np.stack(weights))  # (2, E, 3H)
         recurrent = [(tensors[f"{prefix}weight_hh_l0{d}"] * halved[:, None]).T for d in directions]
         self._recurrent = np.ascontiguousarray(np.stack(recurrent))  # (2, H, 3H)
 
     def project(self, vectors: Floats) -> Floats:
-        """(M, E) → (M, 2, 3H)."""
-        return (vectors @ self._input).reshape(len(vectors), 2, 3 * self.hidden_size) + self._bias
+        """(M, E) → (2, M, 3H)."""
+        return vectors @ self._input + self._bias
 
     def run(self, projections: Floats, forward: Ints, backward: Ints, running: Ints, positions: Ints) -> Floats:
         """Hidden states (N, 2H) packed by time.
 
         Args:
-            projections: (M, 2, 3H).
+            projections: (2, M, 3H).
             forward, backward: (N,) the row of `projections` that each direction reads, in the order it reads.
             running: (T,) sentences at each time step.
             positions: (N,) where in the packed order the backward direction's k-th reading stands.
@@ -109,8 +114,8 @@ class _Layer:
         for count in running.tolist():
             gates, recurrent, old = inputs[:, :count], product[:, :count], state[:, :count]
             now = slice(done, done + count)
-            np.take(projections[:, 0], forward[now], axis=0, out=gates[0], mode="clip")
-            np.take(projections[:, 1], backward[now], axis=0, out=gates[1], mode="clip")
+            np.take(projections[0], forward[now], axis=0, out=gates[0], mode="clip")
+            np.take(projections[1], backward[now], axis=0, out=gates[1], mode="clip")
             for direction in (0, 1):
                 np.matmul(old[direction], self._recurrent[direction], out=recurrent[direction])
             self._step(gates, recurrent, old)

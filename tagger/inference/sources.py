@@ -90,9 +90,9 @@ def find_sources(
         for path, below in found:
             known = InputFormat.TEXT if path is None else _FORMATS.get(path.suffix.lower(), InputFormat.TEXT)
             sources.append(Source(path=path, input_format=input_format or known, below=below))
+    _check_twice(sources)
     for source in sources:
         _check(source)
-    _check_twice(sources)
     return sources, notes
 
 
@@ -133,7 +133,7 @@ def _in_folder(folder: Path, leave_out: Path | None) -> tuple[list[tuple[Path, P
     left_out_folder = None if leave_out is None else leave_out.resolve()
     if left_out_folder is not None and left_out_folder in [folder.resolve(), *folder.resolve().parents]:
         left_out_folder = None
-    found = []
+    found: list[tuple[Path, PurePath]] = []
     unknown: Counter[str] = Counter()
     for path in sorted(_files_below(folder, left_out_folder)):
         if path.suffix.lower() in _FORMATS:
@@ -189,7 +189,7 @@ def _check(source: Source) -> None:
 def _check_twice(sources: Iterable[Source]) -> None:
     seen: dict[str | None, Source] = {}
     for source in sources:
-        other = seen.setdefault(source.path and os.path.realpath(source.path), source)
+        other = seen.setdefault(None if source.path is None else os.path.realpath(source.path), source)
         if other is not source:
             also = "" if other.name == source.name else f" (also as {other.name})"
             raise UserError(f"{source.name}: named twice{also}; name each input once")

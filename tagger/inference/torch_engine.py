@@ -29,13 +29,20 @@ class TorchEngine:
         Args:
             folder: the model.
             device: a PyTorch device, such as `cpu` or `cuda:0`.
+
+        Raises:
+            UserError: there is no such device.
         """
-        self._device = torch.device(device)
         self._encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
         self._scheme = folder.scheme
         model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})
-        self._model = model.eval().to(self._device)
+        try:
+            self._device = torch.device(device)
+            self._model = model.eval().to(self._device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"device {device!r}: {reason}; use cpu, or a device that PyTorch has here") from error
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`."""

@@ -21,7 +21,8 @@ from tagger.inference.documents import Document
 Writer = Callable[[Iterable[Document]], Iterator[str]]
 
 _REPLACEMENT = "\ufffd"
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot write
+# Half a character, which UTF-8 cannot write, and what some programs take for the end of a line.
+_ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _SUSPECT = re.compile("[\\s\0\ud800-\udfff]")
 _BREAKS_COLUMNS = re.compile("[\0\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")
 _ENCODE = JSONEncoder(ensure_ascii=False).encode
@@ -93,8 +94,8 @@ def jsonl_lines(documents: Iterable[Document], *, tokens: bool = False, text_fie
         if tokens or document.plain or "tokens" in document.fields:
             record["tokens"] = [token for sentence in document.sentences for token in sentence.tokens]
             record["tags"] = [tag for sentence in document.sentences for tag in sentence.tags or []]
-        # Surrogates stand in strings alone, so that an escape for each keeps the JSON what it was.
-        yield _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODE(record)) + "\n"
+        # They stand in strings alone, so that an escape for each keeps the JSON what it was.
+        yield _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODE(record)) + "\n"
 
 
 def conll_lines(documents: Iterable[Document]) -> Iterator[str]:
@@ -114,7 +115,7 @@ def conll_lines(documents: Iterable[Document]) -> Iterator[str]:
 def html_page(documents: Iterable[Document]) -> Iterator[str]:
     """One self-contained page: a section per source, a paragraph per document, entities marked, a legend below.
 
-    Everything is escaped; control characters are shown as pictures or U+FFFD. Where tags are plain, every token is marked.
+    Everything is escaped; control characters are shown as pictures or U+FFFD. Plain tags mark every token.
     """
     source = None
     counts: Counter[str] = Counter()

@@ -68,7 +68,8 @@ class AffixVectors(nn.Module):
 
     def __init__(self, config: AffixEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
-        sizes = [len(v) for v in (*vocabularies.prefixes.values(), *vocabularies.suffixes.values())]
+        known = (vocabularies.prefixes, vocabularies.suffixes)
+        sizes = [len(by_length[length]) for by_length in known for length in config.lengths]
         self.tables = nn.ModuleList(_embedding(size, config.size) for size in sizes)
         self.width = config.size * len(sizes)
         self.dropout = config.dropout

@@ -23,19 +23,13 @@ class EpochLines(Callback):
         print(f"epoch {trainer.current_epoch + 1}: {', '.join(shown)}", file=sys.stderr, flush=True)
 
 
-def checkpoints(folder: Path, monitor: str) -> ModelCheckpoint:
-    """Keeps `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
-    checkpoint = ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(BEST).stem,
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
-    checkpoint.CHECKPOINT_NAME_LAST = Path(LAST).stem
-    return checkpoint
+def checkpoints(folder: Path, monitor: str) -> list[Callback]:
+    """Keep `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
+    kept = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
+    return [
+        ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="max", **kept),
+        ModelCheckpoint(filename=Path(LAST).stem, **kept),
+    ]
 
 
 def early_stopping(monitor: str, patience: int | None) -> list[Callback]:

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from tagger.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run is, besides its data, model and optimiser.
+
+    Attributes:
+        run_dir: where its model, checkpoints, logs and report go.
+        seed: of weights, dropout and the order of batches.
+        resume: continue the run in `run_dir` from its last checkpoint, if there is one.
+        init_from: a model folder whose weights to start from; new words and labels are added to its own.
+    """
+
+    run_dir: Path
+    seed: int = 1
+    resume: bool = False
+    init_from: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed: must lie in [0, {2**32}), not {self.seed}")
 
 
 @dataclass(frozen=True, kw_only=True)

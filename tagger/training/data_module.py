@@ -9,7 +9,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tagger.errors import UserError
-from tagger.features.batching import Ints, length_batches, training_batches
+from tagger.features.batching import Ints, training_batches, validation_batches
 from tagger.features.encoding import Batch, EncodedCorpus
 from tagger.model.batch import TensorBatch
 
@@ -65,14 +65,8 @@ class TaggingDataModule(LightningDataModule):
         self._batch_tokens, self._seed = batch_tokens, seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """This process's training batches.
-
-        Raises:
-            UserError: there are fewer sentences than processes.
-        """
+        """This process's training batches."""
         process, processes = self._place()
-        if int((self._train.lengths > 0).sum()) < processes:
-            raise UserError(f"the training split has fewer sentences than processes ({processes}); lower trainer.devices")
         sampler = TrainingSampler(
             self._train, self._batch_tokens, seed=self._seed, process=process, processes=processes
         )
@@ -81,7 +75,7 @@ class TaggingDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         """This process's share of the dev split: no sentence is in two shares."""
         process, processes = self._place()
-        share = length_batches(self._dev.lengths, _VALIDATION_TOKENS)[process::processes]
+        share = validation_batches(self._dev.lengths, _VALIDATION_TOKENS, processes=processes)[process]
         return DataLoader(_Batches(self._dev), sampler=share, batch_size=None)
 
     def transfer_batch_to_device(
@@ -91,6 +85,15 @@ class TaggingDataModule(LightningDataModule):
         return batch, TensorBatch.of(batch, device)
 
     def _place(self) -> tuple[int, int]:
+        """This process's number and how many there are.
+
+        Raises:
+            UserError: a split has fewer sentences than there are processes.
+        """
         if self.trainer is None:
             return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
+        processes = self.trainer.world_size
+        for name, corpus in (("training", self._train), ("dev", self._dev)):
+            if int((corpus.lengths > 0).sum()) < processes:
+                raise UserError(f"the {name} split has fewer sentences than processes ({processes}); lower trainer.devices")
+        return self.trainer.global_rank, processes

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
 from tagger.evaluation.scores import Scores, score
 from tagger.features.encoding import Batch
 from tagger.inference.decoder import Decoder, running_sentences
@@ -91,8 +92,8 @@ class TaggingModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         scores = self._gathered_scores()
         if scores is not None:
-            self.log(self.score_name, scores.headline, prog_bar=True)
-            self.log("epoch_loss", self._loss / max(1, self._steps))
+            self.log(self.score_name, scores.headline, prog_bar=True, sync_dist=True)
+            self.log("epoch_loss", self._loss / max(1, self._steps), sync_dist=True)
 
     def _gathered_scores(self) -> Scores | None:
         """The dev split's scores from all processes' predictions; None in the sanity check, where few are there."""
@@ -112,7 +113,10 @@ class TaggingModule(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """The configured optimiser, with warm-up and decay over the run's steps."""
-        optimizer = self._make_optimizer(self.model.parameters())
+        try:
+            optimizer = self._make_optimizer(self.model.parameters())
+        except (TypeError, ValueError) as error:
+            raise UserError(f"optim.optimizer: {error}") from error
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

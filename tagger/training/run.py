@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, Trainer, seed_everything
+from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from tagger.config import ModelConfig
 from tagger.corpus.schemes import Scheme
@@ -26,7 +27,7 @@ from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
 from tagger.training.callbacks import BEST, LAST, EpochLines, checkpoints, early_stopping
-from tagger.training.config import OptimConfig
+from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import OptimizerFactory, TaggingModule
 
@@ -53,14 +54,14 @@ class Outcome:
     interrupted: bool
 
 
-def claim_run_dir(run_dir: Path, resume: bool) -> None:
+def claim_run_dir(run: RunConfig) -> None:
     """Refuse a folder that holds a run, unless it is to be resumed.
 
     Raises:
         UserError: it does.
     """
-    if not resume and ((run_dir / "checkpoints").exists() or (run_dir / "model").exists()):
-        raise UserError(f"{run_dir}: already holds a run; set resume=true to continue it, or another run_dir")
+    if not run.resume and any((run.run_dir / name).exists() for name in ("checkpoints", "model")):
+        raise UserError(f"{run.run_dir}: already holds a run; set resume=true to continue it, or another run_dir")
 
 
 def train(
@@ -71,31 +72,25 @@ def train(
     optim: OptimConfig,
     make_trainer: TrainerFactory,
     make_optimizer: OptimizerFactory,
-    run_dir: Path,
-    seed: int,
-    resume: bool = False,
-    init_from: Path | None = None,
+    run: RunConfig,
 ) -> Outcome:
     """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
 
     Args:
         splits: with their tags as read.
         data: where they came from, for the model folder.
-        model: the model's shape; with `init_from`, that folder's shape is used instead.
+        model: the model's shape; with `run.init_from`, that folder's shape is used instead.
         optim: batches and schedule.
         make_trainer: called with `default_root_dir`, `callbacks` and `logger`.
         make_optimizer: called with the parameters.
-        run_dir: for checkpoints and logs.
-        seed: of weights, dropout and the order of batches.
-        resume: continue from `run_dir`'s last checkpoint, if there is one.
-        init_from: a model folder whose weights to start from; new words and labels are added to its own.
+        run: folder, seed, and what to start from.
 
     Raises:
         UserError: something in the data or settings does not fit.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    seed_everything(seed, workers=True, verbose=False)
-    start = ModelFolder.load(init_from) if init_from else None
+    seed_everything(run.seed, workers=True, verbose=False)
+    start = ModelFolder.load(run.init_from) if run.init_from else None
     config = start.config if start else model
     scheme = _model_scheme(splits["train"], config, start)
     vocabularies = Vocabularies.build(splits["train"].sentences, config.embeddings, scheme)
@@ -120,13 +115,14 @@ def train(
         EncodedCorpus(splits["train"].sentences, encoder, scheme),
         EncodedCorpus(dev.sentences, encoder, scheme),
         batch_tokens=optim.batch_tokens,
-        seed=seed,
+        seed=run.seed,
     )
-    trainer = _make_trainer(make_trainer, run_dir, module.score_name, optim)
+    trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim)
+    kept = run.run_dir / "checkpoints"
     began = time.perf_counter()
-    interrupted = _fit(trainer, module, loaders, run_dir / "checkpoints" / LAST if resume else None)
+    interrupted = _fit(trainer, module, loaders, kept / LAST if run.resume else None)
     seconds = time.perf_counter() - began
-    score = _restore_best(network, run_dir / "checkpoints" / BEST)
+    score = _restore_best(network, kept / BEST, module.score_name)
     tensors = {name: tensor.detach().float().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
     folder = ModelFolder(config, vocabularies, scheme, tensors, data.tokenizer, data.language or "")
     return Outcome(
@@ -168,14 +164,18 @@ def _require_labels(vocabularies: Vocabularies, split: Split) -> None:
 
 
 def _make_trainer(make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig) -> Trainer:
-    callbacks: list[Callback] = [checkpoints(run_dir / "checkpoints", monitor), *early_stopping(monitor, optim.patience)]
+    callbacks = [*checkpoints(run_dir / "checkpoints", monitor), *early_stopping(monitor, optim.patience)]
+    parts = len(list((run_dir / "logs").glob("csv*")))  # a resumed run's figures go beside those before it
     loggers: list[Logger] = [
-        CSVLogger(run_dir, name="logs", version="csv"),
+        CSVLogger(run_dir, name="logs", version=f"csv-{parts + 1}" if parts else "csv"),
         TensorBoardLogger(run_dir, name="logs", version="tensorboard"),
     ]
     if not sys.stderr.isatty():
         callbacks.append(EpochLines())
-    return make_trainer(default_root_dir=run_dir, callbacks=callbacks, logger=loggers)
+    try:
+        return make_trainer(default_root_dir=run_dir, callbacks=callbacks, logger=loggers)
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise UserError(f"trainer: {error}") from error
 
 
 def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, checkpoint: Path | None) -> bool:
@@ -186,6 +186,8 @@ def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, ch
         with warnings.catch_warnings():
             # batches are made in the main process on purpose: that takes a hundredth of a step's time
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run resumed
+            warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own
             trainer.fit(module, loaders, ckpt_path=resumed, weights_only=True)
     except SystemExit:
@@ -201,7 +203,7 @@ def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, ch
     return False
 
 
-def _restore_best(network: TaggerModel, checkpoint: Path) -> float:
+def _restore_best(network: TaggerModel, checkpoint: Path, score_name: str) -> float:
     """Load the best checkpoint's weights; returns its dev score.
 
     Raises:
@@ -213,5 +215,5 @@ def _restore_best(network: TaggerModel, checkpoint: Path) -> float:
     prefix = "model."
     weights = {name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)}
     network.load_state_dict(weights)
-    saved = next(entry for name, entry in state["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    saved = next(entry for entry in state["callbacks"].values() if entry.get("monitor") == score_name)
     return float(saved["best_model_score"])

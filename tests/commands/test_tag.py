@@ -1,0 +1,439 @@
+"""tag.py: what goes in comes out, in order, and what is wrong is told before anything is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tagger
+from tagger.commands.tag import main
+from tagger.corpus.sentence import Sentence
+from tagger.inference.documents import InputFormat, ReadOptions, Unit
+from tagger.inference.sources import Source, find_sources
+from tagger.inference.tagging import Job, carry_out, tag_documents
+from tagger.inference.writers import OutputFormat
+
+_NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+
+
+class CapitalsTagger:
+    """Capitalised words are names. Reads `window` sentences ahead."""
+
+    def __init__(self, window: int = 3, *, plain: bool = False, tokenizer: str = "whitespace") -> None:
+        self.window, self.plain, self.tokenizer = window, plain, tokenizer
+
+    def tag_sentences(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+        waiting: list[Sentence] = []
+        for sentence in sentences:
+            waiting.append(sentence)
+            if len(waiting) == self.window:
+                yield from map(self._tagged, waiting)
+                waiting = []
+        yield from map(self._tagged, waiting)
+
+    def _tagged(self, sentence: Sentence) -> Sentence:
+        if self.plain:
+            return replace(sentence, tags=["CAP" if token[:1].isupper() else "LOW" for token in sentence.tokens])
+        tags: list[str] = []
+        for token in sentence.tokens:
+            inside = tags[-1:] not in ([], ["O"])
+            tags.append("O" if not token[:1].isupper() else "I-NAME" if inside else "B-NAME")
+        return replace(sentence, tags=tags)
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Call `tag.py` in an empty folder with a fake model."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
+        monkeypatch.setattr(tagger, "load", lambda path: model or CapitalsTagger(), raising=False)
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        try:
+            code = main(["--model", "m", *arguments])
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+def write(name: str, content: str | bytes) -> None:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def names(record: dict[str, Any]) -> list[str]:
+    return [entity["text"] for entity in record["entities"]]
+
+
+def files_in(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_filter_in_a_pipe(run: Run) -> None:
+    result = run(stdin="Ada Lovelace met Bob in London\n")
+    assert (result.code, result.err) == (0, "")
+    assert result.records[0]["text"] == "Ada Lovelace met Bob in London"
+    assert names(result.records[0]) == ["Ada Lovelace", "Bob", "London"]
+
+
+def test_record_n_is_line_n(run: Run) -> None:
+    lines = ["", "a", "", "", "B c", "  ", "d"] * 7
+    result = run(stdin="\n".join(lines) + "\n")
+    assert [record["text"] for record in result.records] == lines
+
+
+def test_units_of_text(run: Run) -> None:
+    content = "a\nB\n\n\nc\n"
+    assert [record["text"] for record in run("--unit", "paragraph", stdin=content).records] == ["a\nB", "c"]
+    assert [record["text"] for record in run("--unit", "file", stdin=content).records] == [content]
+
+
+def test_inputs_come_out_in_the_order_they_were_named(run: Run) -> None:
+    write("b.txt", "second")
+    write("a.txt", "third")
+    result = run("-", "b.txt", "a.txt", stdin="first")
+    assert [record["text"] for record in result.records] == ["first", "second", "third"]
+
+
+def test_tokenizer_of_the_model_unless_named(run: Run) -> None:
+    model = CapitalsTagger(tokenizer="characters")
+    assert run("--tokens", stdin="Ab", model=model).records[0]["tokens"] == ["A", "b"]
+    assert run("--tokens", "--tokenizer", "whitespace", stdin="Ab", model=model).records[0]["tokens"] == ["Ab"]
+
+
+def test_tokens_of_jsonl_need_no_tokenizer(run: Run) -> None:
+    model = CapitalsTagger(tokenizer="no-such")
+    assert run("--input-format", "jsonl", stdin='{"tokens": ["A"]}', model=model).code == 0
+    assert run("--input-format", "jsonl", stdin='{"text": "A"}', model=model).code == 2
+
+
+def test_jsonl_fields_pass_through_with_lone_surrogates(run: Run) -> None:
+    write("a.jsonl", '{"id": "\\ud800", "text": "Ada \\udc00"}\n')
+    assert run("a.jsonl").records == [
+        {"id": "\ud800", "text": "Ada \udc00", "entities": [{"start": 0, "end": 3, "label": "NAME", "text": "Ada"}]}
+    ]
+
+
+def test_plain_tags_are_written_as_tokens_and_tags(run: Run) -> None:
+    result = run(stdin="Ada runs\n\n", model=CapitalsTagger(plain=True))
+    assert result.records == [
+        {"text": "Ada runs", "tokens": ["Ada", "runs"], "tags": ["CAP", "LOW"]},
+        {"text": "", "tokens": [], "tags": []},
+    ]
+
+
+def test_conll_in_and_out_ignores_gold_tags(run: Run) -> None:
+    write("a.conll", "Ada O\nmet B-X\n\nBob O\n")
+    assert run("a.conll", "--format", "conll").out == "Ada\tB-NAME\nmet\tO\n\nBob\tB-NAME\n\n"
+
+
+def test_html_on_standard_output_is_one_page(run: Run) -> None:
+    write("a.txt", "Ada")
+    write("b.txt", "Bob")
+    page = run("a.txt", "b.txt", "--format", "html").out
+    assert page.count("<!DOCTYPE html>") == page.count("</html>") == 1
+    assert page.count("<h2>") == 2
+
+
+def test_half_a_page_is_never_written(run: Run) -> None:
+    result = run("--format", "html", stdin=b"Ada\n" * 1000 + b"\xff")
+    assert (result.code, result.out) == (2, "")
+
+
+def test_output_files_keep_sub_folders_below_a_folder_or_pattern(run: Run) -> None:
+    write("notes/a.txt", "Ada")
+    write("notes/deep/a.txt", "Bob")
+    write("notes/deep/report.2024", "x")
+    write("notes/.hidden.txt", "x")
+    write("notes/.hidden/a.txt", "x")
+    result = run("notes", "--output", "out")
+    assert files_in("out") == ["a.jsonl", "deep/a.jsonl"]
+    assert json.loads(Path("out/deep/a.jsonl").read_text())["text"] == "Bob"
+    assert "notes: left out 1 files of unknown kind (1 .2024)" in result.err
+    assert run("notes/**/*a.txt", "notes/deep/report.2024", "--output", "out2", "--format", "conll").code == 0
+    assert files_in("out2") == ["a.conll", "deep/a.conll", "report.2024.conll"]
+
+
+def test_output_says_what_was_done_unless_quiet(run: Run) -> None:
+    write("a.txt", "Ada met\n\nBob")
+    told = run("a.txt", "--output", "out").err
+    assert re.fullmatch(r"tag.py: 1 file, 3 records, 2 sentences, 3 tokens in .* tokens/s\), written to out\n", told)
+    assert run("a.txt", "--output", "out2", "--quiet").err == ""
+
+
+def test_the_output_folder_is_no_input(run: Run) -> None:
+    write("a.txt", "Ada")
+    assert run(".", "--output", "out").code == 0
+    assert run(".", "--output", "out", "--overwrite").code == 0
+    assert files_in("out") == ["a.jsonl"]
+
+
+def test_standard_input_can_go_to_a_folder(run: Run) -> None:
+    assert run("--output", "out", stdin="Ada").code == 0
+    assert files_in("out") == ["stdin.jsonl"]
+
+
+def test_outputs_do_not_depend_on_what_else_is_tagged(run: Run) -> None:
+    for number in range(10):
+        write(f"in/{number}.txt", "Ada\n" * number + "bob\n\n")
+    run("in", "--output", "all", model=CapitalsTagger(window=4))
+    for number in range(10):
+        alone = run(f"in/{number}.txt", model=CapitalsTagger(window=1)).out
+        assert Path(f"all/{number}.jsonl").read_text() == alone
+
+
+REFUSED = [
+    (["gone.txt"], "gone.txt: no such file"),
+    (["*.gone"], "*.gone: no file matches this pattern"),
+    (["empty.txt"], "empty.txt: empty file"),
+    (["nul.txt"], "nul.txt:2: a NUL character"),
+    (["latin.txt"], "latin.txt:1: invalid UTF-8"),
+    (["bad.conll"], "bad.conll:2: 1 column where the first line has 2"),
+    (["a.txt", "./a.txt"], "a.txt: named twice"),
+    (["a.txt", "."], "a.txt: named twice"),
+    (["-", "-"], "standard input: named twice"),
+    (["unknown"], "unknown: no file in this folder is of a known kind"),
+    (["a.txt", "sub/a.txt", "--output", "out"], "sub/a.txt: its output out/a.jsonl is also that of a.txt"),
+    (["a.txt", "a.conll", "--output", "out"], "a.conll: its output out/a.jsonl is also that of a.txt"),
+    (["a.txt", "--output", "a.conll"], "a.conll: is a file; --output names a folder"),
+    (["a.txt", "--output", "new.jsonl"], "new.jsonl: --output names a folder; for a single file, redirect"),
+    (["a.txt", "--output", "done"], "done/a.jsonl: is there already"),
+    (["b.jsonl", "--output", ".", "--overwrite"], "b.jsonl: is an input and would be overwritten"),
+    (["a.txt", "--overwrite"], "--overwrite replaces files in the folder --output"),
+    (["a.txt", "--tokens", "--format", "conll"], "--tokens belongs to --format jsonl"),
+    (["a.txt", "--tokenizer", "nltk"], "tokenizer 'nltk' is unknown"),
+    (["a.txt", "--output", "a.txt/below"], "a.txt/below/a.jsonl: cannot write"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_refused_in_one_line_before_anything_is_written(run: Run, arguments: list[str], message: str) -> None:
+    write("a.txt", "Ada")
+    write("a.conll", "Ada O\n")
+    write("sub/a.txt", "Ada")
+    write("done/a.jsonl", "precious")
+    write("b.jsonl", '{"text": "Ada"}')
+    write("unknown/a.png", "x")
+    write("empty.txt", "")
+    write("nul.txt", b"a\n\0\n")
+    write("latin.txt", b"\xe9\n")
+    write("bad.conll", "a O\nb\n")
+    before = {name: Path(name).read_bytes() for name in files_in(".")}
+    result = run(*arguments, stdin="x")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"tag.py: {message}")
+    assert result.err.count("\n") == 1
+    assert {name: Path(name).read_bytes() for name in files_in(".")} == before
+
+
+def test_the_last_input_is_checked_before_the_first_is_written(run: Run) -> None:
+    write("a.txt", "Ada")
+    write("z.jsonl", '{"text": "Ada"}\n' * 50 + "{")
+    result = run("a.txt", "z.jsonl", "--output", "out")
+    assert (result.code, files_in(".")) == (2, ["a.txt", "z.jsonl"])
+    assert result.err.startswith("tag.py: z.jsonl:51: no JSON")
+
+
+def test_a_faulty_column_file_leaves_no_part_of_its_output(run: Run) -> None:
+    write("a.conll", "Ada O\n\n" * 50 + "x\n")
+    assert run("a.conll", "--output", "out").code == 2
+    assert files_in("out") == []
+
+
+def test_empty_standard_input_is_told(run: Run) -> None:
+    result = run(stdin="")
+    assert (result.code, result.err.startswith("tag.py: standard input: nothing to tag")) == (2, True)
+
+
+def test_overwrite_replaces(run: Run) -> None:
+    write("a.txt", "Ada")
+    write("out/a.jsonl", "old")
+    assert run("a.txt", "--output", "out", "--overwrite").code == 0
+    assert names(json.loads(Path("out/a.jsonl").read_text())) == ["Ada"]
+
+
+@_NEEDS_PERMISSIONS
+def test_unreadable_files_and_folders_are_told(run: Run) -> None:
+    write("a.txt", "Ada")
+    write("folder/a.txt", "Ada")
+    Path("a.txt").chmod(0)
+    Path("folder").chmod(0)
+    assert "a.txt: cannot read: Permission denied" in run("a.txt").err
+    assert "folder: cannot read: Permission denied" in run("folder").err
+    Path("folder").chmod(0o700)
+
+
+def test_a_broken_link_in_a_folder_is_told(run: Run) -> None:
+    write("folder/a.txt", "Ada")
+    Path("folder/b.txt").symlink_to("gone")
+    assert "folder/b.txt: no such file" in run("folder").err
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"), [(signal.SIGINT, 130, "tag.py: stopped\n"), (signal.SIGTERM, 143, "")]
+)
+def test_a_signal_leaves_no_half_written_file(run: Run, number: signal.Signals, code: int, told: str) -> None:
+    class Interrupted(CapitalsTagger):
+        def _tagged(self, sentence: Sentence) -> Sentence:
+            if sentence.tokens == ["stop"]:
+                signal.raise_signal(number)
+            return super()._tagged(sentence)
+
+    write("a.txt", "Ada")
+    write("b.txt", "Bob\n" * 10 + "stop")
+    result = run("a.txt", "b.txt", "--output", "out", model=Interrupted(window=1))
+    assert (result.code, result.err) == (code, told)
+    assert files_in("out") == ["a.jsonl"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("arguments", [["--format", "xml"], ["--unit", "word"], ["--no-such"], ["--form", "jsonl"]])
+def test_wrong_options_exit_with_2(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).code == 2
+
+
+def test_options_may_stand_between_files(run: Run) -> None:
+    write("a.txt", "Ada")
+    write("-b.txt", "Bob")
+    assert len(run("a.txt", "--tokens", "--", "-b.txt").records) == 2
+
+
+def test_help_is_there(run: Run) -> None:
+    result = run("--help")
+    assert (result.code, "examples:" in result.out) == (0, True)
+    assert result.out.isascii()
+
+
+class _Failing(io.RawIOBase):
+    """A standard output that fails like a full disk or a closed pipe."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [(errno.EPIPE, 141, ""), (errno.ENOSPC, 2, "tag.py: standard output: cannot write: No space left on device\n")],
+)
+def test_failing_standard_output(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int, told: str
+) -> None:
+    output = io.TextIOWrapper(io.BufferedWriter(_Failing(number)))
+    monkeypatch.setattr("sys.stdout", output)
+    result = run(stdin="Ada")
+    assert (result.code, capsys.readouterr().err + result.err) == (code, told)
+    with contextlib.suppress(OSError):
+        output.close()
+
+
+def carried_out(content: str, *, window: int = 3, **settings: Any) -> str:
+    source = Source(path=None, input_format=settings.pop("kind", InputFormat.TEXT), below=Path("stdin"))
+    output = io.BytesIO()
+    carry_out(Job(sources=[source], **settings), CapitalsTagger(window), io.BytesIO(content.encode()), output)
+    return output.getvalue().decode()
+
+
+_TEXT = st.text(
+    st.characters(exclude_characters="\0\ufeff\u200b\x1c\x1d\x1e\x1f", exclude_categories=["Cs"]), min_size=1
+)
+
+
+@given(text=_TEXT, tokenizer=st.sampled_from(["syntok", "whitespace", "characters"]), window=st.integers(1, 4))
+def test_no_character_is_lost_or_moved(text: str, tokenizer: str, window: int) -> None:
+    reading = ReadOptions(unit=Unit.FILE)
+    record = json.loads(carried_out(text, window=window, tokenizer=tokenizer, reading=reading))
+    assert record["text"] == text
+    assert all(entity["text"] == text[entity["start"] : entity["end"]] for entity in record["entities"])
+    lines = carried_out(text, window=window, tokenizer=tokenizer, output_format=OutputFormat.CONLL)
+    assert "".join(line.split("\t")[0] for line in lines.split("\n")) == "".join(text.split())
+
+
+@given(lines=st.lists(st.text(st.sampled_from("Aa. \t"))), window=st.integers(1, 4))
+def test_records_do_not_depend_on_the_window(lines: list[str], window: int) -> None:
+    content = "".join(f"{line}\n" for line in ["first", *lines])
+    records = [json.loads(line) for line in carried_out(content, window=window).splitlines()]
+    assert [record["text"] for record in records] == ["first", *lines]
+    assert carried_out(content, window=window) == carried_out(content, window=1000)
+
+
+@given(sentences=st.lists(st.lists(_TEXT, min_size=1), min_size=1), window=st.integers(1, 4))
+def test_as_many_tags_as_tokens(sentences: list[list[str]], window: int) -> None:
+    content = "".join(json.dumps({"tokens": tokens}) + "\n" for tokens in sentences)
+    lines = carried_out(content, window=window, kind=InputFormat.JSONL).splitlines()
+    for line, tokens in zip(lines, sentences, strict=True):
+        record = json.loads(line)
+        assert record["tokens"] == tokens
+        assert len(record["tags"]) == len(tokens)
+
+
+def test_a_token_of_a_megabyte_and_a_sentence_of_many_tokens() -> None:
+    assert len(json.loads(carried_out("A" * 1_000_000))["entities"][0]["text"]) == 1_000_000
+    assert json.loads(carried_out("a " * 100_000, tokens=True))["tags"] == ["O"] * 100_000
+
+
+def test_documents_are_read_only_as_far_as_the_tagger_asks() -> None:
+    read = 0
+
+    def documents() -> Iterator[Any]:
+        nonlocal read
+        while True:
+            read += 1
+            yield tagger_document(f"Line {read}")
+
+    tagged = tag_documents(CapitalsTagger(window=5), documents())
+    assert next(tagged).text == "Line 1"
+    assert read == 5
+
+
+def tagger_document(text: str) -> Any:
+    from tagger.inference.documents import Document
+
+    return Document(text, [Sentence(text.split())])
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    reading_end, writing_end = os.pipe()
+    os.write(writing_end, b"Ada\n")
+    os.close(writing_end)
+    sources, _ = find_sources([f"/dev/fd/{reading_end}"])
+    output = io.BytesIO()
+    carry_out(Job(sources=sources), CapitalsTagger(), io.BytesIO(), output)
+    os.close(reading_end)
+    assert json.loads(output.getvalue())["text"] == "Ada"

@@ -1,0 +1,250 @@
+"""`train.py` and `evaluate.py` from their arguments to their files, on a corpus learnt in seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import tagger
+from tagger.commands import evaluate, train
+from tests.small_corpus import QUICK, column_files, write_column_file
+
+REPOSITORY = Path(train.__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    before = Path.cwd()
+    try:
+        os.chdir(folder)
+        assert train.main([*column_files(folder), *QUICK, f"run_dir={folder / 'run'}"]) == 0
+    finally:
+        os.chdir(before)
+    return folder / "run"
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+def f1(report: Path) -> float:
+    return json.loads((report / "report.json").read_text())["entities"]["micro"]["f1"]
+
+
+def best_dev_f1(run: Path) -> float:
+    lines = (run / "logs" / "csv" / "metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("dev_f1")
+    return max(float(line.split(",")[column]) for line in lines[1:] if line.split(",")[column])
+
+
+def test_leaves_model_checkpoints_logs_report_and_the_latest_link(trained: Path) -> None:
+    expected = {
+        "model/model.safetensors", "model/config.json", "model/vocab.json", "model/README.md",
+        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "logs/csv/metrics.csv", "config.yaml",
+        "report/report.json", "report/report.md", "report/predictions.conll",
+    }  # fmt: skip
+    found = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    assert expected <= found
+    assert any(name.startswith("logs/tensorboard/events") for name in found)
+    assert (trained.parent / "runs" / "latest").resolve() == trained.resolve()
+
+
+def test_learns_the_corpus_and_tags_with_the_model(trained: Path) -> None:
+    assert f1(trained / "report") > 0.9
+    entities = tagger.load(trained / "model").tag("They met Chidi in New York.").entities
+    assert [(entity.text, entity.label) for entity in entities] == [("Chidi", "PER"), ("New York", "LOC")]
+
+
+def test_dev_score_in_training_is_what_evaluate_gives(trained: Path) -> None:
+    arguments = [f"model={trained / 'model'}", *column_files(trained.parent), "split=dev", "out=report"]
+    assert evaluate.main(arguments) == 0
+    assert f1(Path("report")) == pytest.approx(best_dev_f1(trained), abs=1e-6)
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(trained: Path) -> None:
+    for seed in (1, 2):
+        assert train.main([*column_files(trained.parent), *QUICK, f"run_dir=again{seed}", f"seed={seed}"]) == 0
+    first, same, other = weights(trained), weights(Path("again1")), weights(Path("again2"))
+    assert all(np.array_equal(first[name], same[name]) for name in first)
+    assert not np.array_equal(first["emissions.weight"], other["emissions.weight"])
+
+
+def test_a_folder_with_a_run_is_refused_unless_resumed(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = (trained / "config.yaml").read_bytes()
+    arguments = [*column_files(trained.parent), *QUICK, f"run_dir={trained}"]
+    assert train.main(arguments) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert (trained / "config.yaml").read_bytes() == config
+
+
+def test_resume_goes_on_from_the_last_epoch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run"]
+    assert train.main([*arguments, "trainer.max_epochs=2"]) == 0
+    capsys.readouterr()
+    assert train.main([*arguments, "trainer.max_epochs=4", "resume=true"]) == 0
+    shown = capsys.readouterr()
+    assert [line.split(":")[0] for line in shown.err.splitlines() if line.startswith("epoch")] == ["epoch 3", "epoch 4"]
+    assert "trained 4 epochs" in shown.out
+
+
+def test_resume_with_other_settings_says_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]
+    assert train.main(arguments) == 0
+    assert train.main([*arguments, "resume=true", "encoder.hidden_size=20"]) == 2
+    assert "last.ckpt: does not fit" in capsys.readouterr().err
+
+
+def test_init_from_keeps_what_was_learnt_and_adds_words_and_labels(trained: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.conll"
+    more.write_text("We\tO\nsaw\tO\nZorro\tB-FILM\n.\tO\n\n" * 30, encoding="utf-8")
+    files = [f"data.{split}={more}" for split in ("train", "dev", "test")]
+    settings = ["data=conll", *files, *QUICK, f"init_from={trained / 'model'}", "run_dir=grown"]
+    assert train.main([*settings, "optim.optimizer.lr=0.0", "optim.optimizer.weight_decay=0.0"]) == 0
+    before, after = tagger.load(trained / "model"), tagger.load("grown/model")
+    assert after.labels == sorted([*before.labels, "FILM"])
+    old, new = weights(trained), weights(Path("grown"))
+    for name, tensor in old.items():
+        assert np.array_equal(tensor, new[name][tuple(slice(0, size) for size in tensor.shape)]), name
+    assert new["embeddings.parts.word.table.weight"].shape[0] > old["embeddings.parts.word.table.weight"].shape[0]
+
+
+def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
+    path = tmp_path / "pos.txt"
+    path.write_text("the DET\ncat NOUN\nsleeps VERB\n\na DET\ndog NOUN\nbarks VERB\n\n" * 20, encoding="utf-8")
+    files = [f"data.{split}={path}" for split in ("train", "dev", "test")]
+    assert train.main(["data=conll", *files, *QUICK, "run_dir=run"]) == 0
+    report = json.loads(Path("run/report/report.json").read_text())
+    assert report["tokens"]["accuracy"] == 1
+    assert "entities" not in report
+
+
+def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "decoder=softmax", "decoder.scheme=iob2"]
+    assert train.main([*arguments, "encoder.layers=2", "embeddings.affixes=null", "trainer.max_epochs=8"]) == 0
+    assert f1(Path("run/report")) > 0.9
+
+
+def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = tmp_path / "gold.conll"
+    gold.write_text("We\tO\nmet\tO\nAda\tB-PER\nin\tO\nOslo\tB-RIVER\n", encoding="utf-8")
+    arguments = [f"model={trained / 'model'}", "data=conll", f"data.train={gold}", f"data.test={gold}", "out=report"]
+    assert evaluate.main(arguments) == 0
+    assert "RIVER" in capsys.readouterr().err
+    assert json.loads(Path("report/report.json").read_text())["entities"]["types"]["RIVER"]["recall"] == 0
+
+
+def test_multirun_gives_each_job_its_folder_and_one_failure_leaves_the_others(tmp_path: Path) -> None:
+    arguments = ["-m", *column_files(tmp_path), *QUICK, "trainer.max_epochs=1", "run_dir=sweep"]
+    assert train.main([*arguments, "encoder.hidden_size=0,8,12"]) == 2
+    names = sorted(path.parent.name for path in Path("sweep").glob("*/model"))
+    assert [name.split("_")[0] for name in names] == ["1", "2"]
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-ABCDEFGHIJKLMNOPQRSTUVWXYZ") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["encoder.hiden_size=3"], "encoder.hiden_size: no such setting"),
+        (["data=wnot17"], "did you mean wnut17"),
+        (["encoder.hidden_size=large"], "encoder.hidden_size: expected int"),
+        (["data.train=missing.conll", "data=conll"], "missing.conll: no such file"),
+        (["data=conll"], "data.train"),
+        (["seed=one"], "seed: expected int"),
+        (["+speed=9"], "speed: no such setting"),
+        (["trainer.max_epochs=many"], "trainer.max_epochs: expected a whole number"),
+        (["trainer.precision=loud"], "trainer: Precision 'loud' is invalid"),
+        (["optim.optimizer.lr=-1"], "optim.optimizer: Invalid learning rate"),
+        (["data.dir=a=b"], "data.dir=a=b: cannot be read"),
+        (["init_from=nowhere"], "nowhere: no such model folder"),
+        (["data.tokenizer=scissors"], "tokenizer 'scissors' is unknown"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["run_dir=run", *arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("train.py: ")
+    assert said in lines[0]
+    assert not Path("run/model").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to score"),
+        (["model=nowhere"], "nowhere: no such model folder"),
+        (["model=nowhere", "split=final"], "split=final: use train, dev or test"),
+        (["model=nowhere", "input=shouted"], "input=shouted: use tokens or raw"),
+        (["predictions=nothing.conll"], "nothing.conll: no such file"),
+        (["modell=x"], "modell: no such setting"),
+    ],
+)
+def test_evaluate_tells_a_mistake_in_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert said in error
+
+
+def test_a_training_split_without_labels_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty.conll"
+    path.write_text("nothing\tO\nhere\tO\n\n" * 20, encoding="utf-8")
+    files = [f"data.{split}={path}" for split in ("train", "dev", "test")]
+    assert train.main(["data=conll", *files, *QUICK]) == 2
+    assert "no labels to learn" in capsys.readouterr().err
+
+
+def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(REPOSITORY / "train.py"), *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_ctrl_c_keeps_and_reports_the_best_model_so_far(tmp_path: Path) -> None:
+    process = start([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=100000"], tmp_path)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("epoch 2"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 130, error
+    assert "stopped by Ctrl-C after" in out
+    assert tagger.load(tmp_path / "run" / "model").labels == ["LOC", "PER"]
+    assert (tmp_path / "run" / "report" / "report.json").is_file()
+
+
+def test_two_processes_train_and_score_the_whole_dev_split(tmp_path: Path) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=5"]
+    process = start([*arguments, "run_dir=run"], tmp_path)
+    _, error = process.communicate(timeout=240)
+    assert process.returncode == 0, error
+    run = tmp_path / "run"
+    assert evaluate.main([f"model={run / 'model'}", *column_files(tmp_path), "split=dev", "out=report"]) == 0
+    assert f1(Path("report")) == pytest.approx(best_dev_f1(run), abs=1e-6)
+    assert f1(run / "report") > 0.5

@@ -1,0 +1,129 @@
+"""Tag schemes: detection, tags to spans and back, legality; spans against seqeval."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
+
+from tagger.corpus.schemes import (
+    Scheme,
+    convert_tags,
+    count_illegal,
+    detect_scheme,
+    has_prefix,
+    may_follow,
+    spans_from_tags,
+    split_tag,
+    tags_from_spans,
+)
+from tagger.corpus.sentence import Span
+from tagger.errors import UserError
+
+LABELS = ["PER", "LOC", "creative-work"]
+TAGS = ["O", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)]
+SPAN_SCHEMES = [Scheme.IOB2, Scheme.BIOES]
+
+
+@st.composite
+def span_lists(draw: st.DrawFn) -> tuple[list[Span], int]:
+    """Spans that do not overlap, and a length that holds them."""
+    spans, position = [], 0
+    for gap, width, label in draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.sampled_from(LABELS)), max_size=6)
+    ):
+        spans.append(Span(position + gap, position + gap + width, label))
+        position += gap + width
+    return spans, position + draw(st.integers(0, 2))
+
+
+@given(st.lists(st.sampled_from(TAGS)))
+def test_spans_are_those_of_seqeval_whatever_the_tags(tags: list[str]) -> None:
+    found = [(label, start, end - 1) for start, end, label in spans_from_tags(tags)]
+    assert found == get_entities(list(tags))
+
+
+@given(span_lists(), st.sampled_from(SPAN_SCHEMES))
+def test_spans_to_tags_to_spans_round_trips_legally(spans_and_length: tuple[list[Span], int], scheme: Scheme) -> None:
+    spans, length = spans_and_length
+    tags = tags_from_spans(spans, length, scheme)
+    assert spans_from_tags(tags) == spans
+    assert count_illegal(tags, scheme) == 0
+
+
+@given(st.lists(st.sampled_from(TAGS)), st.sampled_from(SPAN_SCHEMES))
+def test_conversion_keeps_spans_and_mends_illegal_tags(tags: list[str], scheme: Scheme) -> None:
+    converted = convert_tags(tags, scheme)
+    assert spans_from_tags(converted) == spans_from_tags(tags)
+    assert count_illegal(converted, scheme) == 0
+    assert convert_tags(converted, scheme) == converted
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        ("I-A I-A O I-A", [(0, 2, "A"), (3, 4, "A")]),
+        ("I-A B-A I-B", [(0, 1, "A"), (1, 2, "A"), (2, 3, "B")]),
+        ("B-A L-A U-A U-A", [(0, 2, "A"), (2, 3, "A"), (3, 4, "A")]),
+        ("E-A I-A S-A", [(0, 1, "A"), (1, 2, "A"), (2, 3, "A")]),
+        ("B I O", [(0, 2, "_")]),
+    ],
+)
+def test_spans_of_each_scheme(tags: str, spans: list[tuple[int, int, str]]) -> None:
+    assert spans_from_tags(tags.split()) == spans
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        (["B-A I-A O B-A"], Scheme.IOB2),
+        (["I-A I-A O"], Scheme.IO),
+        (["I-A B-A O I-A"], Scheme.IOB1),
+        (["I-A O", "B-A I-A"], Scheme.IOB2),
+        (["B-A E-A S-B O"], Scheme.BIOES),
+        (["B-A L-A U-B O"], Scheme.BILOU),
+        (["NOUN VERB O"], Scheme.PLAIN),
+        (["person O O O"], Scheme.IO),
+        (["O O"], Scheme.IOB2),
+        ([], Scheme.IOB2),
+        (["B I O"], Scheme.IOB2),
+    ],
+)
+def test_detection(tags: list[str], scheme: Scheme) -> None:
+    assert detect_scheme([line.split() for line in tags]) is scheme
+
+
+@pytest.mark.parametrize("tags", ["NOUN B-A", "B-A E-A L-B"])
+def test_mixed_schemes_are_told_with_their_source(tags: str) -> None:
+    with pytest.raises(UserError, match=r"train\.conll: tags of mixed schemes"):
+        detect_scheme([tags.split()], "train.conll")
+
+
+def test_plain_tags_are_not_converted() -> None:
+    assert convert_tags(["NOUN", "O", "X"], Scheme.PLAIN) == ["NOUN", "O", "X"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "parts", "prefixed"),
+    [("B-PER", ("B", "PER"), True), ("I-a-b", ("I", "a-b"), True), ("O", ("O", ""), False), ("B", ("B", "_"), False)],
+)
+def test_a_tag_splits_into_prefix_and_label(tag: str, parts: tuple[str, str], prefixed: bool) -> None:
+    assert split_tag(tag) == parts
+    assert has_prefix(tag) is prefixed
+
+
+@pytest.mark.parametrize(
+    ("scheme", "before", "after", "legal"),
+    [
+        (Scheme.IOB2, None, "I-A", False),
+        (Scheme.IOB2, "B-A", "I-A", True),
+        (Scheme.IOB2, "B-A", "I-B", False),
+        (Scheme.IOB2, "I-A", None, True),
+        (Scheme.BIOES, "B-A", "O", False),
+        (Scheme.BIOES, "B-A", None, False),
+        (Scheme.BIOES, "I-A", "E-A", True),
+        (Scheme.BIOES, "S-A", "E-A", False),
+        (Scheme.PLAIN, "NOUN", None, True),
+    ],
+)
+def test_what_may_follow_what(scheme: Scheme, before: str | None, after: str | None, legal: bool) -> None:
+    assert may_follow(scheme, before, after) is legal

@@ -1,0 +1,83 @@
+"""Models with random weights, biases included, and sentences for them: any shape of model, without training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from tagger.config import (
+    AffixEmbedding,
+    CharacterEmbedding,
+    DecoderConfig,
+    EmbeddingsConfig,
+    EncoderConfig,
+    ModelConfig,
+    ShapeEmbedding,
+    WordEmbedding,
+)
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
+from tagger.features.vocabulary import Vocabularies
+from tagger.inference.folder import ModelFolder, expected_shapes
+
+PARTS = ("word", "characters", "shape", "affixes")
+
+NER_TRAIN = [
+    Sentence("Anna Maria Smith lives in New York .".split(), "B-PER I-PER I-PER O O B-LOC I-LOC O".split()),
+    Sentence("Ο Γιώργος μένει στην Αθήνα .".split(), "O B-PER O O B-LOC O".split()),
+    Sentence(["王小明", "住", "在", "北京", "。"], ["B-PER", "O", "O", "B-LOC", "O"]),
+    Sentence("In 1984 the U.S. bought 25,000 tonnes from Acme-3 .".split(), "O O O B-LOC O O O O B-ORG O".split()),
+    Sentence([], []),
+    Sentence("the the the cat".split(), "O O O O".split()),
+]
+POS_TRAIN = [
+    Sentence("the cat sleeps .".split(), "DET NOUN VERB PUNCT".split()),
+    Sentence("O Romeo runs".split(), "INTJ PROPN VERB".split()),
+]
+KNOWN_AND_UNKNOWN_WORDS = [
+    *(token for sentence in (*NER_TRAIN, *POS_TRAIN) for token in sentence.tokens),
+    *("x", "Łódź", "हिन्दी", "東京都", "a" * 60, "٣٤", "🙂", "don't", "", "\u200b"),
+]
+
+
+def embeddings_config(parts: Sequence[str] = PARTS) -> EmbeddingsConfig:
+    """Small embeddings of different widths, so that a mixed-up order shows; only `parts` of them."""
+    return EmbeddingsConfig(
+        word=WordEmbedding(size=7) if "word" in parts else None,
+        characters=CharacterEmbedding(size=5, filters=6, kernel=3, max_length=12) if "characters" in parts else None,
+        shape=ShapeEmbedding(size=3) if "shape" in parts else None,
+        affixes=AffixEmbedding(size=2, lengths=(3, 1, 2), min_count=1) if "affixes" in parts else None,
+    )
+
+
+def random_folder(
+    *,
+    scheme: Scheme = Scheme.BIOES,
+    decoder: str = "crf",
+    layers: int = 1,
+    hidden: int = 6,
+    parts: Sequence[str] = PARTS,
+    seed: int = 0,
+) -> ModelFolder:
+    """A model of the given shape, its weights drawn from a normal distribution."""
+    config = ModelConfig(
+        embeddings=embeddings_config(parts),
+        encoder=EncoderConfig(hidden_size=hidden, layers=layers),
+        decoder=DecoderConfig(kind=decoder, scheme="iob2" if scheme is Scheme.IOB2 else "bioes"),  # type: ignore[arg-type]
+    )
+    train = POS_TRAIN if scheme is Scheme.PLAIN else NER_TRAIN
+    vocabularies = Vocabularies.build(train, config.embeddings, scheme)
+    generator = np.random.default_rng(seed)
+    tensors = {
+        name: generator.normal(0, 0.7, size=shape).astype(np.float32)
+        for name, shape in expected_shapes(config, vocabularies).items()
+    }
+    return ModelFolder(config, vocabularies, scheme, tensors, "whitespace", "en")
+
+
+def random_words(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:
+    """Sentences of the given lengths, of known and unknown words."""
+    chooser = random.Random(seed)
+    return [chooser.choices(KNOWN_AND_UNKNOWN_WORDS, k=length) for length in lengths]
