@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagger.config import (
     AffixEmbedding,
@@ -20,6 +21,7 @@ from tagger.config import (
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.vocabulary import Vocabularies
+from tagger.inference.engine import Engine
 from tagger.inference.folder import ModelFolder, expected_shapes
 
 PARTS = ("word", "characters", "shape", "affixes")
@@ -81,3 +83,16 @@ def random_words(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:
     """Sentences of the given lengths, of known and unknown words."""
     chooser = random.Random(seed)
     return [chooser.choices(KNOWN_AND_UNKNOWN_WORDS, k=length) for length in lengths]
+
+
+def emissions_by_sentence(engine: Engine, sentences: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+    """An engine's emissions for sentences in any order, (T, K) for each; all of them in one batch."""
+    order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
+    lengths = [len(sentences[number]) for number in order]
+    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
+    packed = engine.emissions([sentences[number] for number in order], running)
+    found: list[NDArray[np.float32]] = [packed[:0]] * len(sentences)
+    begins = np.cumsum([0, *running])
+    for place, number in enumerate(order):
+        found[number] = packed[begins[: lengths[place]] + place]
+    return found

@@ -117,6 +117,9 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         raise UserError(f"--tokens belongs to --format jsonl, not to {output_format}; leave one of them out")
     if parsed.overwrite and output is None:
         raise UserError("--overwrite replaces files in the folder --output, which is not set; set it")
+    if parsed.text_field in ("entities", "tokens", "tags"):
+        field = parsed.text_field
+        raise UserError(f"--text-field {field}: {field} are written there; rename the field that holds the text")
     sources, notes = find_sources(
         parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=output
     )

@@ -83,7 +83,7 @@ def _syntok() -> Tokenizer:
                 for token in sentence:
                     start, end = token.offset, token.offset + len(token.value)
                     spans.extend(_left_out(paragraph, covered, start))
-                    if end > start:
+                    if token.value.strip():  # some separators below U+0020 are no space to syntok
                         spans.append((start, end))
                     covered = end
                 if spans:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from tagger.features.encoding import FeatureEncoder, WordFeatures
 from tagger.features.vocabulary import PAD
@@ -34,11 +35,16 @@ class NumpyEngine:
         chosen = [part for name, part in _PARTS.items() if getattr(config.embeddings, name) is not None]
         self._parts = [part(tensors) for part in chosen]
         self._capacity = max(1, _CACHE_BYTES // (24 * config.encoder.hidden_size))
+        self._blas = ThreadpoolController()  # its threads cost the small products here more than they give
         self._rows: dict[str, int] = {}
         self._projections = self._project([])  # (2, room, 3H), the first len(self._rows) of each direction in use
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
+        with self._blas.limit(limits=1, user_api="blas"):
+            return self._run(sentences, running)
+
+    def _run(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
         words = packed_words(sentences, running)
         self._remember(words)
         rows = np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))  # (N,)

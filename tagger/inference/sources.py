@@ -105,9 +105,9 @@ def plan_outputs(
         UserError: `folder` is none, two sources would go to one file, or a file is there already and not to be
             overwritten, or is an input.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not folder.is_dir():
         raise UserError(f"{folder}: is a file; --output names a folder, with a file per input in it")
-    if folder.suffix[1:] in list(OutputFormat) and not folder.exists():
+    if folder.suffix[1:] in list(OutputFormat) and not os.path.exists(folder):
         raise UserError(f"{folder}: --output names a folder; for a single file, redirect: > {folder}")
     origin: dict[Path, Source] = {}
     inputs = {_identity(source.path): source for source in sources if source.path is not None}
@@ -121,7 +121,7 @@ def plan_outputs(
             )
         if not os.path.lexists(output):
             continue
-        if output.exists() and _identity(output) in inputs:
+        if os.path.exists(output) and _identity(output) in inputs:
             raise UserError(f"{output}: is an input and would be overwritten; choose another --output")
         if not overwrite or output.is_dir():
             remedy = "" if output.is_dir() else ", or add --overwrite"
@@ -147,7 +147,7 @@ def _in_folder(folder: Path, leave_out: Path | None) -> tuple[list[tuple[Path, P
         return found, []
     kinds = [f"{count:,} {kind}" for kind, count in unknown.most_common(_KINDS_SHOWN)]
     more = ", ..." if len(unknown) > _KINDS_SHOWN else ""
-    return found, [f"{folder}: left out {unknown.total():,} files of unknown kind ({', '.join(kinds)}{more})"]
+    return found, [f"{folder}: left out {unknown.total():,} of unknown kind ({', '.join(kinds)}{more})"]
 
 
 def _files_below(folder: Path, left_out_folder: Path | None) -> Iterator[Path]:
@@ -170,7 +170,7 @@ def _matching(pattern: str) -> list[tuple[Path, PurePath]]:
     """Files that match a pattern the shell left alone, below the folder in front of its first wildcard."""
     matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True) if os.path.isfile(match))
     if not matches:
-        raise UserError(f"{pattern}: no file matches this pattern; check it, or quote it less")
+        raise UserError(f"{pattern}: no file matches this pattern; check it")
     parts = Path(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if _WILDCARD.search(part))
     return [(match, PurePath(*match.parts[fixed:])) for match in matches]

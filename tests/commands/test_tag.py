@@ -180,7 +180,7 @@ def test_output_files_keep_sub_folders_below_a_folder_or_pattern(run: Run) -> No
     result = run("notes", "--output", "out")
     assert files_in("out") == ["a.jsonl", "deep/a.jsonl"]
     assert json.loads(Path("out/deep/a.jsonl").read_text())["text"] == "Bob"
-    assert "notes: left out 1 files of unknown kind (1 .2024)" in result.err
+    assert "notes: left out 1 of unknown kind (1 .2024)" in result.err
     assert run("notes/**/*a.txt", "notes/deep/report.2024", "--output", "out2", "--format", "conll").code == 0
     assert files_in("out2") == ["a.conll", "deep/a.conll", "report.2024.conll"]
 
@@ -232,6 +232,7 @@ REFUSED = [
     (["b.jsonl", "--output", ".", "--overwrite"], "b.jsonl: is an input and would be overwritten"),
     (["a.txt", "--overwrite"], "--overwrite replaces files in the folder --output"),
     (["a.txt", "--tokens", "--format", "conll"], "--tokens belongs to --format jsonl"),
+    (["b.jsonl", "--text-field", "tags"], "--text-field tags: tags are written there"),
     (["a.txt", "--tokenizer", "nltk"], "tokenizer 'nltk' is unknown"),
     (["a.txt", "--output", "a.txt/below"], "a.txt/below/a.jsonl: cannot write"),
 ]

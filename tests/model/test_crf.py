@@ -1,0 +1,171 @@
+"""The CRF's loss against every legal path, enumerated."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tagger.corpus.schemes import Scheme, convert_tags
+from tagger.model.crf import LinearChainCRF
+
+TAGS = {
+    Scheme.IOB2: ["O", "B-X", "I-X", "B-Y", "I-Y"],
+    Scheme.BIOES: ["O", "B-X", "I-X", "E-X", "S-X"],
+    Scheme.PLAIN: ["NOUN", "VERB", "O"],
+}
+SCHEMES = list(TAGS)
+LENGTHS = [4, 3, 3, 1]
+
+
+def legal_paths(scheme: Scheme, length: int) -> list[tuple[int, ...]]:
+    """Every tag sequence that is left as it is when read as spans and written again."""
+    tags = TAGS[scheme]
+    paths = itertools.product(range(len(tags)), repeat=length)
+    written = ((path, [tags[number] for number in path]) for path in paths)
+    return [path for path, names in written if convert_tags(names, scheme) == names]
+
+
+def random_crf(scheme: Scheme, seed: int) -> LinearChainCRF:
+    torch.manual_seed(seed)
+    crf = LinearChainCRF(TAGS[scheme], scheme)
+    for parameter in crf.parameters():
+        torch.nn.init.normal_(parameter)
+    return crf
+
+
+def path_score(crf: LinearChainCRF, emissions: Tensor, path: tuple[int, ...]) -> float:
+    """The score of one path by its definition, in double precision; `emissions` is (T, K)."""
+    score = crf.start[path[0]].item() + crf.end[path[-1]].item()
+    score += sum(emissions[step, tag].item() for step, tag in enumerate(path))
+    return score + sum(crf.transitions[before, after].item() for before, after in itertools.pairwise(path))
+
+
+def log_sum(scores: list[float]) -> float:
+    highest = max(scores)
+    return highest + math.log(sum(math.exp(score - highest) for score in scores))
+
+
+def random_batch(scheme: Scheme, seed: int, lengths: list[int] = LENGTHS) -> tuple[Tensor, Tensor, Tensor]:
+    """Emissions, legal gold tags and mask; what stands beyond a sentence's end is garbage."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(lengths), max(lengths))
+    emissions = 2 * torch.randn(*shape, len(TAGS[scheme]), generator=generator)
+    mask = torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+    emissions[~mask] = 1e6
+    tags = torch.full(shape, 1)
+    for row, length in enumerate(lengths):
+        paths = legal_paths(scheme, length)
+        chosen = int(torch.randint(len(paths), (), generator=generator))
+        tags[row, :length] = torch.tensor(paths[chosen])
+    return emissions, tags, mask
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=10, deadline=None)
+def test_the_loss_is_that_of_all_legal_paths_enumerated(scheme: Scheme, seed: int) -> None:
+    crf = random_crf(scheme, seed)
+    emissions, tags, mask = random_batch(scheme, seed)
+    losses = crf(emissions, tags, mask)
+    for row, length in enumerate(LENGTHS):
+        scores = [path_score(crf, emissions[row], path) for path in legal_paths(scheme, length)]
+        gold = path_score(crf, emissions[row], tuple(tags[row, :length].tolist()))
+        assert losses[row].item() == pytest.approx(log_sum(scores) - gold, abs=1e-4)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_probabilities_of_all_legal_paths_sum_to_one(scheme: Scheme) -> None:
+    crf = random_crf(scheme, 3)
+    paths = torch.tensor(legal_paths(scheme, 4))
+    emissions = torch.randn(1, 4, len(TAGS[scheme])).expand(len(paths), -1, -1)
+    losses = crf(emissions, paths, torch.ones_like(paths, dtype=torch.bool))
+    assert torch.exp(-losses).sum().item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_batch_of_one_equals_a_batch_of_many(scheme: Scheme) -> None:
+    crf = random_crf(scheme, 5)
+    emissions, tags, mask = random_batch(scheme, 5)
+    together = crf(emissions, tags, mask)
+    for row, length in enumerate(LENGTHS):
+        one = slice(row, row + 1)
+        alone = crf(emissions[one, :length], tags[one, :length], mask[one, :length])
+        assert together[row].item() == pytest.approx(alone.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES])
+def test_forbidden_transitions_have_no_part(scheme: Scheme) -> None:
+    crf = random_crf(scheme, 7)
+    emissions, tags, mask = random_batch(scheme, 7)
+    before = crf(emissions, tags, mask)
+    pairs = {pair for path in legal_paths(scheme, 4) for pair in itertools.pairwise(path)}
+    firsts = {path[0] for path in legal_paths(scheme, 4)}
+    lasts = {path[-1] for path in legal_paths(scheme, 4)}
+    count = len(TAGS[scheme])
+    forbidden = torch.tensor([[(i, j) not in pairs for j in range(count)] for i in range(count)])
+    not_first = torch.tensor([tag not in firsts for tag in range(count)])
+    not_last = torch.tensor([tag not in lasts for tag in range(count)])
+    assert forbidden.any()
+    assert not_first.any()
+    with torch.no_grad():
+        crf.transitions[forbidden] = 1e3
+        crf.start[not_first] = 1e3
+        crf.end[not_last] = 1e3
+    after = crf(emissions, tags, mask)
+    assert torch.equal(before, after)
+    after.sum().backward()
+    assert crf.transitions.grad is not None
+    assert crf.start.grad is not None
+    assert crf.end.grad is not None
+    assert not crf.transitions.grad[forbidden].any()
+    assert not crf.start.grad[not_first].any()
+    assert not crf.end.grad[not_last].any()
+    assert crf.transitions.grad[~forbidden].any()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_gradients_are_finite(scheme: Scheme, scale: float) -> None:
+    crf = random_crf(scheme, 11)
+    emissions, tags, mask = random_batch(scheme, 11)
+    emissions = (scale * emissions).masked_fill(~mask.unsqueeze(2), 0).requires_grad_()
+    loss = crf(emissions, tags, mask).sum()
+    loss.backward()
+    assert torch.isfinite(loss)
+    for tensor in (emissions, *crf.parameters()):
+        assert tensor.grad is not None
+        assert torch.isfinite(tensor.grad).all()
+    assert emissions.grad is not None
+    assert not emissions.grad[~mask].any()
+
+
+def test_the_emissions_gradient_is_expected_minus_gold() -> None:
+    crf = random_crf(Scheme.BIOES, 13)
+    emissions, tags, mask = random_batch(Scheme.BIOES, 13, [3])
+    emissions.requires_grad_()
+    crf(emissions, tags, mask).sum().backward()
+    paths = legal_paths(Scheme.BIOES, 3)
+    scores = [path_score(crf, emissions[0], path) for path in paths]
+    total = log_sum(scores)
+    expected = torch.zeros(3, len(TAGS[Scheme.BIOES]))
+    for path, score in zip(paths, scores, strict=True):
+        for step, tag in enumerate(path):
+            expected[step, tag] += math.exp(score - total)
+    expected[torch.arange(3), tags[0]] -= 1
+    assert emissions.grad is not None
+    torch.testing.assert_close(emissions.grad[0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_half_precision_emissions_are_summed_in_full() -> None:
+    crf = random_crf(Scheme.IOB2, 17)
+    emissions, tags, mask = random_batch(Scheme.IOB2, 17)
+    emissions = emissions.masked_fill(~mask.unsqueeze(2), 0).bfloat16()
+    losses = crf(emissions, tags, mask)
+    assert losses.dtype == torch.float32
+    assert torch.equal(losses, crf(emissions.float(), tags, mask))

@@ -1,0 +1,134 @@
+"""Embeddings: words, characters, shapes and affixes of a batch as vectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from random_models import NER_TRAIN, PARTS, embeddings_config
+from torch.nn import functional
+
+from tagger.config import EmbeddingsConfig, WordEmbedding
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
+from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.features.vocabulary import PAD, UNK, Vocabularies
+from tagger.model.batch import TensorBatch, TensorFeatures
+from tagger.model.embeddings import CharacterVectors, EmbeddingStack, WordVectors
+
+CPU = torch.device("cpu")
+CONFIG = embeddings_config()
+KNOWN = Vocabularies.build(NER_TRAIN, CONFIG, Scheme.BIOES)
+
+
+def features_of(words: list[str]) -> TensorFeatures:
+    features = FeatureEncoder(CONFIG, KNOWN).encode_words(words)
+    arrays = (features.words, features.characters, features.shapes, features.affixes)
+    return TensorFeatures(*map(torch.from_numpy, arrays))
+
+
+def batch_of(sentences: list[list[str]]) -> TensorBatch:
+    corpus = EncodedCorpus([Sentence(words) for words in sentences], FeatureEncoder(CONFIG, KNOWN), Scheme.BIOES)
+    return TensorBatch.of(corpus.batch(range(len(sentences))), CPU)
+
+
+def word_vectors(unk_probability: float) -> tuple[WordVectors, dict[str, int]]:
+    """Of words that occur once, ten times, and never."""
+    train = [Sentence(["once", *["often"] * 10], ["O"] * 11)]
+    known = Vocabularies.build(train, CONFIG, Scheme.IOB2)
+    known = known.extended(known).extended(Vocabularies.build([Sentence(["new"], ["O"])], CONFIG, Scheme.IOB2))
+    known = replace(known, word_counts=[{"once": 1, "often": 10, "new": 0}[word] for word in known.words.entries])
+    torch.manual_seed(0)
+    vectors = WordVectors(WordEmbedding(size=4, unk_probability=unk_probability), known)
+    return vectors, {word: known.words[word] for word in ("once", "often", "new", "unheard")}
+
+
+def became_unknown(vectors: WordVectors, number: int, tries: int = 2000) -> float:
+    """The share of `tries` in which a word got UNK's vector."""
+    words = torch.full((tries,), number)
+    nothing = torch.zeros(0)
+    found = vectors(TensorFeatures(words, nothing, nothing, nothing))
+    return (found == vectors.table.weight[UNK]).all(dim=1).float().mean().item()
+
+
+@pytest.mark.parametrize(("word", "expected"), [("once", 0.5), ("often", 0.05), ("new", 0.0)])
+def test_in_training_the_rarer_a_word_the_more_often_it_is_unknown(word: str, expected: float) -> None:
+    vectors, numbers = word_vectors(0.5)
+    assert became_unknown(vectors.train(), numbers[word]) == pytest.approx(expected, abs=0.04 if expected else 0)
+
+
+@pytest.mark.parametrize("word", ["once", "often", "new"])
+def test_in_eval_no_known_word_becomes_unknown(word: str) -> None:
+    vectors, numbers = word_vectors(1.0)
+    assert became_unknown(vectors.eval(), numbers[word]) == 0
+
+
+def test_at_probability_zero_no_known_word_becomes_unknown() -> None:
+    vectors, numbers = word_vectors(0.0)
+    assert became_unknown(vectors.train(), numbers["once"]) == 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_word_that_was_not_seen_is_unknown(training: bool) -> None:
+    vectors, numbers = word_vectors(0.5)
+    assert became_unknown(vectors.train(training), numbers["unheard"]) == 1
+
+
+@pytest.mark.parametrize("words", [["Anna"], ["x", ""], ["Αθήνα", "of", "♛♛♛♛", "z" * 99]])
+def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
+    torch.manual_seed(1)
+    assert CONFIG.characters is not None
+    vectors = CharacterVectors(CONFIG.characters, KNOWN).eval()
+    found = vectors(features_of([*words, "a word that is much longer"]))
+    for row, word in enumerate(words):
+        characters = features_of([word]).characters[0]
+        expected = torch.zeros(CONFIG.characters.filters)
+        if word:
+            spelled = vectors.table(characters[characters != PAD]).T[None]  # (1, S, C)
+            weight, bias = vectors.convolution.weight, vectors.convolution.bias
+            expected = functional.conv1d(spelled, weight, bias, padding=1).amax(dim=2).clamp(min=0)[0]
+        torch.testing.assert_close(found[row], expected)
+
+
+def test_the_vectors_of_all_parts_stand_side_by_side() -> None:
+    torch.manual_seed(2)
+    stack = EmbeddingStack(CONFIG, KNOWN).eval()
+    batch = batch_of([["Anna", "lives", "here"], ["Anna"]])
+    vectors = stack(batch)
+    assert vectors.shape == (2, 3, stack.width)
+    assert stack.width == 7 + 6 + 3 + 3 * 2 * 2
+    features = features_of(["Anna"])
+    expected = torch.cat([stack.parts[name](features) for name in PARTS], dim=1)[0]
+    torch.testing.assert_close(vectors[0, 0], expected)
+    torch.testing.assert_close(vectors[1, 0], expected)
+
+
+def test_affixes_are_looked_up_in_the_tables_of_their_length() -> None:
+    torch.manual_seed(3)
+    stack = EmbeddingStack(embeddings_config(["affixes"]), KNOWN).eval()
+    tables = [table.weight for table in stack.parts["affixes"].tables]  # type: ignore[union-attr]
+    known = [*(KNOWN.prefixes[n] for n in (3, 1, 2)), *(KNOWN.suffixes[n] for n in (3, 1, 2))]
+    assert [len(table) for table in tables] == [len(vocabulary) for vocabulary in known]
+    numbers = [v[affix] for v, affix in zip(known, ["smi", "s", "sm", "ith", "h", "th"], strict=True)]
+    expected = torch.cat([table[number] for table, number in zip(tables, numbers, strict=True)])
+    torch.testing.assert_close(stack(batch_of([["Smith"]]))[0, 0], expected)
+
+
+def test_a_new_table_has_nothing_for_padding() -> None:
+    for name, parameter in EmbeddingStack(CONFIG, KNOWN).named_parameters():
+        if name.endswith(("table.weight", "tables.0.weight")):
+            assert not parameter[PAD].any()
+            assert parameter[UNK].all()
+
+
+@pytest.mark.parametrize(
+    "dropouts", [{"dropout": 0.5}, {"word_dropout": 0.5}, {"dropout": 0.0, "word": WordEmbedding(size=7, dropout=0.5)}]
+)
+def test_dropout_acts_in_training_alone(dropouts: dict[str, object]) -> None:
+    torch.manual_seed(4)
+    config: EmbeddingsConfig = replace(replace(CONFIG, dropout=0.0), **dropouts)  # type: ignore[arg-type]
+    stack = EmbeddingStack(config, KNOWN)
+    batch = batch_of([["北京"] * 6] * 20)
+    assert torch.equal(stack.eval()(batch), stack(batch))
+    assert (stack.train()(batch) == 0).sum() > (stack.eval()(batch) == 0).sum()
