@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Entity", "Sentence", "Tagger", "UserError", "__version__", "load"]
 
-_HOMES = {"Entity": "corpus.sentence", "Sentence": "corpus.sentence", "Tagger": "inference.tagger", "load": "inference.tagger"}
+_HOMES = {
+    "Entity": "corpus.sentence",
+    "Sentence": "corpus.sentence",
+    "Tagger": "inference.tagger",
+    "load": "inference.tagger",
+}
 
 
 def __getattr__(name: str) -> Any:

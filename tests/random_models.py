@@ -27,16 +27,16 @@ from tagger.inference.folder import ModelFolder, expected_shapes
 PARTS = ("word", "characters", "shape", "affixes")
 
 NER_TRAIN = [
-    Sentence("Anna Maria Smith lives in New York .".split(), "B-PER I-PER I-PER O O B-LOC I-LOC O".split()),
-    Sentence("Ο Γιώργος μένει στην Αθήνα .".split(), "O B-PER O O B-LOC O".split()),
+    Sentence(["Anna", "Maria", "Smith", "lives", "in", "New", "York", "."], ["B-PER", "I-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O"]),
+    Sentence(["Ο", "Γιώργος", "μένει", "στην", "Αθήνα", "."], ["O", "B-PER", "O", "O", "B-LOC", "O"]),
     Sentence(["王小明", "住", "在", "北京", "。"], ["B-PER", "O", "O", "B-LOC", "O"]),
-    Sentence("In 1984 the U.S. bought 25,000 tonnes from Acme-3 .".split(), "O O O B-LOC O O O O B-ORG O".split()),
+    Sentence(["In", "1984", "the", "U.S.", "bought", "25,000", "tonnes", "from", "Acme-3", "."], ["O", "O", "O", "B-LOC", "O", "O", "O", "O", "B-ORG", "O"]),
     Sentence([], []),
-    Sentence("the the the cat".split(), "O O O O".split()),
+    Sentence(["the", "the", "the", "cat"], ["O", "O", "O", "O"]),
 ]
 POS_TRAIN = [
-    Sentence("the cat sleeps .".split(), "DET NOUN VERB PUNCT".split()),
-    Sentence("O Romeo runs".split(), "INTJ PROPN VERB".split()),
+    Sentence(["the", "cat", "sleeps", "."], ["DET", "NOUN", "VERB", "PUNCT"]),
+    Sentence(["O", "Romeo", "runs"], ["INTJ", "PROPN", "VERB"]),
 ]
 KNOWN_AND_UNKNOWN_WORDS = [
     *(token for sentence in (*NER_TRAIN, *POS_TRAIN) for token in sentence.tokens),

@@ -136,7 +136,19 @@ def test_a_model_needs_an_embedding() -> None:
         ModelConfig(embeddings=EmbeddingsConfig(word=None, characters=None, shape=None, affixes=None))
 
 
-_NAMES = ["embeddings", "encoder", "decoder", "word", "affixes", "lengths", "size", "hidden_size", "dropout", "kind", "x"]
+_NAMES = [
+    "embeddings",
+    "encoder",
+    "decoder",
+    "word",
+    "affixes",
+    "lengths",
+    "size",
+    "hidden_size",
+    "dropout",
+    "kind",
+    "x",
+]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["crf", "", "bioes"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4),

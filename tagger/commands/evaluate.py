@@ -67,12 +67,9 @@ def _score_files(settings: dict[str, Any]) -> tuple[Report, Path | None]:
     from tagger.evaluation.report import Report, write_report
     from tagger.evaluation.scores import score
 
-    predictions = Path(settings["predictions"])
-    if settings["gold"]:
-        aligned = read_aligned(Path(settings["gold"]), predictions)
-    else:
-        aligned = read_three_columns(predictions)
-    scored = {"gold": settings["gold"] or str(predictions), "predictions": str(predictions)}
+    gold, predictions = settings["gold"], Path(settings["predictions"])
+    aligned = read_aligned(Path(gold), predictions) if gold else read_three_columns(predictions)
+    scored = {"gold": gold or str(predictions), "predictions": str(predictions)}
     report = Report(score(aligned.gold, aligned.predicted, aligned.scheme), scored, aligned.warnings)
     if not settings["out"]:
         return report, None

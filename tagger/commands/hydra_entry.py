@@ -22,7 +22,9 @@ except ImportError:
     raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
 
 _NOT_THERE = re.compile(r"Could not override '([^']*)'")
-_NO_CHOICE = re.compile(r"Could not find '([^'/]+)/([^']+)'\s+Available options in '[^']*':((?:\s+\S+)*?)\s+Config search path")
+_NO_CHOICE = re.compile(
+    r"Could not find '([^'/]+)/([^']+)'\s+Available options in '[^']*':((?:\s+\S+)*?)\s+Config search path"
+)
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _LONGEST_JOB_NAME = 100
 

@@ -95,9 +95,7 @@ def _describe(splits: dict[str, Split]) -> None:
     sys.stdout.flush()
 
 
-def _finish(
-    outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig
-) -> None:
+def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
     from tagger.commands.card import model_card
     from tagger.evaluation.model import evaluate

@@ -1,9 +1,9 @@
 """The model folder: where training leaves a model and tagging finds it. Data only, nothing in it is executed.
 
-    model.safetensors   weights, by the names of `TaggerModel.state_dict()`
-    config.json         format version, the model's shape, its scheme, the tokenizer it is meant for, checksums
-    vocab.json          words, characters, shapes, affixes and tags
-    README.md           the model card, for people
+model.safetensors   weights, by the names of `TaggerModel.state_dict()`
+config.json         format version, the model's shape, its scheme, the tokenizer it is meant for, checksums
+vocab.json          words, characters, shapes, affixes and tags
+README.md           the model card, for people
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class ModelFolder:
 
     def _write(self, folder: Path, card: str) -> None:
         save_file(dict(self.tensors), folder / WEIGHTS)
-        (folder / VOCABULARY).write_text(json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8")
+        (folder / VOCABULARY).write_text(
+            json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8"
+        )
         config = {
             "format": FORMAT,
             "version": VERSION,
@@ -176,7 +178,9 @@ def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
         raise UserError(f"{folder / CONFIG}: not a model of this tagger (format {settings.get('format')!r})")
     version = settings.get("version")
     if not isinstance(version, int) or version > VERSION:
-        raise UserError(f"{folder}: model format {version!r} is newer than this tagger reads ({VERSION}); upgrade tagger")
+        raise UserError(
+            f"{folder}: model format {version!r} is newer than this tagger reads ({VERSION}); upgrade tagger"
+        )
     kinds = {"scheme": str, "tokenizer": str, "language": str, "model": dict, "sha256": dict}
     for key, kind in kinds.items():
         if not isinstance(settings.get(key), kind):

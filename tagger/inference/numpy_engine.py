@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,4 +215,9 @@ class _Affixes:
         return np.concatenate([table[column] for table, column in columns], axis=1)
 
 
-_PARTS = {"word": _Words, "characters": _Characters, "shape": _Shapes, "affixes": _Affixes}
+_PARTS: dict[str, Callable[[Mapping[str, Floats]], Callable[[WordFeatures], Floats]]] = {
+    "word": _Words,
+    "characters": _Characters,
+    "shape": _Shapes,
+    "affixes": _Affixes,
+}

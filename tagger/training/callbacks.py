@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -25,11 +26,8 @@ class EpochLines(Callback):
 
 def checkpoints(folder: Path, monitor: str) -> list[Callback]:
     """Keep `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
-    kept = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
-    return [
-        ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="max", **kept),
-        ModelCheckpoint(filename=Path(LAST).stem, **kept),
-    ]
+    keep = partial(ModelCheckpoint, dirpath=folder, enable_version_counter=False, auto_insert_metric_name=False)
+    return [keep(filename=Path(BEST).stem, monitor=monitor, mode="max"), keep(filename=Path(LAST).stem)]
 
 
 def early_stopping(monitor: str, patience: int | None) -> list[Callback]:

@@ -95,5 +95,7 @@ class TaggingDataModule(LightningDataModule):
         processes = self.trainer.world_size
         for name, corpus in (("training", self._train), ("dev", self._dev)):
             if int((corpus.lengths > 0).sum()) < processes:
-                raise UserError(f"the {name} split has fewer sentences than processes ({processes}); lower trainer.devices")
+                raise UserError(
+                    f"the {name} split has fewer sentences than processes ({processes}); lower trainer.devices"
+                )
         return self.trainer.global_rank, processes

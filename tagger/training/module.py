@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -111,7 +112,7 @@ class TaggingModule(LightningModule):
             self._dev_scheme,
         )
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimiser, with warm-up and decay over the run's steps."""
         try:
             optimizer = self._make_optimizer(self.model.parameters())

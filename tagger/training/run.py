@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -123,7 +124,9 @@ def train(
     interrupted = _fit(trainer, module, loaders, kept / LAST if run.resume else None)
     seconds = time.perf_counter() - began
     score = _restore_best(network, kept / BEST, module.score_name)
-    tensors = {name: tensor.detach().float().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
+    tensors = {
+        name: tensor.detach().float().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()
+    }
     folder = ModelFolder(config, vocabularies, scheme, tensors, data.tokenizer, data.language or "")
     return Outcome(
         folder=folder,
@@ -164,7 +167,11 @@ def _require_labels(vocabularies: Vocabularies, split: Split) -> None:
 
 
 def _make_trainer(make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig) -> Trainer:
-    callbacks = [*checkpoints(run_dir / "checkpoints", monitor), *early_stopping(monitor, optim.patience)]
+    callbacks = [
+        *checkpoints(run_dir / "checkpoints", monitor),
+        *early_stopping(monitor, optim.patience),
+        LearningRateMonitor(logging_interval="step"),
+    ]
     parts = len(list((run_dir / "logs").glob("csv*")))  # a resumed run's figures go beside those before it
     loggers: list[Logger] = [
         CSVLogger(run_dir, name="logs", version=f"csv-{parts + 1}" if parts else "csv"),
@@ -213,7 +220,9 @@ def _restore_best(network: TaggerModel, checkpoint: Path, score_name: str) -> fl
         raise UserError(f"{checkpoint.parent}: stopped before the first epoch's end; there is no model to keep")
     state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     prefix = "model."
-    weights = {name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)}
+    weights = {
+        name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)
+    }
     network.load_state_dict(weights)
     saved = next(entry for entry in state["callbacks"].values() if entry.get("monitor") == score_name)
     return float(saved["best_model_score"])

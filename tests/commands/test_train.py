@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from safetensors.numpy import load_file
 
 import tagger
 from tagger.commands import evaluate, train
-from tests.small_corpus import QUICK, column_files, write_column_file
+from tests.small_corpus import QUICK, column_files
 
 REPOSITORY = Path(train.__file__).parents[2]
 
@@ -179,9 +178,7 @@ def test_multirun_gives_each_job_its_folder_and_one_failure_leaves_the_others(tm
         (["data.tokenizer=scissors"], "tokenizer 'scissors' is unknown"),
     ],
 )
-def test_a_mistake_is_one_line_and_code_2(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_is_one_line_and_code_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(["run_dir=run", *arguments]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1

@@ -83,7 +83,8 @@ def corpus_of(lengths: list[int]) -> tuple[list[Sentence], EncodedCorpus]:
     """Sentences of these lengths, tagged at random, and the same encoded."""
     chooser = np.random.default_rng(len(lengths))
     sentences = [
-        Sentence(words, chooser.choice(["O", "B-PER", "B-LOC"], size=len(words)).tolist()) for words in random_words(lengths)
+        Sentence(words, chooser.choice(["O", "B-PER", "B-LOC"], size=len(words)).tolist())
+        for words in random_words(lengths)
     ]
     return sentences, EncodedCorpus(sentences, ENCODER, Scheme.BIOES)
 

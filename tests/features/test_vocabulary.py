@@ -15,7 +15,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary, tag_inventory
 
-MORE = [Sentence("Zoë met Anna in 東京".split(), ["B-PER", "O", "B-PER", "O", "B-GPE"])]
+MORE = [Sentence(["Zoë", "met", "Anna", "in", "東京"], ["B-PER", "O", "B-PER", "O", "B-GPE"])]
 
 
 def built(sentences: list[Sentence] = NER_TRAIN, scheme: Scheme = Scheme.BIOES) -> Vocabularies:
@@ -69,13 +69,15 @@ def test_vocabularies_know_nothing_else() -> None:
     known = built()
     tokens = {token for sentence in NER_TRAIN for token in sentence.tokens}
     assert set(known.characters.entries) == {character for token in tokens for character in token}
-    assert set(known.words.entries) <= {token.lower().translate(str.maketrans("123456789", "000000000")) for token in tokens}
+    assert set(known.words.entries) <= {
+        token.lower().translate(str.maketrans("123456789", "000000000")) for token in tokens
+    }
     assert known.words["zoë"] == UNK
 
 
 def test_words_are_counted_in_their_normal_form() -> None:
     counts = dict(zip(built().words.entries, built().word_counts, strict=True))
-    sentence = [Sentence("The the THE 12 34 cat".split(), ["O"] * 6)]
+    sentence = [Sentence(["The", "the", "THE", "12", "34", "cat"], ["O"] * 6)]
     few = Vocabularies.build(sentence, embeddings_config(), Scheme.IOB2)
     assert counts["the"] == 4  # "the the the" and "the U.S."
     assert dict(zip(few.words.entries, few.word_counts, strict=True)) == {"the": 3, "00": 2, "cat": 1}
@@ -83,7 +85,7 @@ def test_words_are_counted_in_their_normal_form() -> None:
 
 def test_rare_words_and_affixes_are_left_out_where_asked() -> None:
     config = EmbeddingsConfig(word=WordEmbedding(min_count=2), affixes=AffixEmbedding(lengths=(2,), min_count=2))
-    known = Vocabularies.build([Sentence("aab aac aab dd".split(), ["O"] * 4)], config, Scheme.IOB2)
+    known = Vocabularies.build([Sentence(["aab", "aac", "aab", "dd"], ["O"] * 4)], config, Scheme.IOB2)
     assert known.words.entries == ["aab"]
     assert known.prefixes[2].entries == ["aa"]  # of two distinct words; how often they occur does not count
     assert known.suffixes[2].entries == []

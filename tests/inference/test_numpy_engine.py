@@ -96,7 +96,9 @@ def test_emissions_are_those_of_the_cell_step_by_step(layers: int, parts: tuple[
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("parts", PART_SETS, ids="+".join)
-@pytest.mark.parametrize(("decoder", "scheme"), [("crf", Scheme.BIOES), ("crf", Scheme.IOB2), ("softmax", Scheme.PLAIN)])
+@pytest.mark.parametrize(
+    ("decoder", "scheme"), [("crf", Scheme.BIOES), ("crf", Scheme.IOB2), ("softmax", Scheme.PLAIN)]
+)
 def test_emissions_are_those_of_the_trained_module(
     layers: int, parts: tuple[str, ...], decoder: str, scheme: Scheme
 ) -> None:
@@ -178,7 +180,9 @@ WORDS = ["", "a", "of", "Anna", "München", "♛♜♝♞", "z" * 11, "z" * 12, 
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
-@pytest.mark.parametrize("chosen", [WORDS, [""], ["", ""], ["♛"], ["a" * 9999]], ids=["many", "0", "00", "unknown", "long"])
+@pytest.mark.parametrize(
+    "chosen", [WORDS, [""], ["", ""], ["♛"], ["a" * 9999]], ids=["many", "0", "00", "unknown", "long"]
+)
 def test_the_character_convolution_is_that_of_pytorch(
     chosen: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
