@@ -27,10 +27,16 @@ from tagger.inference.folder import ModelFolder, expected_shapes
 PARTS = ("word", "characters", "shape", "affixes")
 
 NER_TRAIN = [
-    Sentence(["Anna", "Maria", "Smith", "lives", "in", "New", "York", "."], ["B-PER", "I-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O"]),
+    Sentence(
+        ["Anna", "Maria", "Smith", "lives", "in", "New", "York", "."],
+        ["B-PER", "I-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O"],
+    ),
     Sentence(["Ο", "Γιώργος", "μένει", "στην", "Αθήνα", "."], ["O", "B-PER", "O", "O", "B-LOC", "O"]),
     Sentence(["王小明", "住", "在", "北京", "。"], ["B-PER", "O", "O", "B-LOC", "O"]),
-    Sentence(["In", "1984", "the", "U.S.", "bought", "25,000", "tonnes", "from", "Acme-3", "."], ["O", "O", "O", "B-LOC", "O", "O", "O", "O", "B-ORG", "O"]),
+    Sentence(
+        ["In", "1984", "the", "U.S.", "bought", "25,000", "tonnes", "from", "Acme-3", "."],
+        ["O", "O", "O", "B-LOC", "O", "O", "O", "O", "B-ORG", "O"],
+    ),
     Sentence([], []),
     Sentence(["the", "the", "the", "cat"], ["O", "O", "O", "O"]),
 ]

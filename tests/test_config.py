@@ -157,10 +157,9 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_anything_json_holds_is_a_config_or_one_line(value: object) -> None:
+def test_anything_json_holds_is_a_config_or_refused_as_such(value: object) -> None:
     try:
         config = from_mapping(ModelConfig, value)  # type: ignore[arg-type]
-    except UserError as error:
-        assert "\n" not in str(error)
-    else:
-        assert from_mapping(ModelConfig, config.to_mapping()) == config
+    except UserError:
+        return
+    assert from_mapping(ModelConfig, config.to_mapping()) == config

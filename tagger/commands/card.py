@@ -51,7 +51,7 @@ def model_card(
         "",
         "## Scores",
         "",
-        f"Best {outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs, {outcome.seconds:.0f} s, seed {seed}.",
+        f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}.",
         "",
         *(["Test split:", "", "```", report.as_table(), "```", ""] if report else []),
         "## Use",

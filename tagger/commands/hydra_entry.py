@@ -71,14 +71,14 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in settings.items()}
 
 
-def partial(config: DictConfig, **settings: Any) -> Callable[..., Any]:
+def partial(config: DictConfig) -> Callable[..., Any]:
     """What `_target_` in the user's own configuration names, with its settings filled in but not yet called.
 
     Raises:
         UserError: it cannot be found.
     """
     try:
-        return hydra.utils.instantiate(config, _partial_=True, **settings)
+        return hydra.utils.instantiate(config, _partial_=True)
     except HydraException as error:
         raise UserError(_reason(error)) from error
 

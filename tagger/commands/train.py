@@ -48,7 +48,7 @@ def _task(config: DictConfig) -> None:
     model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
-    make_trainer = hydra_entry.partial(config.trainer, **_progress_bar(settings["trainer"]))
+    make_trainer = hydra_entry.partial(config.trainer)
     if leader:
         claim_run_dir(run)
     splits = load_splits(data)
@@ -63,6 +63,7 @@ def _task(config: DictConfig) -> None:
         make_trainer=make_trainer,
         make_optimizer=make_optimizer,
         run=run,
+        progress_bar=_progress_bar(settings["trainer"]),
     )
     if leader:
         _finish(outcome, splits, data, run)
@@ -78,9 +79,9 @@ def _check_trainer(trainer: dict[str, Any]) -> None:
             raise UserError(f"trainer.{name}: expected a whole number, got {value!r}")
 
 
-def _progress_bar(trainer: dict[str, Any]) -> dict[str, bool]:
+def _progress_bar(trainer: dict[str, Any]) -> bool:
     shown = trainer.get("enable_progress_bar")
-    return {"enable_progress_bar": sys.stderr.isatty() if shown is None else shown}
+    return sys.stderr.isatty() if shown is None else bool(shown)
 
 
 def _describe(splits: dict[str, Split]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import tagger
 from tagger.corpus.columns import ColumnLayout, read_columns
 from tagger.corpus.conllu import read_conllu
 from tagger.corpus.dataconfig import DataConfig
@@ -52,7 +51,7 @@ def open_store(config: DataConfig) -> Store:
 
 def bundled_data_folder() -> Path:
     """The folder `data/` that comes with the package: inside an installed one, beside it in a checkout."""
-    package = Path(tagger.__file__).parent
+    package = Path(__file__).resolve().parent.parent
     installed = package / "data"
     return installed if installed.is_dir() else package.parent / "data"
 

@@ -1,0 +1,1 @@
+"""Tagging: model folder, engines, the one decoder, documents in and records out, in NumPy."""

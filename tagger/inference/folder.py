@@ -81,7 +81,8 @@ class ModelFolder:
             raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
     def _write(self, folder: Path, card: str) -> None:
-        save_file(dict(self.tensors), folder / WEIGHTS)
+        # safetensors writes memory as it lies, whatever its strides
+        save_file({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}, folder / WEIGHTS)
         (folder / VOCABULARY).write_text(
             json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8"
         )
@@ -130,7 +131,7 @@ class ModelFolder:
             if config.encoder.layers > len(tensors):
                 raise UserError(f"{config.encoder.layers} layers, but only {len(tensors)} tensors")
             shapes = expected_shapes(config, vocabularies)
-        except (UserError, ValueError, KeyError, SafetensorError) as error:
+        except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
         return cls(config, vocabularies, scheme, tensors, settings["tokenizer"], settings["language"])
@@ -177,11 +178,9 @@ def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
     if settings.get("format") != FORMAT:
         raise UserError(f"{folder / CONFIG}: not a model of this tagger (format {settings.get('format')!r})")
     version = settings.get("version")
-    if not isinstance(version, int) or version > VERSION:
-        raise UserError(
-            f"{folder}: model format {version!r} is newer than this tagger reads ({VERSION}); upgrade tagger"
-        )
-    kinds = {"scheme": str, "tokenizer": str, "language": str, "model": dict, "sha256": dict}
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(f"{folder}: model format {version} is newer than this tagger reads ({VERSION}); upgrade tagger")
+    kinds = {"version": int, "scheme": str, "tokenizer": str, "language": str, "model": dict, "sha256": dict}
     for key, kind in kinds.items():
         if not isinstance(settings.get(key), kind):
             raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")

@@ -7,9 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 
 BEST, LAST = "best.ckpt", "last.ckpt"
+
+
+class Progress(TQDMProgressBar):
+    """A progress bar with loss, tokens per second and dev score."""
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 class EpochLines(Callback):

@@ -18,16 +18,21 @@ class RunConfig:
         seed: of weights, dropout and the order of batches.
         resume: continue the run in `run_dir` from its last checkpoint, if there is one.
         init_from: a model folder whose weights to start from; new words and labels are added to its own.
+        threads: PyTorch's threads on a CPU. A second one gains little on matrices of these sizes, and loses a
+            hundredfold where another program keeps it waiting.
     """
 
     run_dir: Path
     seed: int = 1
     resume: bool = False
     init_from: Path | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed: must lie in [0, {2**32}), not {self.seed}")
+        if self.threads < 1:
+            raise UserError(f"threads: must be at least 1, not {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)

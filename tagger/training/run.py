@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -27,7 +28,7 @@ from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
-from tagger.training.callbacks import BEST, LAST, EpochLines, checkpoints, early_stopping
+from tagger.training.callbacks import BEST, LAST, EpochLines, Progress, checkpoints, early_stopping
 from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import OptimizerFactory, TaggingModule
@@ -74,6 +75,7 @@ def train(
     make_trainer: TrainerFactory,
     make_optimizer: OptimizerFactory,
     run: RunConfig,
+    progress_bar: bool = False,
 ) -> Outcome:
     """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
 
@@ -82,54 +84,45 @@ def train(
         data: where they came from, for the model folder.
         model: the model's shape; with `run.init_from`, that folder's shape is used instead.
         optim: batches and schedule.
-        make_trainer: called with `default_root_dir`, `callbacks` and `logger`.
+        make_trainer: called with `default_root_dir`, `callbacks`, `logger` and `enable_progress_bar`.
         make_optimizer: called with the parameters.
         run: folder, seed, and what to start from.
+        progress_bar: show one, rather than a line per epoch.
 
     Raises:
         UserError: something in the data or settings does not fit.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.set_num_threads(run.threads)
     seed_everything(run.seed, workers=True, verbose=False)
-    start = ModelFolder.load(run.init_from) if run.init_from else None
-    config = start.config if start else model
-    scheme = _model_scheme(splits["train"], config, start)
-    vocabularies = Vocabularies.build(splits["train"].sentences, config.embeddings, scheme)
-    if start:
-        vocabularies = start.vocabularies.extended(vocabularies)
-    _require_labels(vocabularies, splits["train"])
-    network = TaggerModel(config, vocabularies, scheme)
-    if start:
-        copy_weights(start, network)
-    encoder = FeatureEncoder(config.embeddings, vocabularies)
-    dev = splits["dev"]
+    start = _start(splits["train"], model, run.init_from)
+    network = TaggerModel(start.config, start.vocabularies, start.scheme)
+    if start.weights:
+        copy_weights(start.weights, network)
     module = TaggingModule(
         network,
-        tags=vocabularies.tags,
-        scheme=scheme,
-        dev=dev.sentences,
-        dev_scheme=dev.scheme,
+        tags=start.vocabularies.tags,
+        scheme=start.scheme,
+        dev=splits["dev"].sentences,
+        dev_scheme=splits["dev"].scheme,
         optim=optim,
         make_optimizer=make_optimizer,
     )
+    encoder = FeatureEncoder(start.config.embeddings, start.vocabularies)
     loaders = TaggingDataModule(
-        EncodedCorpus(splits["train"].sentences, encoder, scheme),
-        EncodedCorpus(dev.sentences, encoder, scheme),
+        EncodedCorpus(splits["train"].sentences, encoder, start.scheme),
+        EncodedCorpus(splits["dev"].sentences, encoder, start.scheme),
         batch_tokens=optim.batch_tokens,
         seed=run.seed,
     )
-    trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim)
+    trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
     kept = run.run_dir / "checkpoints"
     began = time.perf_counter()
     interrupted = _fit(trainer, module, loaders, kept / LAST if run.resume else None)
     seconds = time.perf_counter() - began
     score = _restore_best(network, kept / BEST, module.score_name)
-    tensors = {
-        name: tensor.detach().float().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()
-    }
-    folder = ModelFolder(config, vocabularies, scheme, tensors, data.tokenizer, data.language or "")
     return Outcome(
-        folder=folder,
+        folder=start.folder(network, data),
         score_name=module.score_name,
         score=score,
         epochs=trainer.current_epoch,
@@ -138,49 +131,73 @@ def train(
     )
 
 
-def copy_weights(start: ModelFolder, network: TaggerModel) -> None:
-    """Copy a model's weights into a network that knows the same words and labels first and new ones after them."""
-    parameters = dict(network.named_parameters())
-    with torch.no_grad():
-        for name, tensor in start.tensors.items():
-            known = tuple(slice(0, size) for size in tensor.shape)
-            parameters[name][known] = torch.from_numpy(tensor)
+@dataclass(frozen=True)
+class _Start:
+    """What a run begins with: the model's shape, vocabularies and scheme, and perhaps another model's weights."""
+
+    config: ModelConfig
+    vocabularies: Vocabularies
+    scheme: Scheme
+    weights: Mapping[str, NDArray[np.float32]]
+
+    def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
+        """The network's weights as a model folder."""
+        tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in network.state_dict().items()}
+        return ModelFolder(self.config, self.vocabularies, self.scheme, tensors, data.tokenizer, data.language or "")
 
 
-def _model_scheme(split: Split, config: ModelConfig, start: ModelFolder | None) -> Scheme:
-    """The scheme the model works in: plain for plain tags, otherwise the configured one."""
+def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
+    """Vocabularies of the training split, on top of those of the model to start from, if any.
+
+    Raises:
+        UserError: the split has no labels, or tags of another kind than that model's.
+    """
+    folder = ModelFolder.load(init_from) if init_from else None
+    config = folder.config if folder else model
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
-    if start and scheme is not start.scheme:
-        raise UserError(
-            f"init_from: the model's tags are {start.scheme.value}, the data's {split.scheme.value}; "
-            "start from a model of the same kind of tags"
-        )
-    return scheme
-
-
-def _require_labels(vocabularies: Vocabularies, split: Split) -> None:
+    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme)
     if len(vocabularies.tags) < 2:
         raise UserError(
             f"the training split ({len(split.sentences)} sentences) has no labels to learn: its tags are "
             f"{', '.join(vocabularies.tags)}; check data.tag_column"
         )
+    if folder is None:
+        return _Start(config, vocabularies, scheme, {})
+    if scheme is not folder.scheme:
+        raise UserError(
+            f"init_from: the model's tags are {folder.scheme.value}, the data's {split.scheme.value}; "
+            "start from a model of the same kind of tags"
+        )
+    return _Start(config, folder.vocabularies.extended(vocabularies), scheme, folder.tensors)
 
 
-def _make_trainer(make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig) -> Trainer:
+def copy_weights(weights: Mapping[str, NDArray[np.float32]], network: TaggerModel) -> None:
+    """Copy a model's weights into a network that knows the same words and labels first and new ones after them."""
+    parameters = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            known = tuple(slice(0, size) for size in tensor.shape)
+            parameters[name][known] = torch.from_numpy(tensor)
+
+
+def _make_trainer(
+    make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig, progress_bar: bool
+) -> Trainer:
     callbacks = [
         *checkpoints(run_dir / "checkpoints", monitor),
         *early_stopping(monitor, optim.patience),
         LearningRateMonitor(logging_interval="step"),
+        Progress() if progress_bar else EpochLines(),
     ]
     parts = len(list((run_dir / "logs").glob("csv*")))  # a resumed run's figures go beside those before it
     loggers: list[Logger] = [
         CSVLogger(run_dir, name="logs", version=f"csv-{parts + 1}" if parts else "csv"),
         TensorBoardLogger(run_dir, name="logs", version="tensorboard"),
     ]
-    if not sys.stderr.isatty():
-        callbacks.append(EpochLines())
     try:
-        return make_trainer(default_root_dir=run_dir, callbacks=callbacks, logger=loggers)
+        return make_trainer(
+            default_root_dir=run_dir, callbacks=callbacks, logger=loggers, enable_progress_bar=progress_bar
+        )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: {error}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,7 +36,7 @@ def test_length_batches_hold_every_sentence_once_longest_first(lengths: list[int
 @given(LENGTHS, BUDGETS)
 def test_length_batches_are_full(lengths: list[int], budget: int) -> None:
     batches = length_batches(np.array(lengths, dtype=np.int64), budget)
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in itertools.pairwise(batches):
         assert sum(lengths[number] for number in batch) + lengths[following[0]] > budget
 
 

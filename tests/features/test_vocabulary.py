@@ -140,14 +140,14 @@ def test_a_list_of_another_type_is_told_by_name(key: str, value: object) -> None
 def test_a_missing_list_is_told_by_name() -> None:
     mapping = built().to_mapping()
     del mapping["shapes"]
-    with pytest.raises(UserError, match="^shapes: missing"):
+    with pytest.raises(UserError, match=r"^shapes: missing"):
         Vocabularies.from_mapping(mapping)
 
 
 def test_a_count_too_few_is_told() -> None:
     mapping = built().to_mapping()
     mapping["word_counts"] = mapping["word_counts"][1:]
-    with pytest.raises(UserError, match="^word_counts: "):
+    with pytest.raises(UserError, match=r"^word_counts: "):
         Vocabularies.from_mapping(mapping)
 
 

@@ -253,14 +253,14 @@ def test_a_model_of_another_kind_is_told(saved: Path, value: object) -> None:
     assert "not a model of this tagger" in refused(saved)
 
 
-@pytest.mark.parametrize("version", [2, 99, "2", None, 1.5])
+@pytest.mark.parametrize("version", [2, 99])
 def test_a_newer_version_is_told(saved: Path, version: object) -> None:
     edit_json(saved / CONFIG, lambda config: config.update(version=version))
     assert "upgrade tagger" in refused(saved)
 
 
-@pytest.mark.parametrize("key", ["scheme", "tokenizer", "language", "model", "sha256"])
-@pytest.mark.parametrize("value", [None, 3, ["x"], True])
+@pytest.mark.parametrize("key", ["version", "scheme", "tokenizer", "language", "model", "sha256"])
+@pytest.mark.parametrize("value", [None, 1.5, ["x"]])
 def test_a_key_of_another_type_is_told_by_name(saved: Path, key: str, value: object) -> None:
     edit_json(saved / CONFIG, lambda config: config.update({key: value}))
     assert repr(key) in refused(saved)
@@ -383,7 +383,7 @@ def test_a_tensor_of_another_shape_is_told_by_name(saved: Path, name: str, shape
             "shorter": tensor[:-1],
             "flat": tensor.reshape(-1, 1),
             "empty": tensor[:0],
-            "scalar": np.float32(1).reshape(()),
+            "scalar": np.array(1, dtype=np.float32),
         }
         tensors[name] = others[shape]
 
