@@ -41,18 +41,18 @@ def _task(config: DictConfig) -> None:
     settings = hydra_entry.settings_of(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
     run = from_mapping(RunConfig, {**own, "run_dir": str(hydra_entry.output_folder())})
-    leader = int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
     data = DataConfig.from_mapping(settings["data"])
     get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
-    _check_trainer(settings["trainer"])
     model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
-    make_trainer = hydra_entry.partial(config.trainer)
-    if leader:
+    _check_trainer(settings["trainer"])
+    if _is_leader():
         claim_run_dir(run)
     splits = load_splits(data)
-    if leader:
+    if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
+        config.trainer.max_epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
+    if _is_leader():
         _describe(splits)
         hydra_entry.save_config(config, run.run_dir / "config.yaml")
     outcome = train(
@@ -60,15 +60,20 @@ def _task(config: DictConfig) -> None:
         data=data,
         model=model,
         optim=optim,
-        make_trainer=make_trainer,
+        make_trainer=hydra_entry.partial(config.trainer),
         make_optimizer=make_optimizer,
         run=run,
         progress_bar=_progress_bar(settings["trainer"]),
     )
-    if leader:
+    if _is_leader():
         _finish(outcome, splits, data, run)
         if outcome.interrupted:
             raise KeyboardInterrupt
+
+
+def _is_leader() -> bool:
+    """Whether this is the process that reports and saves; Lightning numbers the others."""
+    return all(int(os.environ.get(name, "0")) == 0 for name in ("LOCAL_RANK", "NODE_RANK"))
 
 
 def _check_trainer(trainer: dict[str, Any]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tagger.errors import UserError
+
+_MOST_TIMES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +47,17 @@ class OptimConfig:
         warmup: share of all steps over which the learning rate rises from zero.
         decay: how it falls afterwards: `linear` or `cosine` to zero, or not at all (`constant`).
         patience: epochs without a better dev score before training stops; None to run all epochs.
+        epochs: how many, where `trainer.max_epochs` is not set.
+        min_steps: where these epochs are fewer steps, more are trained, up to three times as many: small data sets
+            need them.
     """
 
     batch_tokens: int = 600
     warmup: float = 0.1
     decay: Literal["linear", "cosine", "constant"] = "linear"
     patience: int | None = None
+    epochs: int = 20
+    min_steps: int = 1500
 
     def __post_init__(self) -> None:
         if self.batch_tokens < 1:
@@ -58,3 +66,10 @@ class OptimConfig:
             raise UserError(f"optim.warmup: must lie in [0, 1), not {self.warmup}")
         if self.patience is not None and self.patience < 1:
             raise UserError(f"optim.patience: must be at least 1, or null; not {self.patience}")
+        if self.epochs < 1:
+            raise UserError(f"optim.epochs: must be at least 1, not {self.epochs}")
+
+    def epochs_for(self, tokens: int) -> int:
+        """How many epochs a training split of so many tokens gets."""
+        steps = max(1, math.ceil(tokens / self.batch_tokens))
+        return min(max(self.epochs, math.ceil(self.min_steps / steps)), _MOST_TIMES * self.epochs)

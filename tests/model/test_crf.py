@@ -68,7 +68,7 @@ def random_batch(scheme: Scheme, seed: int, lengths: list[int] = LENGTHS) -> tup
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(seed=st.integers(0, 2**16))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_loss_is_that_of_all_legal_paths_enumerated(scheme: Scheme, seed: int) -> None:
     crf = random_crf(scheme, seed)
     emissions, tags, mask = random_batch(scheme, seed)

@@ -29,3 +29,8 @@ def test_halfway_through_the_decay(decay: str, halfway: float) -> None:
 def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=f"optim.{next(iter(wrong))}"):
         OptimConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("tokens", "epochs"), [(600 * 100, 20), (600 * 75, 20), (600 * 50, 30), (600, 60), (0, 60)])
+def test_a_small_split_gets_more_epochs(tokens: int, epochs: int) -> None:
+    assert OptimConfig(batch_tokens=600, epochs=20, min_steps=1500).epochs_for(tokens) == epochs
