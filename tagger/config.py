@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union
 from tagger.errors import UserError
 
 T = TypeVar("T")
+EMBEDDINGS = ("word", "characters", "shape", "affixes", "static")  # in the order they are concatenated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,22 @@ class AffixEmbedding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StaticEmbedding:
+    """Pretrained vectors, kept as they are; in a configuration, `static: SOURCE` is short for its `source`.
+
+    Attributes:
+        source: `bundled` (the vectors of this package), a file or folder of vectors, `auto` (bundled for English data,
+            none for other languages), or `none`.
+        width: of a vector; None until the vectors are opened.
+        dropout: share of the vector's elements zeroed in training.
+    """
+
+    source: str = "auto"
+    width: int | None = None
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmbeddingsConfig:
     """The stack of embeddings, concatenated in this order; None leaves an entry out.
 
@@ -92,6 +109,7 @@ class EmbeddingsConfig:
     characters: CharacterEmbedding | None = field(default_factory=CharacterEmbedding)
     shape: ShapeEmbedding | None = field(default_factory=ShapeEmbedding)
     affixes: AffixEmbedding | None = field(default_factory=AffixEmbedding)
+    static: StaticEmbedding | None = None
     dropout: float = 0.5
     word_dropout: float = 0.0
 
@@ -134,8 +152,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         embeddings = self.embeddings
-        if not any((embeddings.word, embeddings.characters, embeddings.shape, embeddings.affixes)):
-            raise UserError("embeddings: every entry is null; keep at least one of word, characters, shape, affixes")
+        if not any(getattr(embeddings, name) for name in EMBEDDINGS):
+            raise UserError(f"embeddings: every entry is null; keep at least one of {', '.join(EMBEDDINGS)}")
         if embeddings.characters and embeddings.characters.kernel % 2 == 0:
             raise UserError(f"embeddings.characters.kernel: must be odd, not {embeddings.characters.kernel}")
         lengths = embeddings.affixes.lengths if embeddings.affixes else ()
@@ -199,6 +217,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: expected a list, got {value!r}")
         return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
+    if hint is StaticEmbedding and isinstance(value, str):
+        return StaticEmbedding(source=value)
     if is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     if hint is Path and isinstance(value, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def _task(config: DictConfig) -> None:
     data = DataConfig.from_mapping(settings["data"])
     get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
     model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
+    model = _with_settled_vectors(model, data.language)
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
@@ -69,6 +71,18 @@ def _task(config: DictConfig) -> None:
         _finish(outcome, splits, data, run)
         if outcome.interrupted:
             raise KeyboardInterrupt
+
+
+def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
+    """`auto` vectors are the bundled ones for English data and none for other languages."""
+    static = model.embeddings.static
+    if static is None:
+        return model
+    source = static.source
+    if source == "auto":
+        source = "bundled" if language == "en" else "none"
+    settled = None if source == "none" else replace(static, source=source)
+    return replace(model, embeddings=replace(model.embeddings, static=settled))
 
 
 def _is_leader() -> bool:

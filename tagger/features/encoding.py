@@ -11,28 +11,32 @@ from numpy.typing import NDArray
 from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
+from tagger.features.static import StaticVectors
 from tagger.features.vocabulary import PAD, Vocabularies
 from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 UNKNOWN_TAG = -1  # a gold tag that the model does not know
 
 
 @dataclass(frozen=True)
 class WordFeatures:
-    """Features of U distinct words, each an integer into its vocabulary.
+    """Features of U distinct words: integers into vocabularies, and pretrained vectors.
 
     Attributes:
         words: (U,) normal forms.
         characters: (U, C), padded with 0; at least one column.
         shapes: (U,).
         affixes: (U, 2L): the prefixes of the L lengths, then the suffixes.
+        static: (U, D) pretrained vectors; D is 0 without them.
     """
 
     words: Ints
     characters: Ints
     shapes: Ints
     affixes: Ints
+    static: Floats
 
     def __len__(self) -> int:
         return len(self.words)
@@ -41,7 +45,9 @@ class WordFeatures:
         """The features of some of the words, character columns cut to the longest among them."""
         characters = self.characters[rows]
         longest = max(1, int((characters != PAD).sum(axis=1).max(initial=1)))
-        return WordFeatures(self.words[rows], characters[:, :longest], self.shapes[rows], self.affixes[rows])
+        return WordFeatures(
+            self.words[rows], characters[:, :longest], self.shapes[rows], self.affixes[rows], self.static[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,14 @@ class Batch:
 
 
 class FeatureEncoder:
-    """Words to features, by a model's vocabularies."""
+    """Words to features, by a model's vocabularies and pretrained vectors."""
 
-    def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies) -> None:
+    def __init__(
+        self, config: EmbeddingsConfig, vocabularies: Vocabularies, static: StaticVectors | None = None
+    ) -> None:
+        assert (config.static is None) == (static is None)
         self.vocabularies = vocabularies
+        self._static = static
         self._lowercase = config.word.lowercase if config.word else True
         self._max_length = config.characters.max_length if config.characters else 0
         self._lengths = config.affixes.lengths if config.affixes else ()
@@ -94,6 +104,7 @@ class FeatureEncoder:
             characters=characters,
             shapes=np.array([known.shapes[shape(word)] for word in words], dtype=np.int64),
             affixes=np.array(affixes, dtype=np.int64).reshape(len(words), 2 * len(self._lengths)),
+            static=np.zeros((len(words), 0), dtype=np.float32) if self._static is None else self._static.look_up(words)[0],
         )
 
 

@@ -3,6 +3,7 @@
 model.safetensors   weights, by the names of `TaggerModel.state_dict()`
 config.json         format version, the model's shape, its scheme, the tokenizer it is meant for, checksums
 vocab.json          words, characters, shapes, affixes and tags
+static/             pretrained vectors, where the model has them
 README.md           the model card, for people
 """
 
@@ -24,11 +25,13 @@ from safetensors.numpy import load_file, save_file
 from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
+from tagger.features.static import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
 
 FORMAT = "tagger-model"
 VERSION = 1
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
+STATIC = "static"
 _MAX_JSON_BYTES = 1 << 30
 
 Floats = NDArray[np.float32]
@@ -45,6 +48,7 @@ class ModelFolder:
         tensors: weights by name, float32.
         tokenizer: name of the tokenizer that text is to be split with.
         language: ISO 639-1 code of the training data, or "".
+        static: pretrained vectors, where the configuration has them.
     """
 
     config: ModelConfig
@@ -53,6 +57,7 @@ class ModelFolder:
     tensors: Mapping[str, Floats]
     tokenizer: str
     language: str
+    static: StaticVectors | None = None
 
     def save(self, folder: Path, card: str) -> None:
         """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
@@ -86,6 +91,8 @@ class ModelFolder:
         (folder / VOCABULARY).write_text(
             json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8"
         )
+        if self.static is not None:
+            self.static.save(folder / STATIC)
         config = {
             "format": FORMAT,
             "version": VERSION,
@@ -93,7 +100,7 @@ class ModelFolder:
             "tokenizer": self.tokenizer,
             "language": self.language,
             "model": self.config.to_mapping(),
-            "sha256": {name: _sha256(folder / name) for name in (WEIGHTS, VOCABULARY)},
+            "sha256": {name: _sha256(folder / name) for name in _data_files(folder)},
         }
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -119,7 +126,7 @@ class ModelFolder:
                 raise UserError(f"{folder}: not a complete model folder: no {name}; give a folder that training wrote")
         settings = _read_json(folder / CONFIG)
         _check_format(folder, settings)
-        for name in (WEIGHTS, VOCABULARY):
+        for name in _data_files(folder):
             if settings["sha256"].get(name) != _sha256(folder / name):
                 raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
         try:
@@ -130,11 +137,12 @@ class ModelFolder:
             tensors = load_file(folder / WEIGHTS)
             if config.encoder.layers > len(tensors):
                 raise UserError(f"{config.encoder.layers} layers, but only {len(tensors)} tensors")
+            static = _read_static(folder, config)
             shapes = expected_shapes(config, vocabularies)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
-        return cls(config, vocabularies, scheme, tensors, settings["tokenizer"], settings["language"])
+        return cls(config, vocabularies, scheme, tensors, settings["tokenizer"], settings["language"], static)
 
 
 def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
@@ -160,6 +168,8 @@ def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str
         for number, table in enumerate(tables):
             shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
         width += embeddings.affixes.size * len(tables)
+    if embeddings.static:
+        width += embeddings.static.width or 0
     hidden = encoder.hidden_size
     for layer in range(encoder.layers):
         for direction in ("", "_reverse"):
@@ -172,6 +182,21 @@ def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str
     if config.decoder.kind == "crf":
         shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
     return shapes
+
+
+def _data_files(folder: Path) -> list[str]:
+    """The files whose checksums `config.json` holds."""
+    static = sorted(path.name for path in (folder / STATIC).iterdir()) if (folder / STATIC).is_dir() else []
+    return [WEIGHTS, VOCABULARY, *(f"{STATIC}/{name}" for name in static)]
+
+
+def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:
+    if config.embeddings.static is None:
+        return None
+    static = load_static(folder / STATIC)
+    if static.width != config.embeddings.static.width:
+        raise UserError(f"{STATIC}: vectors of width {static.width}, expected {config.embeddings.static.width}")
+    return static
 
 
 def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:

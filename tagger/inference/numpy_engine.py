@@ -28,7 +28,7 @@ class NumpyEngine:
 
     def __init__(self, folder: ModelFolder) -> None:
         config, tensors = folder.config, folder.tensors
-        self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies)
+        self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
         self._layers = [_Layer(tensors, f"encoder.layers.{number}.") for number in range(config.encoder.layers)]
         self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (2H, K)
         self._emission_bias = tensors["emissions.bias"]
@@ -205,6 +205,14 @@ class _Shapes:
         return self._table[features.shapes]
 
 
+class _Pretrained:
+    def __init__(self, tensors: Mapping[str, Floats]) -> None:
+        """Nothing of it is trained."""
+
+    def __call__(self, features: WordFeatures) -> Floats:
+        return features.static
+
+
 class _Affixes:
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         names = [name for name in tensors if name.startswith("embeddings.parts.affixes.tables.")]
@@ -220,4 +228,5 @@ _PARTS: dict[str, Callable[[Mapping[str, Floats]], Callable[[WordFeatures], Floa
     "characters": _Characters,
     "shape": _Shapes,
     "affixes": _Affixes,
+    "static": _Pretrained,
 }

@@ -33,7 +33,7 @@ class TorchEngine:
         Raises:
             UserError: there is no such device.
         """
-        self._encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
+        self._encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static)
         self._scheme = folder.scheme
         model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})

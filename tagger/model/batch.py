@@ -12,12 +12,13 @@ from tagger.features.encoding import Batch
 
 @dataclass(frozen=True)
 class TensorFeatures:
-    """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L)."""
+    """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L), static (U, D)."""
 
     words: Tensor
     characters: Tensor
     shapes: Tensor
     affixes: Tensor
+    static: Tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,13 @@ class TensorBatch:
             features=TensorFeatures(
                 *(
                     torch.from_numpy(array).to(device)
-                    for array in (features.words, features.characters, features.shapes, features.affixes)
+                    for array in (
+                        features.words,
+                        features.characters,
+                        features.shapes,
+                        features.affixes,
+                        features.static,
+                    )
                 )
             ),
             tags=torch.from_numpy(batch.tags).to(device),

@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tagger.config import AffixEmbedding, CharacterEmbedding, EmbeddingsConfig, ShapeEmbedding, WordEmbedding
+from tagger.config import (
+    AffixEmbedding,
+    CharacterEmbedding,
+    EmbeddingsConfig,
+    ShapeEmbedding,
+    StaticEmbedding,
+    WordEmbedding,
+)
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.dropout import LockedDropout, TokenDropout
@@ -79,6 +86,19 @@ class AffixVectors(nn.Module):
         return torch.cat([table(column) for table, column in zip(self.tables, columns, strict=True)], dim=1)
 
 
+class PretrainedVectors(nn.Module):
+    """The pretrained vector of each word, as it is."""
+
+    def __init__(self, config: StaticEmbedding) -> None:
+        super().__init__()
+        assert config.width is not None
+        self.width = config.width
+        self.dropout = config.dropout
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        return features.static  # (U, D)
+
+
 class EmbeddingStack(nn.Module):
     """The configured embeddings, concatenated: (B, T, E)."""
 
@@ -93,6 +113,8 @@ class EmbeddingStack(nn.Module):
             parts["shape"] = ShapeVectors(config.shape, vocabularies)
         if config.affixes:
             parts["affixes"] = AffixVectors(config.affixes, vocabularies)
+        if config.static:
+            parts["static"] = PretrainedVectors(config.static)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
         self._part_dropout = nn.ModuleDict({name: LockedDropout(part.dropout) for name, part in parts.items()})  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.features.static import StaticVectors, open_static
 from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
@@ -108,7 +109,7 @@ def train(
         optim=optim,
         make_optimizer=make_optimizer,
     )
-    encoder = FeatureEncoder(start.config.embeddings, start.vocabularies)
+    encoder = FeatureEncoder(start.config.embeddings, start.vocabularies, start.static)
     loaders = TaggingDataModule(
         EncodedCorpus(splits["train"].sentences, encoder, start.scheme),
         EncodedCorpus(splits["dev"].sentences, encoder, start.scheme),
@@ -139,11 +140,14 @@ class _Start:
     vocabularies: Vocabularies
     scheme: Scheme
     weights: Mapping[str, NDArray[np.float32]]
+    static: StaticVectors | None
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
         """The network's weights as a model folder."""
         tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in network.state_dict().items()}
-        return ModelFolder(self.config, self.vocabularies, self.scheme, tensors, data.tokenizer, data.language or "")
+        return ModelFolder(
+            self.config, self.vocabularies, self.scheme, tensors, data.tokenizer, data.language or "", self.static
+        )
 
 
 def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
@@ -153,7 +157,7 @@ def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
         UserError: the split has no labels, or tags of another kind than that model's.
     """
     folder = ModelFolder.load(init_from) if init_from else None
-    config = folder.config if folder else model
+    config, static = (folder.config, folder.static) if folder else _opened(model)
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
     vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme)
     if len(vocabularies.tags) < 2:
@@ -162,13 +166,23 @@ def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
             f"{', '.join(vocabularies.tags)}; check data.tag_column"
         )
     if folder is None:
-        return _Start(config, vocabularies, scheme, {})
+        return _Start(config, vocabularies, scheme, {}, static)
     if scheme is not folder.scheme:
         raise UserError(
             f"init_from: the model's tags are {folder.scheme.value}, the data's {split.scheme.value}; "
             "start from a model of the same kind of tags"
         )
-    return _Start(config, folder.vocabularies.extended(vocabularies), scheme, folder.tensors)
+    return _Start(config, folder.vocabularies.extended(vocabularies), scheme, folder.tensors, static)
+
+
+def _opened(model: ModelConfig) -> tuple[ModelConfig, StaticVectors | None]:
+    """The configuration with the width of its pretrained vectors, and these, if it has any."""
+    chosen = model.embeddings.static
+    if chosen is None:
+        return model, None
+    static = open_static(chosen.source)
+    embeddings = replace(model.embeddings, static=replace(chosen, width=static.width))
+    return replace(model, embeddings=embeddings), static
 
 
 def copy_weights(weights: Mapping[str, NDArray[np.float32]], network: TaggerModel) -> None:
