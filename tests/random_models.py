@@ -16,11 +16,13 @@ from tagger.config import (
     EncoderConfig,
     ModelConfig,
     ShapeEmbedding,
+    StaticEmbedding,
     WordEmbedding,
 )
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.vocabulary import Vocabularies
+from tagger.features.wordpiece import WordPieceVectors
 from tagger.inference.engine import Engine
 from tagger.inference.folder import ModelFolder, expected_shapes
 
@@ -57,6 +59,7 @@ def embeddings_config(parts: Sequence[str] = PARTS) -> EmbeddingsConfig:
         characters=CharacterEmbedding(size=5, filters=6, kernel=3, max_length=12) if "characters" in parts else None,
         shape=ShapeEmbedding(size=3) if "shape" in parts else None,
         affixes=AffixEmbedding(size=2, lengths=(3, 1, 2), min_count=1) if "affixes" in parts else None,
+        static=StaticEmbedding(source="bundled", width=4) if "static" in parts else None,
     )
 
 
@@ -82,7 +85,9 @@ def random_folder(
         name: generator.normal(0, 0.7, size=shape).astype(np.float32)
         for name, shape in expected_shapes(config, vocabularies).items()
     }
-    return ModelFolder(config, vocabularies, scheme, tensors, "whitespace", "en")
+    pieces = ["a", "the", "##n", "an", "york", "##a", "new", "北"]
+    static = WordPieceVectors(pieces, generator.normal(size=(len(pieces), 4)).astype(np.float32))
+    return ModelFolder(config, vocabularies, scheme, tensors, "whitespace", "en", static if "static" in parts else None)
 
 
 def random_words(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:

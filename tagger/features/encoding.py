@@ -104,7 +104,9 @@ class FeatureEncoder:
             characters=characters,
             shapes=np.array([known.shapes[shape(word)] for word in words], dtype=np.int64),
             affixes=np.array(affixes, dtype=np.int64).reshape(len(words), 2 * len(self._lengths)),
-            static=np.zeros((len(words), 0), dtype=np.float32) if self._static is None else self._static.look_up(words)[0],
+            static=np.zeros((len(words), 0), dtype=np.float32)
+            if self._static is None
+            else self._static.look_up(words)[0],
         )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.corpus.source import bundled_data_folder
-from tagger.features.vector_files import VectorTable, read_vectors
 from tagger.features.wordpiece import WordPieceVectors
 
 BUNDLED = "bundled"
@@ -41,7 +40,7 @@ def open_static(source: str) -> StaticVectors:
         UserError: they are missing or damaged.
     """
     path = bundled_data_folder() / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
-    return load_static(path) if path.is_dir() else read_vectors(path)
+    return load_static(path)
 
 
 def load_static(folder: Path) -> StaticVectors:
@@ -50,6 +49,4 @@ def load_static(folder: Path) -> StaticVectors:
     Raises:
         UserError: they are missing or damaged.
     """
-    if (folder / "pieces.txt").is_file():
-        return WordPieceVectors.load(folder)
-    return VectorTable.load(folder)
+    return WordPieceVectors.load(folder)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
@@ -86,8 +86,9 @@ class ModelFolder:
             raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
     def _write(self, folder: Path, card: str) -> None:
-        # safetensors writes memory as it lies, whatever its strides
-        save_file({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}, folder / WEIGHTS)
+        # safetensors takes memory as it lies, whatever its strides, and its own files are for their owner alone
+        arrays = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
+        (folder / WEIGHTS).write_bytes(save(arrays))
         (folder / VOCABULARY).write_text(
             json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8"
         )

@@ -141,6 +141,23 @@ def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:
     assert f1(Path("run/report")) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("settings", "carried"),
+    [
+        (["embeddings.static=bundled"], True),
+        (["data.language=en"], True),
+        (["data.language=ug"], False),
+        (["data.language=en", "embeddings.static=none"], False),
+    ],
+)
+def test_language_or_setting_decide_on_bundled_vectors(settings: list[str], carried: bool, tmp_path: Path) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1", *settings]
+    assert train.main(arguments) == 0
+    assert Path("run/model/static").is_dir() == carried
+    assert evaluate.main(["model=run/model", *column_files(tmp_path), "split=dev", "out=report"]) == 0
+    assert f1(Path("report")) == pytest.approx(best_dev_f1(Path("run")), abs=1e-6)
+
+
 def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

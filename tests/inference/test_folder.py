@@ -129,8 +129,8 @@ def disk_full_in_safetensors(*arguments: object, **settings: object) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "failure"),
     [
-        (folder_module, "save_file", disk_full),
-        (folder_module, "save_file", disk_full_in_safetensors),
+        (folder_module, "save", disk_full_in_safetensors),
+        (Path, "write_bytes", disk_full),
         (Path, "write_text", disk_full),
         (Path, "mkdir", disk_full),
         (folder_module.tempfile, "TemporaryDirectory", disk_full),

@@ -191,7 +191,7 @@ def test_the_character_convolution_is_that_of_pytorch(
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
     assert isinstance(module, CharacterVectors)
-    arrays = (features.words, features.characters, features.shapes, features.affixes)
+    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
     with torch.no_grad():
         from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
     found = numpy_engine._Characters(folder.tensors)(features)

