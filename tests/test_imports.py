@@ -37,7 +37,12 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
 }
 DOORS = {  # framework: the paths that may import it
     "numpy": ("features/", "model/", "training/", "inference/"),
-    "safetensors": ("inference/folder.py", "features/wordpiece.py"),
+    "safetensors": (
+        "inference/folder.py",
+        "features/wordpiece.py",
+        "features/vector_arrays.py",
+        "features/vector_table.py",
+    ),
     "threadpoolctl": ("inference/numpy_engine.py",),
     "torch": ("model/", "training/", "inference/torch_engine.py"),
     "pytorch_lightning": ("training/",),

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tagger.corpus.source import bundled_data_folder
+from tagger.features.vector_files import read_vectors
+from tagger.features.vector_table import VECTORS, WORDS, LooksUp
 from tagger.features.wordpiece import WordPieceVectors
 
 BUNDLED = "bundled"
 _BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
 
 
-class StaticVectors(Protocol):
+class StaticVectors(LooksUp, Protocol):
     """Vectors that depend on the word alone."""
 
-    width: int
-
-    def look_up(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """(U, width) the words' vectors, zeros where there is none; (U,) where there is one."""
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -40,7 +37,7 @@ def open_static(source: str) -> StaticVectors:
         UserError: they are missing or damaged.
     """
     path = bundled_data_folder() / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
-    return load_static(path)
+    return load_static(path) if path.is_dir() else read_vectors(path)
 
 
 def load_static(folder: Path) -> StaticVectors:
@@ -49,4 +46,6 @@ def load_static(folder: Path) -> StaticVectors:
     Raises:
         UserError: they are missing or damaged.
     """
+    if (folder / WORDS).is_file():
+        return read_vectors(folder / VECTORS, words_file=folder / WORDS)
     return WordPieceVectors.load(folder)

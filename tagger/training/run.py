@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tagger.config import ModelConfig
 from tagger.corpus.schemes import Scheme
@@ -26,6 +28,7 @@ from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.static import StaticVectors, open_static
+from tagger.features.vector_table import coverage
 from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
@@ -157,7 +160,8 @@ def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
         UserError: the split has no labels, or tags of another kind than that model's.
     """
     folder = ModelFolder.load(init_from) if init_from else None
-    config, static = (folder.config, folder.static) if folder else _opened(model)
+    tokens = Counter(token for sentence in split.sentences for token in sentence.tokens)
+    config, static = (folder.config, folder.static) if folder else _opened(model, tokens)
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
     vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme)
     if len(vocabularies.tags) < 2:
@@ -175,12 +179,24 @@ def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
     return _Start(config, folder.vocabularies.extended(vocabularies), scheme, folder.tensors, static)
 
 
-def _opened(model: ModelConfig) -> tuple[ModelConfig, StaticVectors | None]:
-    """The configuration with the width of its pretrained vectors, and these, if it has any."""
+@rank_zero_only
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _opened(model: ModelConfig, tokens: Mapping[str, int]) -> tuple[ModelConfig, StaticVectors | None]:
+    """The configuration with the width of its pretrained vectors, and these, if it has any.
+
+    Args:
+        tokens: how often each word occurs in the training split, for the coverage told.
+    """
     chosen = model.embeddings.static
     if chosen is None:
         return model, None
     static = open_static(chosen.source)
+    _tell(f"pretrained vectors ({chosen.source}): {coverage(static, tokens)}")
+    for note in getattr(static, "notes", ()):
+        _tell(f"  {note}")
     embeddings = replace(model.embeddings, static=replace(chosen, width=static.width))
     return replace(model, embeddings=embeddings), static
 

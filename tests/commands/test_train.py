@@ -158,6 +158,20 @@ def test_language_or_setting_decide_on_bundled_vectors(settings: list[str], carr
     assert f1(Path("report")) == pytest.approx(best_dev_f1(Path("run")), abs=1e-6)
 
 
+def test_vectors_from_a_file_are_covered_told_and_carried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["we", "they", "met", "in", "ada", "bo", "oslo", "lima", "oslo"]
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("".join(f"{word} {number}.5 {-number} 1\n" for number, word in enumerate(words)), "utf-8")
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", f"embeddings.static={vectors}"]
+    assert train.main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert f"pretrained vectors ({vectors}): " in shown
+    assert "1 word is there already ('oslo')" in shown
+    vectors.unlink()
+    assert evaluate.main(["model=run/model", *column_files(tmp_path), "split=dev", "out=report"]) == 0
+    assert f1(Path("report")) == pytest.approx(best_dev_f1(Path("run")), abs=1e-6)
+
+
 def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
