@@ -88,12 +88,16 @@ class VectorTable:
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `vectors.safetensors`, which `vector_files.read_vectors` reads.
 
+        Words with a line end in them, which a list of one a line cannot hold and no token is, are left out.
+
         Raises:
             OSError: they cannot be written.
         """
+        rows = [row for row, word in enumerate(self.words) if not {"\n", "\r"} & set(word)]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / WORDS).write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8", newline="\n")
-        (folder / VECTORS).write_bytes(save({"vectors": np.ascontiguousarray(self.vectors)}))
+        lines = "".join(f"{self.words[row]}\n" for row in rows)
+        (folder / WORDS).write_text(lines, encoding="utf-8", newline="\n")
+        (folder / VECTORS).write_bytes(save({"vectors": np.ascontiguousarray(self.vectors[rows])}))
 
 
 @dataclass(frozen=True)

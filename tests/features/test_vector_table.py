@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from vector_writers import random_vectors
 
+from tagger.features.static import load_static
 from tagger.features.vector_table import Coverage, VectorTable, coverage
 
 
@@ -60,3 +63,12 @@ def test_coverage_counts_tokens_and_distinct_words() -> None:
     assert found == Coverage(tokens=16, token_hits=9, types=5, type_hits=3)
     assert str(found) == "56.2 % of tokens, 60.0 % of types"
     assert str(coverage(table, {})) == "0.0 % of tokens, 0.0 % of types"
+
+
+def test_what_is_saved_is_read_back_but_for_words_of_several_lines(tmp_path: Path) -> None:
+    table = VectorTable(["a", "b\nc", "d e", "f\r"], np.arange(8, dtype=np.float32).reshape(4, 2))
+    table.save(tmp_path / "static")
+    again = load_static(tmp_path / "static")
+    vectors, found = again.look_up(["a", "b\nc", "d e", "f\r"])
+    assert found.tolist() == [True, False, True, False]
+    assert vectors.tolist() == [[0, 1], [0, 0], [4, 5], [0, 0]]
