@@ -1,6 +1,6 @@
 """Score a model or predictions: python evaluate.py model=DIR data=NAME …; see README.md and conf/evaluate.yaml."""
 
-from tagger.commands.evaluate import main
+from tagger.commands.main import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("evaluate"))

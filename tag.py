@@ -1,6 +1,6 @@
 """Tag text: python tag.py --model DIR [FILE ...]; `python tag.py --help` says more, README.md most."""
 
-from tagger.commands.tag import main
+from tagger.commands.main import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("tag"))

@@ -1,6 +1,6 @@
 """Train a tagger: python train.py [data=NAME …] [KEY=VALUE …]; see README.md and conf/train.yaml."""
 
-from tagger.commands.train import main
+from tagger.commands.main import run_command
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("train"))

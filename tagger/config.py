@@ -229,7 +229,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         except OverflowError:
             raise UserError(f"{where}: {value} is too large") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{where}: expected {hint.__name__}, got {value!r}")
+        quote = f"; quote it: '{where}=\"{value}\"'" if hint in (str, Path) and isinstance(value, (int, float)) else ""
+        raise UserError(f"{where}: expected {hint.__name__}, got {value!r}{quote}")
     return value
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tagger.errors import UserError
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[str]]:
+def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
     """Open `path` for UTF-8 text that appears under its name only when the block ends without an error.
 
     Parent folders are made. The text goes to a temporary name beside `path` and is renamed at the end; on any error
@@ -22,12 +21,22 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
     Raises:
         UserError: the folder or the file cannot be written.
     """
+    return _written_whole(path, mode="w", encoding="utf-8", newline="\n")
+
+
+def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """The same for bytes."""
+    return _written_whole(path, mode="wb")
+
+
+@contextmanager
+def _written_whole(path: Path, **how: Any) -> Iterator[IO[Any]]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
         temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        with os.fdopen(descriptor, **how) as stream:
             yield stream
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tagger.config import from_mapping
+from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,53 +29,93 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """What is scored: a model on a split of `data`, or a file of predictions.
+
+    Attributes:
+        model: a model folder.
+        split: `train`, `dev` or `test`.
+        input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
+        out: where the report goes; by default `report/` beside the model, and nowhere for predictions.
+        gold: a column file with gold tags in its last column.
+        predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
+    """
+
+    model: Path | None = None
+    split: str = "test"
+    input: str = "tokens"
+    out: Path | None = None
+    gold: Path | None = None
+    predictions: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.gold and not self.predictions:
+            raise UserError(f"gold={self.gold}: set predictions=FILE too, what is to be scored against it")
+        if self.model and self.predictions:
+            raise UserError("model and predictions are both set; score one of them at a time")
+        if not self.model and not self.predictions:
+            raise UserError("nothing to score: set model=DIR, or predictions=FILE with or without gold=FILE")
+        if self.split not in ("train", "dev", "test"):
+            raise UserError(f"split={self.split}: use train, dev or test")
+        if self.input not in ("tokens", "raw"):
+            raise UserError(f"input={self.input}: use tokens or raw")
+
+
+class _Scored(NamedTuple):
+    report: Report
+    sentences: Sequence[Sentence]
+    predicted: Sequence[Sequence[str]]
+    out: Path | None
+
+
 def _task(config: DictConfig) -> None:
     from tagger.commands import hydra_entry
+    from tagger.evaluation.report import write_report
 
     settings = hydra_entry.settings_of(config)
-    if settings["predictions"]:
-        report, out = _score_files(settings)
-    elif settings["model"]:
-        report, out = _score_model(settings)
-    else:
-        raise UserError("nothing to score: set model=DIR, or predictions=FILE with or without gold=FILE")
-    print(report.as_table())
-    for warning in report.warnings:
+    own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
+    asked = from_mapping(EvaluateConfig, own)
+    report, sentences, predicted, out = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
+    print(report.as_table(), flush=True)
+    _warn(report.warnings)
+    if out is None:
+        return
+    try:
+        written = write_report(out, report, sentences, predicted)
+    except UserError as error:
+        raise UserError(f"{error}; set out to a folder that can be written") from error
+    _warn(written.warnings[len(report.warnings) :])
+    print(f"\nreport: {out / 'report.md'}")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if out:
-        print(f"\nreport: {out / 'report.md'}")
 
 
-def _score_model(settings: dict[str, Any]) -> tuple[Report, Path]:
-    from tagger.corpus.source import DataConfig, load_split
-    from tagger.evaluation.model import evaluate, evaluate_raw
-    from tagger.evaluation.report import write_report
+def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Scored:
+    from tagger.corpus.source import SPLITS, DataConfig, load_split
+    from tagger.evaluation.model import evaluate, evaluate_raw, require_known_labels
     from tagger.inference.tagger import load
 
-    if settings["split"] not in ("train", "dev", "test"):
-        raise UserError(f"split={settings['split']}: use train, dev or test")
-    if settings["input"] not in ("tokens", "raw"):
-        raise UserError(f"input={settings['input']}: use tokens or raw")
-    model_dir = Path(settings["model"])
-    model = load(model_dir)
-    data = DataConfig.from_mapping(settings["data"])
-    split = load_split(data, settings["split"])
-    scored = {"model": str(model_dir), "data": data.title}
-    found = evaluate(model, split, scored) if settings["input"] == "tokens" else evaluate_raw(model, split, scored)
-    out = Path(settings["out"]) if settings["out"] else model_dir.parent / "report"
-    return write_report(out, found.report, split.sentences, found.predicted), out
+    assert asked.model is not None
+    model = load(asked.model)
+    data = DataConfig.from_mapping(data_settings)
+    split = load_split(data, next(name for name in SPLITS if name == asked.split))
+    require_known_labels(model, split)
+    scored = {"model": str(asked.model), "data": data.title}
+    found = evaluate(model, split, scored) if asked.input == "tokens" else evaluate_raw(model, split, scored)
+    return _Scored(found.report, split.sentences, found.predicted, asked.out or asked.model.parent / "report")
 
 
-def _score_files(settings: dict[str, Any]) -> tuple[Report, Path | None]:
+def _score_files(asked: EvaluateConfig) -> _Scored:
     from tagger.evaluation.alignment import read_aligned, read_three_columns
-    from tagger.evaluation.report import Report, write_report
+    from tagger.evaluation.report import Report
     from tagger.evaluation.scores import score
 
-    gold, predictions = settings["gold"], Path(settings["predictions"])
-    aligned = read_aligned(Path(gold), predictions) if gold else read_three_columns(predictions)
-    scored = {"gold": gold or str(predictions), "predictions": str(predictions)}
+    assert asked.predictions is not None
+    aligned = read_aligned(asked.gold, asked.predictions) if asked.gold else read_three_columns(asked.predictions)
+    scored = {"gold": str(asked.gold or asked.predictions), "predictions": str(asked.predictions)}
     report = Report(score(aligned.gold, aligned.predicted, aligned.scheme), scored, aligned.warnings)
-    if not settings["out"]:
-        return report, None
-    out = Path(settings["out"])
-    return write_report(out, report, aligned.sentences, aligned.predicted), out
+    return _Scored(report, aligned.sentences, aligned.predicted, asked.out)

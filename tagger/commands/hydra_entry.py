@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tagger.commands.main import let_go_of_output
 from tagger.errors import UserError
+from tagger.files import written_whole
 
 try:
     import hydra
@@ -25,6 +29,9 @@ _NOT_THERE = re.compile(r"Could not override '([^']*)'")
 _NO_CHOICE = re.compile(
     r"Could not find '([^'/]+)/([^']+)'\s+Available options in '[^']*':((?:\s+\S+)*?)\s+Config search path"
 )
+_LIST_OR_TEXT = re.compile(r"Ambiguous value for argument '(.*)'\n")
+_SWEEP = ("-m", "--multirun")
+_PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _LONGEST_JOB_NAME = 100
 
@@ -32,41 +39,69 @@ _LONGEST_JOB_NAME = 100
 def run(name: str, task: Callable[[DictConfig], None], arguments: list[str]) -> int:
     """Compose `conf/<name>.yaml` with the arguments, Hydra's own options among them, and call `task`.
 
-    In a multirun, a job that fails by a user's mistake is told of and the others go on.
+    In a multirun, a job that fails by a user's mistake or by the file system is told of and the others go on.
 
     Returns:
-        The exit code: 0, 1 where a file or folder fails, 2 for wrong use, 130 after Ctrl-C. Other errors are raised.
+        The exit code: 0, 1 where a file or folder fails, 2 for wrong use, 130 after Ctrl-C, 141 where nobody reads
+        standard output any more. Other errors of the task are raised.
     """
     program = f"{name}.py"
-    mistakes: list[UserError] = []
+    codes: list[int] = []  # of jobs that failed
+    unforeseen: list[Exception] = []
 
     def job(config: DictConfig) -> None:
         try:
             task(config)
-        except UserError as error:
-            mistakes.append(error)
-            print(f"{program}: {error}", file=sys.stderr)
+            print(end="", flush=True)
+        except (UserError, OSError) as error:
+            codes.append(_told(program, error))
+        except Exception as error:
+            unforeseen.append(error)
+            raise
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong instead of printing several lines and exiting with 1
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
-    sys.argv = [sys.argv[0], *arguments]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # labels of any script, on a terminal of any encoding
+    # Hydra takes -m before or behind all overrides, but not among them
+    sys.argv = [sys.argv[0], *sorted(arguments, key=lambda argument: argument not in _SWEEP)]
     try:
         hydra.main(version_base="1.3", config_path=str(_config_folder()), config_name=name)(job)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except KeyboardInterrupt as error:
+        print(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}", file=sys.stderr)
+        codes = [130]
+    except BrokenPipeError:  # --help | head
+        codes = [_PIPE_CLOSED]
+    except Exception as error:
+        if error in unforeseen:
+            raise
         print(f"{program}: {_reason(error)}", file=sys.stderr)
+        codes = [2]
+    let_go_of_output(flush=_PIPE_CLOSED not in codes)
+    return max(codes, default=0)
+
+
+def _told(program: str, error: UserError | OSError) -> int:
+    """Tell of a job's failure in a line; returns the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return _PIPE_CLOSED
+    if isinstance(error, UserError):
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"{program}: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{program}: stopped by Ctrl-C", file=sys.stderr)
-        return 130
-    return 2 if mistakes else 0
+    print(f"{program}: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+    return 1
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
-    """The composed configuration as plain dictionaries, interpolations resolved."""
-    settings = OmegaConf.to_container(config, resolve=True)
+    """The composed configuration as plain dictionaries, interpolations resolved.
+
+    Raises:
+        UserError: one of them leads nowhere.
+    """
+    try:
+        settings = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_reason(error)) from error
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
 
@@ -90,8 +125,8 @@ def output_folder() -> Path:
 
 def save_config(config: DictConfig, path: Path) -> None:
     """Write the composed configuration, interpolations resolved, as YAML."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, path, resolve=True)
+    with written_whole(path) as stream:
+        stream.write(OmegaConf.to_yaml(config, resolve=True))
 
 
 def _config_folder() -> Path:
@@ -107,14 +142,30 @@ def _job_name(overrides: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Hydra's message, which may have many lines, in one, with what to do."""
+    """The message of whatever Hydra raised, which may have many lines, in one, with what to do."""
     message = str(error)
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        place = error.filename or "the working folder"
+        return f"{place}: cannot write: {error.strerror or error}; set run_dir to a folder that can be written"
     if unknown := _NOT_THERE.search(message):
         return f"{unknown[1]}: no such setting; look for the name in conf/ (--cfg job shows all that can be set)"
     if choice := _NO_CHOICE.search(message):
         group, name, choices = choice.groups()
         hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
         return f"{group}={name}: no such choice; {hint}there are {', '.join(choices.split())}"
+    if several := _LIST_OR_TEXT.search(message):
+        return f"{several[1]}: several values; add -m to run each, or quote a text: {_quoted(several[1])}"
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read ({message.splitlines()[0]}); quote values: 'KEY=\"VALUE\"'"
-    return " ".join(message.split())
+        if "=" not in error.override:
+            return f"{error.override}: cannot be read; expected KEY=VALUE, as in seed=1"
+        return f"{error.override}: cannot be read; quote the value: {_quoted(error.override)}"
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return " ".join(message.split())
+    return f"{' '.join(message.split())}; check the command line (--help shows groups and settings)"
+
+
+def _quoted(override: str) -> str:
+    """A `KEY=VALUE` for the shell whose value Hydra takes as text, whatever stands in it."""
+    key, _, value = override.partition("=")
+    escaped = value.replace('"', '\\"')
+    return shlex.quote(f'{key}="{escaped}"')

@@ -1,15 +1,18 @@
-"""The `tagger` command of an installed package: `tagger train|evaluate|tag`, the same as the three scripts."""
+"""The commands by name: what the three scripts call, and the `tagger` command of an installed package."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from importlib import import_module
 
 _USAGE = "usage: tagger train|evaluate|tag [OPTION …]; `tagger COMMAND --help` says more"
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
 def main() -> int:
-    """Entry point; returns the exit code."""
+    """Entry point of `tagger`; returns the exit code."""
     command, arguments = sys.argv[1:2], sys.argv[2:]
     if command in (["-h"], ["--help"]):
         print(_USAGE)
@@ -17,4 +20,33 @@ def main() -> int:
     if not command or command[0] not in ("train", "evaluate", "tag"):
         print(_USAGE, file=sys.stderr)
         return 2
-    return int(import_module(f"tagger.commands.{command[0]}").main(arguments))
+    return run_command(command[0], arguments)
+
+
+def run_command(name: str, arguments: list[str] | None = None) -> int:
+    """Import and run `train`, `evaluate` or `tag`; returns the exit code.
+
+    Args:
+        name: of the command.
+        arguments: its command line; None takes the program's own.
+    """
+    try:
+        return int(import_module(f"tagger.commands.{name}").main(arguments))
+    except KeyboardInterrupt:  # during the imports, which take seconds
+        with contextlib.suppress(OSError):
+            print(f"{name}.py: stopped by Ctrl-C", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def let_go_of_output(*, flush: bool) -> None:
+    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
+    if sys.stdout is None:
+        return
+    try:
+        if flush:
+            sys.stdout.flush()
+            return
+    except OSError:
+        pass
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

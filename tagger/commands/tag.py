@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
+from tagger.commands.main import let_go_of_output
 from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
@@ -77,14 +77,14 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
             return _run(parsed, program)
     except UserError as error:
         _say(program, str(error))
-        _let_go_of_output(flush=True)
+        let_go_of_output(flush=True)
         return 2
     except KeyboardInterrupt:
         _say(program, "stopped")
-        _let_go_of_output(flush=True)
+        let_go_of_output(flush=True)
         return _INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_output(flush=False)
+        let_go_of_output(flush=False)
         return _PIPE_CLOSED
 
 
@@ -210,17 +210,3 @@ def _say(program: str, message: str) -> None:
     if sys.stderr is not None:  # print() would take standard output instead
         with contextlib.suppress(OSError):
             print(f"{program}: {message}", file=sys.stderr, flush=True)
-
-
-def _let_go_of_output(*, flush: bool) -> None:
-    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
-    if sys.stdout is None:
-        return
-    try:
-        if flush:
-            sys.stdout.flush()
-            return
-    except OSError:
-        pass
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

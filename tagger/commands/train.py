@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,14 +36,30 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _task(config: DictConfig) -> None:
-    """One job: settings checked, splits read, model trained, saved and scored."""
+    """One job, in the folder that Hydra has made for it."""
+    from tagger.commands import hydra_entry
+
+    run_dir = hydra_entry.output_folder()
+    if not config.run_dir:
+        raise UserError("run_dir: empty; set it to a folder for this run")
+    try:
+        _run(config, run_dir)
+    except BaseException:
+        if run_dir != Path.cwd():
+            with contextlib.suppress(OSError):  # it holds something
+                run_dir.rmdir()
+        raise
+
+
+def _run(config: DictConfig, run_dir: Path) -> None:
+    """Check the settings, read the splits, train, save and score."""
     from tagger.commands import hydra_entry
     from tagger.training.config import OptimConfig, RunConfig
-    from tagger.training.run import claim_run_dir, train
+    from tagger.training.run import claimed, train
 
     settings = hydra_entry.settings_of(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
-    run = from_mapping(RunConfig, {**own, "run_dir": str(hydra_entry.output_folder())})
+    run = from_mapping(RunConfig, {**own, "run_dir": str(run_dir)})
     data = DataConfig.from_mapping(settings["data"])
     get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
     model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
@@ -49,28 +67,32 @@ def _task(config: DictConfig) -> None:
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
-    if _is_leader():
-        claim_run_dir(run)
-    splits = load_splits(data)
-    if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
-        config.trainer.max_epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
-    if _is_leader():
-        _describe(splits)
-        hydra_entry.save_config(config, run.run_dir / "config.yaml")
-    outcome = train(
-        splits,
-        data=data,
-        model=model,
-        optim=optim,
-        make_trainer=hydra_entry.partial(config.trainer),
-        make_optimizer=make_optimizer,
-        run=run,
-        progress_bar=_progress_bar(settings["trainer"]),
-    )
-    if _is_leader():
-        _finish(outcome, splits, data, run)
-        if outcome.interrupted:
-            raise KeyboardInterrupt
+    with claimed(run) if _is_leader() else contextlib.nullcontext():
+        splits = load_splits(data)
+        if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
+            config.trainer.max_epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
+        if _is_leader():
+            _describe(splits, run)
+            if not run.resume:
+                hydra_entry.save_config(config, run_dir / "config.yaml")
+        outcome = train(
+            splits,
+            data=data,
+            model=model,
+            optim=optim,
+            make_trainer=hydra_entry.partial(config.trainer),
+            make_optimizer=make_optimizer,
+            run=run,
+            progress_bar=_progress_bar(settings["trainer"]),
+        )
+        if _is_leader():
+            if run.resume:  # not before they have proved to fit the run
+                hydra_entry.save_config(config, run_dir / "config.yaml")
+            _finish(outcome, splits, data, run)
+    if outcome.stopped_by is signal.SIGTERM:
+        raise SystemExit(128 + signal.SIGTERM)
+    if outcome.stopped_by is signal.SIGINT and _is_leader():
+        raise KeyboardInterrupt
 
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
@@ -96,6 +118,9 @@ def _check_trainer(trainer: dict[str, Any]) -> None:
         value = trainer.get(name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise UserError(f"trainer.{name}: expected a whole number, got {value!r}")
+    precision = str(trainer.get("precision"))
+    if precision in ("16-true", "bf16-true", "64-true", "64"):
+        raise UserError(f"trainer.precision={precision}: use 32-true, bf16-mixed or 16-mixed")
 
 
 def _progress_bar(trainer: dict[str, Any]) -> bool:
@@ -103,8 +128,11 @@ def _progress_bar(trainer: dict[str, Any]) -> bool:
     return sys.stderr.isatty() if shown is None else bool(shown)
 
 
-def _describe(splits: dict[str, Split]) -> None:
-    """Say what was read."""
+def _describe(splits: dict[str, Split], run: RunConfig) -> None:
+    """Say what was read, and what of it cannot be learnt."""
+    from tagger.evaluation.report import unknown_label_warnings
+    from tagger.inference.tagger import load
+
     for split in splits.values():
         tokens = sum(map(len, split.sentences))
         print(f"{split.name}: {len(split.sentences):,} sentences, {tokens:,} tokens, tags {split.scheme.value}")
@@ -112,7 +140,13 @@ def _describe(splits: dict[str, Split]) -> None:
             print(f"  {report.summary()}")
         for note in split.notes:
             print(f"  {note}")
-    sys.stdout.flush()
+    known = {*splits["train"].labels(), *(load(run.init_from).labels if run.init_from else ())}
+    for name in ("dev", "test"):
+        for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):
+            print(f"warning: {warning}")
+    if run.resume and not (run.run_dir / "checkpoints" / "last.ckpt").exists():
+        print(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning")
+    print(end="", flush=True)
 
 
 def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
@@ -130,17 +164,20 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     report = write_report(run_dir / "report", found.report, splits["test"].sentences, found.predicted)
     with written_whole(model_dir / "README.md") as stream:
         stream.write(model_card(outcome, splits, data, run.seed, report))
+    if outcome.stopped_by is None:
+        point_latest(run_dir)
     print(report.as_table())
     for warning in report.warnings:
         print(f"warning: {warning}")
+    ended = {None: "trained", signal.SIGINT: "stopped by Ctrl-C after"}.get(
+        outcome.stopped_by, "stopped by SIGTERM after"
+    )
     print(
-        f"\n{'stopped by Ctrl-C after' if outcome.interrupted else 'trained'} {outcome.epochs} epochs in "
+        f"\n{ended} {outcome.epochs} epochs in "
         f"{outcome.seconds:.0f} s; {outcome.score_name} {outcome.score:.4f}, "
         f"test {report.scores.headline_name} {report.scores.headline:.4f}"
     )
     print(f"model:  {model_dir}\nreport: {run_dir / 'report' / 'report.md'}")
-    if not outcome.interrupted:
-        point_latest(run_dir)
 
 
 def point_latest(run_dir: Path, link: Path = Path("runs/latest")) -> None:

@@ -99,6 +99,8 @@ class _Table:
         Raises:
             MalformedError: it has not the columns.
         """
+        if not self._width and "\r" in line:
+            raise MalformedError("a carriage return inside the first line; save the file with LF or CRLF line ends")
         if not self._width:
             self._tabs = self._tabs or (self._layout.separator == "auto" and "\t" in line)
         columns = line.split("\t") if self._tabs else _FIELD.findall(line)

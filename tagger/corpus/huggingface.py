@@ -100,14 +100,15 @@ def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:
     datasets = _import_datasets()
     where = {"data_dir": subset} if revision == PARQUET_BRANCH else {"name": subset}
     reachable = not datasets.config.HF_HUB_OFFLINE and _reachable(datasets.config.HF_ENDPOINT)
-    with _told(path, "check data.path, data.name and data.revision"), _quiet(datasets):
+    converted = f"try data.revision={PARQUET_BRANCH}"
+    with _told(path, "check data.path, data.name and data.revision", for_scripts=converted), _quiet(datasets):
         try:
             with _offline(datasets, not reachable):
                 opened: Splits = datasets.load_dataset(path, revision=revision, **where)
         except ConnectionError:
             raise UserError(
                 f"{path}: cannot reach the Hugging Face Hub ({datasets.config.HF_ENDPOINT}), and the cache does not "
-                "hold it; connect"
+                "hold it; connect, or set data.path to a local copy"
             ) from None
     return opened
 
@@ -134,12 +135,13 @@ def _with_tag_names(fields: RecordFields, features: Mapping[str, Any], source: s
 
 def _records(dataset: Any, source: str) -> Iterator[Any]:
     records = iter(dataset)
-    while True:
-        with _told(source, "check the data set's files"):
-            record = next(records, None)
-        if record is None:
-            return
-        yield record
+    with _quiet(_import_datasets()):
+        while True:
+            with _told(source, "check the data set's files"):
+                record = next(records, None)
+            if record is None:
+                return
+            yield record
 
 
 def _reachable(endpoint: str) -> bool:
@@ -156,7 +158,7 @@ def _reachable(endpoint: str) -> bool:
 
 
 @contextmanager
-def _told(source: str, advice: str) -> Iterator[None]:
+def _told(source: str, advice: str, for_scripts: str = "") -> Iterator[None]:
     """Tell failures in one line: `datasets` passes on whatever the layers below it raise."""
     try:
         yield
@@ -164,8 +166,8 @@ def _told(source: str, advice: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        if "scripts are no longer supported" in reason:
-            advice = f"try data.revision={PARQUET_BRANCH}"
+        if for_scripts and "scripts are no longer supported" in reason:
+            advice = for_scripts
         raise UserError(f"{source}: cannot be read as a data set: {reason[:_LONGEST_REASON]}; {advice}") from error
 
 
@@ -181,11 +183,13 @@ def _offline(datasets: Any, offline: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """No progress bars while data sets are opened."""
-    shown = not datasets.utils.are_progress_bars_disabled()
+    """No progress bars, and no log of what is told in a line all the same."""
+    shown, level = not datasets.utils.are_progress_bars_disabled(), datasets.utils.logging.get_verbosity()
     datasets.utils.disable_progress_bars()
+    datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)
     try:
         yield
     finally:
+        datasets.utils.logging.set_verbosity(level)
         if shown:
             datasets.utils.enable_progress_bars()

@@ -139,6 +139,8 @@ def open_bytes(path: Path) -> IO[bytes]:
         return path.open("rb")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder; check the path, a file is needed") from None
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}; check its permissions") from error
 

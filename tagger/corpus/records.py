@@ -99,12 +99,14 @@ def _read_tokens(
     if tokens is None:
         raise MalformedError(f"field {token_field!r}: expected a list of tokens, found {_kind(record[token_field])}")
     check_encodable("".join(tokens))
-    tags = None
+    tags, repairs = None, []
     if fields.tagged:
         tag_field = _field(record, fields.tags, TAG_FIELDS, "data.tag_field")
         if tag_field is None:
             raise MalformedError(f"no tags {_found(record)}; set data.tag_field")
-        tags = _named(record[tag_field], tag_field, fields.tag_names)
+        written = _named(record[tag_field], tag_field, fields.tag_names)
+        tags = [tag.strip() for tag in written]
+        repairs = [f"blanks around tag {tag!r} removed" for tag, kept in zip(written, tags, strict=True) if tag != kept]
         if len(tags) != len(tokens):
             raise MalformedError(f"{len(tokens)} tokens but {len(tags)} tags; give each token one tag")
     if not tokens:
@@ -112,7 +114,8 @@ def _read_tokens(
     text = record.get(fields.text or TEXT_FIELD)
     offsets = locate(tokens, text) if isinstance(text, str) else None
     text = None if offsets is None else text
-    return [ReadSentence(Sentence(list(tokens), tags, text=text, offsets=offsets, document=document, place=place))]
+    sentence = Sentence(list(tokens), tags, text=text, offsets=offsets, document=document, place=place)
+    return [ReadSentence(sentence, repairs)]
 
 
 def _named(tags: object, tag_field: str, names: tuple[str, ...] | None) -> list[str]:

@@ -67,8 +67,8 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]], source: str = "data") 
     prefixes, unprefixed = survey.prefixes, survey.unprefixed
     if unprefixed and prefixes:
         raise UserError(
-            f"{source}: tags of mixed schemes: {min(unprefixed)!r} has no prefix while others begin with "
-            f"{'-, '.join(sorted(prefixes))}-; correct the tags or set data.tag_column"
+            f"{source}: tags of mixed schemes: {min(unprefixed)!r} is not written as prefix and label, while others "
+            f"begin with {'-, '.join(sorted(prefixes))}-; correct the tags or set data.tag_column"
         )
     if unprefixed:
         if unprefixed <= _BARE and survey.outside:

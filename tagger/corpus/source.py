@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from tagger.corpus.dataconfig import DataConfig, DocumentRanges
 from tagger.corpus.reading import ReadReport
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.splits import TRAIN, cut_by_document, split_by_range, split_off
 from tagger.corpus.stores import Store, bundled_data_folder, open_store
@@ -37,6 +38,14 @@ class Split:
     scheme: Scheme
     reports: list[ReadReport]
     notes: list[str] = field(default_factory=list)
+
+    def labels(self) -> Counter[str]:
+        """How often each label stands in it: entities by their type or, where tags are plain, tokens by their tag."""
+        found: Counter[str] = Counter()
+        for sentence in self.sentences:
+            tags = sentence.tags or []
+            found.update(tags if self.scheme is Scheme.PLAIN else (span.label for span in spans_from_tags(tags)))
+        return found
 
 
 def load_split(config: DataConfig, split: SplitName) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tagger.corpus.schemes import Scheme
@@ -13,6 +13,8 @@ from tagger.evaluation.raw import raw_texts, score_raw
 from tagger.evaluation.report import Report, unknown_label_warnings
 from tagger.evaluation.scores import gold_tags, score
 from tagger.inference.tagger import Tagger
+
+_LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def evaluate(model: Tagger, split: Split, scored: Mapping[str, str]) -> Evaluati
     gold = gold_tags(split.sentences, split.name)
     predicted = [sentence.tags or [] for sentence in model.tag_sentences(split.sentences)]
     scores = score(gold, predicted, split.scheme)
-    warnings = unknown_label_warnings(scores, model.labels)
+    warnings = unknown_label_warnings(scores.support, model.labels)
     return Evaluation(Report(scores, {**scored, "split": split.name, "input": "tokens"}, warnings), predicted)
 
 
@@ -52,9 +54,28 @@ def evaluate_raw(model: Tagger, split: Split, scored: Mapping[str, str]) -> Eval
     tokenizer = get_tokenizer(model.tokenizer)
     predicted = [list(model.tag_sentences(split_text(text.text, tokenizer))) for text in texts]
     raw = score_raw(texts, predicted, split.scheme)
-    warnings = [*unknown_label_warnings(raw.scores, model.labels), *raw.warnings]
+    warnings = [*unknown_label_warnings(raw.scores.support, model.labels), *raw.warnings]
     scored = {**scored, "split": split.name, "input": f"running text, tokenizer {model.tokenizer}"}
     return Evaluation(Report(raw.scores, scored, warnings), raw.predicted)
+
+
+def require_known_labels(model: Tagger, split: Split) -> None:
+    """Turn away a split whose labels are another model's business.
+
+    Raises:
+        UserError: it has labels, and the model knows not one of them.
+    """
+    labels = split.labels()
+    if labels and not labels.keys() & set(model.labels):
+        raise UserError(
+            f"{split.reports[0].source}: not one of its labels ({_few(labels)}) is known to the model "
+            f"({_few(model.labels)}); check data and model"
+        )
+
+
+def _few(labels: Iterable[str]) -> str:
+    first = sorted(labels)
+    return ", ".join(first[:_LABELS_SHOWN]) + (", …" if len(first) > _LABELS_SHOWN else "")
 
 
 def _require_same_kind(model: Tagger, split: Split) -> None:

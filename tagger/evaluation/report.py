@@ -6,14 +6,16 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.scores import PRF, Scores
 from tagger.files import written_whole
 
+_MOST_LABELS_LISTED = 5
 FORMAT = 1  # of report.json; raised when a key changes its meaning or goes away
 # What parts columns or lines, for this package's readers or for Python's splitlines(), and NUL, which they refuse.
 _SUBSTITUTES = str.maketrans("\0\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", "␀␉␊␋␌␍␜␝␞␤␤␤")
@@ -94,7 +96,7 @@ class Report:
 def write_report(
     folder: Path, report: Report, sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]
 ) -> Report:
-    """Write predictions.conll, report.json and report.md into `folder`, each whole or not at all.
+    """Write predictions.conll, report.json and report.md into `folder`, all three whole or none of them.
 
     Args:
         folder: made if missing.
@@ -108,52 +110,60 @@ def write_report(
     Raises:
         UserError: a file cannot be written.
     """
-    changed = write_predictions(folder / "predictions.conll", sentences, predicted)
-    if changed:
-        warning = (
-            f"{changed:,} {'line' if changed == 1 else 'lines'} of predictions.conll hold a visible substitute "
-            "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
-            "the scores are not touched"
+    with ExitStack() as files:
+        columns, data, page = (
+            files.enter_context(written_whole(folder / name))
+            for name in ("predictions.conll", "report.json", "report.md")
         )
-        report = replace(report, warnings=[*report.warnings, warning])
-    with written_whole(folder / "report.json") as stream:
-        stream.write(_encodable(json.dumps(report.as_dict(), ensure_ascii=False, indent=2)) + "\n")
-    with written_whole(folder / "report.md") as stream:
-        stream.write(_encodable(report.as_markdown()))
+        changed = write_predictions(columns, sentences, predicted)
+        if changed:
+            warning = (
+                f"{changed:,} {'line' if changed == 1 else 'lines'} of predictions.conll hold a visible substitute "
+                "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
+                "the scores are not touched"
+            )
+            report = replace(report, warnings=[*report.warnings, warning])
+        data.write(_encodable(json.dumps(report.as_dict(), ensure_ascii=False, indent=2)) + "\n")
+        page.write(_encodable(report.as_markdown()))
+        for stream in (columns, data, page):
+            stream.flush()  # what fails fails here, before the first file gets its name
     return report
 
 
-def write_predictions(path: Path, sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]) -> int:
+def write_predictions(stream: IO[str], sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]) -> int:
     """Write token, gold tag and predicted tag, parted by TABs, a blank line after each sentence.
 
     Returns:
         In how many lines a character had to be replaced by a visible substitute (see `visible`).
     """
     changed = 0
-    with written_whole(path) as stream:
-        for sentence, tags in zip(sentences, predicted, strict=True):
-            assert sentence.tags is not None
-            for columns in zip(sentence.tokens, sentence.tags, tags, strict=True):
-                shown = [visible(column) for column in columns]
-                changed += any(before != after for before, after in zip(columns, shown, strict=True))
-                stream.write("\t".join(shown) + "\n")
-            if sentence.tokens:
-                stream.write("\n")
+    for sentence, tags in zip(sentences, predicted, strict=True):
+        assert sentence.tags is not None
+        for columns in zip(sentence.tokens, sentence.tags, tags, strict=True):
+            shown = [visible(column) for column in columns]
+            changed += any(before != after for before, after in zip(columns, shown, strict=True))
+            stream.write("\t".join(shown) + "\n")
+        if sentence.tokens:
+            stream.write("\n")
     return changed
 
 
-def unknown_label_warnings(scores: Scores, known: Collection[str]) -> list[str]:
-    """A warning for each entity type (or plain tag) of the gold data that the model cannot predict.
+def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:
+    """A warning for each entity type (or plain tag) that the model cannot predict; one for all where there are many.
 
     Args:
-        scores: of the model on the gold data.
+        gold: how often each entity type (or plain tag) stands in the gold data.
         known: the entity types (or plain tags) of the model.
+        where: what to call the gold data.
     """
+    unknown = {name: times for name, times in gold.items() if times and name not in known}
+    fate = "unknown to the model: counted as missed"
+    if len(unknown) > _MOST_LABELS_LISTED:
+        listed = ", ".join(sorted(unknown)[:_MOST_LABELS_LISTED])
+        return [f"{len(unknown):,} labels ({listed}, …): in {where} {sum(unknown.values()):,} times, {fate}"]
     return [
-        f"label {name}: in the gold data {prf.support:,} {'time' if prf.support == 1 else 'times'}, unknown to the "
-        "model: counted as missed"
-        for name, prf in scores.types.items()
-        if prf.support and name not in known
+        f"label {name}: in {where} {times:,} {'time' if times == 1 else 'times'}, {fate}"
+        for name, times in unknown.items()
     ]
 
 

@@ -59,6 +59,11 @@ class Scores:
     def headline_name(self) -> str:
         return "micro F1" if self.kind == "entities" else "accuracy"
 
+    @property
+    def support(self) -> dict[str, int]:
+        """How often each entity type or tag stands in the gold data."""
+        return {name: prf.support for name, prf in self.types.items()}
+
 
 @dataclass
 class Counts:

@@ -12,6 +12,7 @@ from tagger.corpus.schemes import Scheme, may_follow
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 FORBIDDEN = np.float32(-np.inf)
+_SCORES_AT_ONCE = 1 << 22  # of hundreds of labels, all sentences' at once would take gigabytes
 _TO_IOB2 = {"S": "B", "E": "I"}
 
 
@@ -89,10 +90,8 @@ class Decoder:
         came_from = np.empty(emissions.shape, dtype=np.int16)
         for step in range(1, len(running)):
             now = slice(starts[step], starts[step + 1])
-            scores = best[: running[step], None, :] + self._into  # (n, K to, K from)
-            back = scores.argmax(axis=2)  # (n, K)
-            came_from[now] = back
-            reached = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0] + emissions[now]
+            came_from[now], reached = self._best_before(best[: running[step]])
+            reached += emissions[now]
             # only differences count; sums over a long sentence would lose them to float32's rounding
             best[: running[step]] = reached - reached.max(axis=1, keepdims=True)
         tag = (best + self._end).argmax(axis=1)  # (B,) at each sentence's last token
@@ -103,6 +102,17 @@ class Decoder:
             if step:
                 tag[:count] = came_from[starts[step] : starts[step + 1]][np.arange(count), tag[:count]]
         return path
+
+    def _best_before(self, best: Floats) -> tuple[Ints, Floats]:
+        """The best tag before each tag, and the score of the path over it, from the scores of all tags: (n, K) each."""
+        at_once = max(1, _SCORES_AT_ONCE // best.shape[1] ** 2)
+        before, reached = np.empty(best.shape, dtype=np.int64), np.empty_like(best)
+        for first in range(0, len(best), at_once):
+            some = slice(first, first + at_once)
+            scores = best[some, None, :] + self._into  # (n, K to, K from)
+            before[some] = back = scores.argmax(axis=2)
+            reached[some] = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0]
+        return before, reached
 
 
 def running_sentences(lengths: Ints) -> Ints:

@@ -76,15 +76,15 @@ class LinearChainCRF(nn.Module):
         factors = transitions.exp()  # (K, K), 0 where forbidden
         smallest = torch.finfo(factors.dtype).tiny
         running = mask.sum(dim=0).tolist()  # sentences at each time step, falling
-        alpha = start + emissions[:, 0]  # (B, K)
+        emitted = emissions.unbind(dim=1)  # not a slice per step: each one's gradient would be as large as the whole
+        alpha = start + emitted[0]  # (B, K)
         finished: list[Tensor] = []
-        for step in range(1, emissions.shape[1]):
-            count = running[step]
+        for count, now in zip(running[1:], emitted[1:], strict=True):
             if count < alpha.shape[0]:
                 finished.append(alpha[count:])
                 alpha = alpha[:count]
             largest = alpha.max(dim=1, keepdim=True).values.detach()
             sums = (alpha - largest).exp() @ factors  # (n, K)
-            alpha = sums.clamp_min(smallest).log() + largest + emissions[:count, step]
+            alpha = sums.clamp_min(smallest).log() + largest + now[:count]
         alpha = torch.cat([alpha, *reversed(finished)])  # (B, K) at each sentence's last token
         return torch.logsumexp(alpha + end, dim=1)

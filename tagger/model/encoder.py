@@ -41,9 +41,13 @@ class PackedBiGRU(nn.Module):
             values: (B, T, E) token vectors, longest sentence first.
             lengths: (B,) on the CPU, in falling order.
         """
+        padded = bool(lengths[0] != lengths[-1])  # else there is nothing to pack, which takes time quadratic in T
         for layer in self.layers:
-            packed: PackedSequence = pack_padded_sequence(values, lengths, batch_first=True)
-            states, _ = layer(packed)
-            values, _ = pad_packed_sequence(states, batch_first=True)  # (B, T, 2H)
+            if padded:
+                packed: PackedSequence = pack_padded_sequence(values, lengths, batch_first=True)
+                states, _ = layer(packed)
+                values, _ = pad_packed_sequence(states, batch_first=True)  # (B, T, 2H)
+            else:
+                values, _ = layer(values)
             values = self.dropout(values)
         return values

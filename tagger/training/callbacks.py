@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+
+from tagger.errors import UserError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -31,6 +34,26 @@ class EpochLines(Callback):
         metrics = trainer.callback_metrics
         shown = [f"{name} {float(metrics[name]):{form}}" for name, form in formats.items() if name in metrics]
         print(f"epoch {trainer.current_epoch + 1}: {', '.join(shown)}", file=sys.stderr, flush=True)
+
+
+class StopAtDivergence(Callback):
+    """Ends training where the loss is no number any more; the best model before that is kept.
+
+    Raises:
+        UserError: there was none before.
+    """
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loss = trainer.callback_metrics.get("epoch_loss")
+        if trainer.sanity_checking or loss is None or math.isfinite(loss):
+            return
+        told = f"the loss of epoch {trainer.current_epoch + 1} is {float(loss)}; lower optim.optimizer.lr"
+        kept = trainer.checkpoint_callback
+        if not isinstance(kept, ModelCheckpoint) or not kept.best_model_path:
+            raise UserError(told)
+        if trainer.is_global_zero:
+            print(f"warning: training ends here: {told}", file=sys.stderr, flush=True)
+        trainer.should_stop = True
 
 
 def checkpoints(folder: Path, monitor: str) -> list[Callback]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
+from pytorch_lightning.utilities import GradClipAlgorithmType
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import Parameter
@@ -41,6 +43,7 @@ class TaggingModule(LightningModule):
         dev_scheme: Scheme,
         optim: OptimConfig,
         make_optimizer: OptimizerFactory,
+        fingerprint: str,
     ) -> None:
         """
         Args:
@@ -49,13 +52,14 @@ class TaggingModule(LightningModule):
             dev, dev_scheme: the dev split with its tags as read, and their scheme.
             optim: batches and schedule.
             make_optimizer: gives the optimiser for the parameters.
+            fingerprint: of the data, kept in checkpoints; see `fits`.
         """
         super().__init__()
         self.model = model
         self.score_name = "dev_accuracy" if scheme is Scheme.PLAIN else "dev_f1"
         self._tags, self._scheme = list(tags), scheme
         self._dev, self._dev_scheme = dev, dev_scheme
-        self._optim, self._make_optimizer = optim, make_optimizer
+        self._optim, self._make_optimizer, self._fingerprint = optim, make_optimizer, fingerprint
         self._predicted: dict[int, list[str]] = {}
         self._decoder: Decoder | None = None
         self._tokens, self._steps, self._started = 0, 0, 0.0
@@ -114,10 +118,37 @@ class TaggingModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimiser, with warm-up and decay over the run's steps."""
-        try:
-            optimizer = self._make_optimizer(self.model.parameters())
-        except (TypeError, ValueError) as error:
-            raise UserError(f"optim.optimizer: {error}") from error
+        optimizer = self._optimizer()
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip; in bfloat16 too, where Lightning refuses fused optimisers though none of their gradients is scaled."""
+        precision = self.trainer.precision_plugin
+        if not isinstance(precision, MixedPrecision) or precision.scaler is not None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
+        Precision.clip_gradients(precision, optimizer, gradient_clip_val or 0, algorithm)
+
+    def _optimizer(self) -> Optimizer:
+        try:
+            return self._make_optimizer(self.model.parameters())
+        except (TypeError, ValueError) as error:
+            raise UserError(f"optim.optimizer: {error}") from error
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note what the weights belong to."""
+        checkpoint["fingerprint"] = self._fingerprint
+
+    def fits(self, checkpoint: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint's weights stand for the same words and tags, and its optimiser is of the same kind."""
+        settings = self._optimizer().param_groups[0].keys()
+        same_kind = all(settings <= state["param_groups"][0].keys() for state in checkpoint["optimizer_states"])
+        return same_kind and checkpoint.get("fingerprint") == self._fingerprint

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+import shutil
 import signal
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +22,7 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tagger.config import ModelConfig
@@ -32,12 +35,15 @@ from tagger.features.vector_table import coverage
 from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
-from tagger.training.callbacks import BEST, LAST, EpochLines, Progress, checkpoints, early_stopping
+from tagger.training.callbacks import BEST, LAST, EpochLines, Progress, StopAtDivergence, checkpoints, early_stopping
+from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
 from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import OptimizerFactory, TaggingModule
 
 TrainerFactory = Callable[..., Trainer]
+_MISFIT = "does not fit these settings and data; resume with those of its run"
+_OTHERS = ("logs", "model", "report", "config.yaml")  # what a run leaves in its folder, beside checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class Outcome:
         score_name, score: that score, `dev_f1` or `dev_accuracy`.
         epochs: how many were trained.
         seconds: how long training took.
-        interrupted: whether Ctrl-C ended it.
+        stopped_by: the signal that ended it early, if one did: SIGINT (Ctrl-C) or SIGTERM.
     """
 
     folder: ModelFolder
@@ -57,19 +63,50 @@ class Outcome:
     score: float
     epochs: int
     seconds: float
-    interrupted: bool
+    stopped_by: signal.Signals | None
 
 
-def claim_run_dir(run: RunConfig) -> None:
-    """Refuse a folder that holds a run, unless it is to be resumed.
+@contextmanager
+def claimed(run: RunConfig) -> Iterator[None]:
+    """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.
 
     Raises:
-        UserError: it does.
+        UserError: a run is in it already and not to be resumed, or it cannot be written.
     """
-    if not run.resume and any((run.run_dir / name).exists() for name in ("checkpoints", "model")):
-        raise UserError(f"{run.run_dir}: already holds a run; set resume=true to continue it, or another run_dir")
+    if run.resume:
+        yield
+        return
+    kept = run.run_dir / "checkpoints"
+    try:
+        if any((run.run_dir / name).exists() for name in _OTHERS):
+            raise FileExistsError
+        kept.mkdir(parents=True)  # of several runs started at once, all but one fail here
+    except FileExistsError:
+        problem = "already holds a run; set resume=true to continue it, or another run_dir"
+        raise UserError(f"{run.run_dir}: {problem}") from None
+    except OSError as error:
+        raise UserError(f"{run.run_dir}: cannot write: {error.strerror or error}; set another run_dir") from error
+    try:
+        yield
+    except BaseException:
+        if not any(kept.iterdir()):
+            kept.rmdir()
+            shutil.rmtree(run.run_dir / "logs", ignore_errors=True)
+            (run.run_dir / "config.yaml").unlink(missing_ok=True)
+        raise
 
 
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error):
+            raise UserError("out of memory; lower optim.batch_tokens or the sizes in encoder and embeddings") from error
+        raise
+
+
+@_memory_told()
 def train(
     splits: Mapping[str, Split],
     *,
@@ -88,13 +125,14 @@ def train(
         data: where they came from, for the model folder.
         model: the model's shape; with `run.init_from`, that folder's shape is used instead.
         optim: batches and schedule.
-        make_trainer: called with `default_root_dir`, `callbacks`, `logger` and `enable_progress_bar`.
+        make_trainer: called with `default_root_dir`, `callbacks`, `logger`, `plugins` and `enable_progress_bar`.
         make_optimizer: called with the parameters.
         run: folder, seed, and what to start from.
         progress_bar: show one, rather than a line per epoch.
 
     Raises:
-        UserError: something in the data or settings does not fit.
+        UserError: something in the data, the settings or the run to resume does not fit.
+        KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM before the first epoch's end.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(run.threads)
@@ -111,6 +149,7 @@ def train(
         dev_scheme=splits["dev"].scheme,
         optim=optim,
         make_optimizer=make_optimizer,
+        fingerprint=start.fingerprint(),
     )
     encoder = FeatureEncoder(start.config.embeddings, start.vocabularies, start.static)
     loaders = TaggingDataModule(
@@ -122,8 +161,12 @@ def train(
     trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
     kept = run.run_dir / "checkpoints"
     began = time.perf_counter()
-    interrupted = _fit(trainer, module, loaders, kept / LAST if run.resume else None)
+    stopped_by = _fit(trainer, module, loaders, _last(kept, module) if run.resume else None)
     seconds = time.perf_counter() - began
+    if stopped_by and not (kept / BEST).exists():
+        if stopped_by is signal.SIGTERM:
+            raise SystemExit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt("before the first epoch's end; there is no model to keep")
     score = _restore_best(network, kept / BEST, module.score_name)
     return Outcome(
         folder=start.folder(network, data),
@@ -131,7 +174,7 @@ def train(
         score=score,
         epochs=trainer.current_epoch,
         seconds=seconds,
-        interrupted=interrupted,
+        stopped_by=stopped_by,
     )
 
 
@@ -144,6 +187,10 @@ class _Start:
     scheme: Scheme
     weights: Mapping[str, NDArray[np.float32]]
     static: StaticVectors | None
+
+    def fingerprint(self) -> str:
+        """Of what the numbers in a network's tables stand for; it tells when data are not those of a checkpoint."""
+        return hashlib.sha256(json.dumps(self.vocabularies.to_mapping()).encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
         """The network's weights as a model folder."""
@@ -217,6 +264,7 @@ def _make_trainer(
         *checkpoints(run_dir / "checkpoints", monitor),
         *early_stopping(monitor, optim.patience),
         LearningRateMonitor(logging_interval="step"),
+        StopAtDivergence(),
         Progress() if progress_bar else EpochLines(),
     ]
     parts = len(list((run_dir / "logs").glob("csv*")))  # a resumed run's figures go beside those before it
@@ -226,15 +274,35 @@ def _make_trainer(
     ]
     try:
         return make_trainer(
-            default_root_dir=run_dir, callbacks=callbacks, logger=loggers, enable_progress_bar=progress_bar
+            default_root_dir=run_dir,
+            callbacks=callbacks,
+            logger=loggers,
+            enable_progress_bar=progress_bar,
+            plugins=[WholeCheckpoints()],
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: {error}") from error
 
 
-def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, checkpoint: Path | None) -> bool:
-    """Fit; returns whether Ctrl-C ended it, which Lightning turns into `sys.exit`."""
-    resumed = checkpoint if checkpoint and checkpoint.is_file() else None
+def _last(kept: Path, module: TaggingModule) -> Path | None:
+    """The checkpoint to go on from; None where there is none.
+
+    Raises:
+        UserError: it is of another run, or it or the best one, which the run may end with, is damaged.
+    """
+    if (kept / BEST).exists():
+        read_checkpoint(kept / BEST)
+    if not (kept / LAST).exists():
+        return None
+    if not module.fits(read_checkpoint(kept / LAST)):
+        raise UserError(f"{kept / LAST}: {_MISFIT}")
+    return kept / LAST
+
+
+def _fit(
+    trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, resumed: Path | None
+) -> signal.Signals | None:
+    """Fit, from the checkpoint `resumed` on if there is one; returns the signal that ended it early."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
@@ -244,28 +312,35 @@ def _fit(trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, ch
             warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own
             trainer.fit(module, loaders, ckpt_path=resumed, weights_only=True)
-    except SystemExit:
+    except SystemExit as error:  # what Lightning makes of a signal
         if trainer.state.status is not TrainerStatus.INTERRUPTED:
             raise
-        return True
+        return signal.SIGTERM if isinstance(error, SIGTERMException) else signal.SIGINT
+    except MisconfigurationException as error:
+        raise UserError(f"{resumed or 'trainer'}: {error}; correct the settings in trainer") from error
     except RuntimeError as error:
         if resumed and "loading state_dict" in str(error):
-            raise UserError(f"{resumed}: does not fit these settings and data; resume with those of its run") from error
+            raise UserError(f"{resumed}: {_MISFIT}") from error
+        if "'fused' optimizer" in str(error):  # whose gradients 16-mixed scales
+            raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
         raise
     finally:
         signal.signal(signal.SIGINT, handler)
-    return False
+    return None
 
 
 def _restore_best(network: TaggerModel, checkpoint: Path, score_name: str) -> float:
     """Load the best checkpoint's weights; returns its dev score.
 
     Raises:
-        UserError: no epoch ended, so there is none.
+        UserError: there is none, or it is damaged.
     """
-    if not checkpoint.is_file():
-        raise UserError(f"{checkpoint.parent}: stopped before the first epoch's end; there is no model to keep")
-    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if not checkpoint.exists():
+        raise UserError(
+            f"{checkpoint}: not there, as no epoch was trained to its end and scored; check trainer.max_epochs, "
+            "max_steps, check_val_every_n_epoch and fast_dev_run"
+        )
+    state = read_checkpoint(checkpoint)
     prefix = "model."
     weights = {
         name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)

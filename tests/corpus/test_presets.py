@@ -122,7 +122,8 @@ def test_an_unreachable_hub_asks_for_the_folder(monkeypatch: pytest.MonkeyPatch)
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     advice = (
-        r"cannot reach the Hugging Face Hub .*; connect, or set data.dir to the folder that holds btc.train \(https"
+        r"cannot reach the Hugging Face Hub .*; connect, or set data.path to a local copy, "
+        r"or set data.dir to the folder that holds btc.train \(https"
     )
     with pytest.raises(UserError, match=f"data=btc: tner/btc: {advice}"):
         load_splits(preset("btc"))

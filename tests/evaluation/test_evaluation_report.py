@@ -16,6 +16,7 @@ from tagger.errors import UserError
 from tagger.evaluation.alignment import read_three_columns
 from tagger.evaluation.report import Report, unknown_label_warnings, write_predictions, write_report
 from tagger.evaluation.scores import score
+from tagger.files import written_whole
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-a|b"]]
 PREDICTED = [["B-PER", "I-PER", "O"], ["B-LOC"]]
@@ -89,7 +90,8 @@ def test_written_predictions_read_back_to_the_same_tags(
     path = tmp_path_factory.getbasetemp() / "predictions.conll"
     sentences = [Sentence([word for word, _, _ in row], [gold for _, gold, _ in row]) for row in rows]
     predicted = [[tag for _, _, tag in row] for row in rows]
-    write_predictions(path, sentences, predicted)
+    with written_whole(path) as stream:
+        write_predictions(stream, sentences, predicted)
     aligned = read_three_columns(path)
     assert aligned.gold == [sentence.tags for sentence in sentences]
     assert aligned.predicted == predicted
@@ -97,7 +99,7 @@ def test_written_predictions_read_back_to_the_same_tags(
 
 
 def test_labels_unknown_to_the_model_are_listed(report: Report) -> None:
-    assert unknown_label_warnings(report.scores, {"PER", "LOC"}) == [
+    assert unknown_label_warnings(report.scores.support, {"PER", "LOC"}) == [
         "label a|b: in the gold data 1 time, unknown to the model: counted as missed"
     ]
 
