@@ -6,6 +6,7 @@ import math
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
@@ -56,9 +57,21 @@ class StopAtDivergence(Callback):
         trainer.should_stop = True
 
 
+class _MovableCheckpoint(ModelCheckpoint):
+    """Remembers the best score, and leaves other files alone, where the run's folder was moved or copied meanwhile."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath), Path(path).name)) if path else path
+
+        paths = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+
 def checkpoints(folder: Path, monitor: str) -> list[Callback]:
     """Keep `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
-    keep = partial(ModelCheckpoint, dirpath=folder, enable_version_counter=False, auto_insert_metric_name=False)
+    keep = partial(_MovableCheckpoint, dirpath=folder, enable_version_counter=False, auto_insert_metric_name=False)
     return [keep(filename=Path(BEST).stem, monitor=monitor, mode="max"), keep(filename=Path(LAST).stem)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         UserError: it cannot be read or is none of a run.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch wonders at strange bytes; that they are damaged says it all
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the bytes of a damaged file lead to
         raise UserError(
             f"{path}: damaged checkpoint ({type(error).__name__}); set another run_dir to train anew"

@@ -149,7 +149,7 @@ def train(
         dev_scheme=splits["dev"].scheme,
         optim=optim,
         make_optimizer=make_optimizer,
-        fingerprint=start.fingerprint(),
+        fingerprint=start.fingerprint(splits["dev"]),
     )
     encoder = FeatureEncoder(start.config.embeddings, start.vocabularies, start.static)
     loaders = TaggingDataModule(
@@ -188,9 +188,12 @@ class _Start:
     weights: Mapping[str, NDArray[np.float32]]
     static: StaticVectors | None
 
-    def fingerprint(self) -> str:
-        """Of what the numbers in a network's tables stand for; it tells when data are not those of a checkpoint."""
-        return hashlib.sha256(json.dumps(self.vocabularies.to_mapping()).encode()).hexdigest()
+    def fingerprint(self, dev: Split) -> str:
+        """Of what a checkpoint rests on but does not hold: what its weights stand for, and what its score counts."""
+        static = self.config.embeddings.static
+        scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
+        rests_on = json.dumps([self.vocabularies.to_mapping(), static and static.source, scored])
+        return hashlib.sha256(rests_on.encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
         """The network's weights as a model folder."""

@@ -1,6 +1,7 @@
 """Hugging Face data sets out of local folders, and the Hub where there is none."""
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -132,11 +133,25 @@ def test_folders_that_hold_no_data_set_are_told(tmp_path: Path, path: str, probl
         open_dataset(f"{tmp_path}/{path}")
 
 
-def test_broken_files_are_told_in_a_line(tmp_path: Path) -> None:
-    (tmp_path / "train.parquet").write_bytes(b"not parquet")
+@pytest.mark.parametrize(("name", "content"), [("train.parquet", b"not parquet"), ("train.json", b'{"a":')])
+def test_broken_files_are_told_in_a_line_and_not_logged_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    logged: list[logging.LogRecord] = []
+    watch = logging.Handler()
+    monkeypatch.setattr(watch, "emit", logged.append)
+    monkeypatch.setattr(logging.getLogger("datasets"), "handlers", [watch])
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match="cannot be read as a data set") as caught:
         read(open_dataset(str(tmp_path))["train"])
     assert "\n" not in str(caught.value)
+    assert logged == []
+
+
+def test_a_dataset_script_in_a_folder_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / f"{tmp_path.name}.py").write_text("raise SystemExit")
+    with pytest.raises(UserError, match=r"scripts are no longer supported.*; check data\.path"):
+        open_dataset(str(tmp_path))
 
 
 @pytest.mark.parametrize("offline", [True, False])

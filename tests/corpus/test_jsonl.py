@@ -97,6 +97,13 @@ def test_a_widened_span_counts_as_a_repair_of_its_sentence() -> None:
     assert report.places == ["file:1: 'PER' at 0-1 fitted to the tokens it touches, 0-2"]
 
 
+def test_blanks_around_a_tag_are_a_repair() -> None:
+    (sentence,), report = read({"tokens": ["a", "b"], "tags": [" B-X\n", "O"]})
+    assert sentence.tags == ["B-X", "O"]
+    assert (report.sentences.repaired, report.lines.repaired) == (1, 1)
+    assert report.places == ["file:1: blanks around tag ' B-X\\n' removed"]
+
+
 def test_blank_lines_and_empty_records_hold_no_sentence() -> None:
     found, report = read("", {"tokens": [], "tags": []}, " ", {"text": "\n", "label": []})
     assert found == []

@@ -84,9 +84,17 @@ def test_what_is_left_out_on_purpose_does_not_stop_the_run() -> None:
     assert report.sentences.rejected == 1
 
 
-@pytest.mark.parametrize("name", ["missing.conll", "."])
-def test_unreadable_files_are_told_in_a_line(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match=r"check"):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("missing.conll", "no such file; check the path"),
+        (".", "a folder; check the path, a file is needed"),
+        ("file/below.conll", "cannot read: Not a directory; check its permissions"),
+    ],
+)
+def test_unreadable_files_are_told_in_a_line(tmp_path: Path, name: str, problem: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=problem):
         open_bytes(tmp_path / name)
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.source import SPLITS, DataConfig, DocumentRanges, bundled_data_folder, load_split, load_splits
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.source import (
+    SPLITS,
+    DataConfig,
+    DocumentRanges,
+    Split,
+    bundled_data_folder,
+    load_split,
+    load_splits,
+)
 from tagger.errors import UserError
 
 
@@ -155,6 +164,12 @@ def test_the_scheme_can_be_set(tmp_path: Path, scheme: str, tags: list[str]) -> 
     path = tmp_path / "few.txt"
     path.write_text("Bo\tperson\nmet\tO\n")
     assert load_split(DataConfig.from_mapping({"test": str(path), "scheme": scheme}), "test").sentences[0].tags == tags
+
+
+def test_labels_are_counted_by_entity_or_by_plain_tag() -> None:
+    sentences = [Sentence(["a", "b", "c"], ["B-X", "I-X", "B-Y"]), Sentence(["d", "e"], ["O", "B-X"])]
+    assert Split("dev", sentences, Scheme.IOB2, []).labels() == {"X": 2, "Y": 1}
+    assert Split("dev", sentences, Scheme.PLAIN, []).labels() == {"B-X": 2, "I-X": 1, "B-Y": 1, "O": 1}
 
 
 def test_splits_of_plain_tags_and_of_spans_do_not_go_together(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -102,6 +103,25 @@ def test_labels_unknown_to_the_model_are_listed(report: Report) -> None:
     assert unknown_label_warnings(report.scores.support, {"PER", "LOC"}) == [
         "label a|b: in the gold data 1 time, unknown to the model: counted as missed"
     ]
+
+
+def test_many_labels_unknown_to_the_model_are_one_warning() -> None:
+    gold = {f"L{number}": 2 for number in range(9)} | {"PER": 4, "never": 0}
+    assert unknown_label_warnings(gold, {"PER"}, "the dev split") == [
+        "9 labels (L0, L1, L2, L3, L4, …): in the dev split 18 times, unknown to the model: counted as missed"
+    ]
+
+
+def test_all_three_files_are_written_or_none(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Report) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_report(tmp_path, report, SENTENCES, PREDICTED)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(Report, "as_markdown", full)
+    with pytest.raises(UserError, match="cannot write: No space left on device"):
+        write_report(tmp_path, report, SENTENCES, [["O", "O", "O"], ["O"]])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_an_unwritable_folder_is_one_line(report: Report, tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""What a run keeps while it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from tagger.errors import UserError
+from tagger.training.callbacks import StopAtDivergence, checkpoints
+
+
+def best_of(folder: Path) -> ModelCheckpoint:
+    best = checkpoints(folder, "dev_f1")[0]
+    assert isinstance(best, ModelCheckpoint)
+    return best
+
+
+def test_a_run_moved_elsewhere_remembers_its_best_score_and_leaves_the_old_place_alone(tmp_path: Path) -> None:
+    before, after = best_of(tmp_path / "old"), best_of(tmp_path / "new")
+    path, score = f"{tmp_path}/old/best.ckpt", torch.tensor(0.7)
+    before.best_model_path = before.kth_best_model_path = path
+    before.best_model_score = before.kth_value = score
+    before.best_k_models = {path: score}
+    after.load_state_dict(before.state_dict())
+    moved = f"{tmp_path}/new/best.ckpt"
+    assert (after.best_model_score, after.kth_value) == (score, score)
+    assert (after.best_model_path, after.kth_best_model_path) == (moved, moved)
+    assert after.best_k_models == {moved: score}
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_training_and_keeps_the_best_before(
+    loss: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = best_of(tmp_path)
+    trainer = Trainer(callbacks=[best], logger=False, enable_progress_bar=False, accelerator="cpu")
+    trainer.callback_metrics["epoch_loss"] = torch.tensor(loss)
+    with pytest.raises(UserError, match=rf"the loss of epoch 1 is {loss}; lower optim\.optimizer\.lr"):
+        StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+    best.best_model_path = "best.ckpt"
+    StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert trainer.should_stop
+    assert capsys.readouterr().err.startswith("warning: training ends here")
+
+
+def test_a_loss_that_is_a_number_ends_nothing(tmp_path: Path) -> None:
+    trainer = Trainer(callbacks=[best_of(tmp_path)], logger=False, enable_progress_bar=False, accelerator="cpu")
+    trainer.callback_metrics["epoch_loss"] = torch.tensor(3.0)
+    StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert not trainer.should_stop

@@ -1,0 +1,52 @@
+"""Checkpoints: whole or not there, and told where they cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagger.errors import UserError
+from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
+
+STATE = {"state_dict": {"a": torch.ones(3)}, "callbacks": {}, "optimizer_states": []}
+
+
+def test_what_is_saved_is_read(tmp_path: Path) -> None:
+    WholeCheckpoints().save_checkpoint(STATE, str(tmp_path / "made" / "last.ckpt"))
+    assert torch.equal(read_checkpoint(tmp_path / "made" / "last.ckpt")["state_dict"]["a"], torch.ones(3))
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["last.ckpt"]
+
+
+def test_a_save_that_does_not_come_to_its_end_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint(STATE, path)
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        WholeCheckpoints().save_checkpoint({**STATE, "more": 1}, path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 700])
+def test_a_truncated_checkpoint_is_told(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint(STATE, path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match=r"last\.ckpt: damaged checkpoint \(\w+\); set another run_dir"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [[1], {"state_dict": {}}])
+def test_a_file_that_is_none_of_a_run_is_told(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"last\.ckpt: not a checkpoint of a run"):
+        read_checkpoint(tmp_path / "last.ckpt")
