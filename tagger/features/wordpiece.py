@@ -108,7 +108,7 @@ class WordPieceVectors:
         vectors = np.zeros((len(words), self.width), dtype=np.float32)
         known = np.zeros(len(words), dtype=np.bool_)
         for begin in range(0, len(words), _BLOCK):
-            rows = [self._pieces_of(word) for word in words[begin : begin + _BLOCK]]
+            rows = [self.pieces_of(word) for word in words[begin : begin + _BLOCK]]
             known[begin : begin + len(rows)] = found = np.fromiter(map(bool, rows), dtype=np.bool_, count=len(rows))
             if found.any():
                 vectors[begin : begin + len(rows)][found] = self._directions([some for some in rows if some])
@@ -122,7 +122,7 @@ class WordPieceVectors:
         lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
         return np.divide(sums, lengths, out=sums, where=lengths > 0)
 
-    def _pieces_of(self, word: str) -> list[int]:
+    def pieces_of(self, word: str) -> list[int]:
         """Rows of a word's pieces, those of unknown parts left out."""
         rows: list[int] = []
         for token in basic_tokens(word):
