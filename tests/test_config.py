@@ -65,7 +65,7 @@ def test_whole_numbers_are_taken_for_shares_and_lists_for_tuples() -> None:
     ("mapping", "told"),
     [
         ({"encoder": {"hiden_size": 3}}, "encoder.hiden_size: no such setting; did you mean hidden_size?"),
-        ({"encoder": {"zzz": 3}}, "encoder.zzz: no such setting; known are hidden_size, layers, dropout"),
+        ({"encoder": {"zzz": 3}}, "encoder.zzz: no such setting; known are cell, hidden_size, layers, dropout, merge"),
         ({"embeddings": {"word": {"siez": 3}}}, "embeddings.word.siez: no such setting; did you mean size?"),
         ({"encoder": {"hidden_size": "wide"}}, "encoder.hidden_size: expected int, got 'wide'"),
         ({"encoder": {"hidden_size": 2.5}}, "encoder.hidden_size: expected int, got 2.5"),
@@ -89,7 +89,7 @@ def test_a_wrong_setting_is_told_by_its_dotted_name(mapping: dict[str, object], 
 
 
 def test_a_mapping_inside_another_is_named_whole() -> None:
-    with pytest.raises(UserError, match=r"^model\.encoder\.layers: expected int, got 'two'$"):
+    with pytest.raises(UserError, match=r"^model\.encoder\.layers: expected int or a list, got 'two'$"):
         from_mapping(ModelConfig, {"encoder": {"layers": "two"}}, "model")
 
 

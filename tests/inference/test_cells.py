@@ -9,15 +9,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tagger.inference.cells import GRUWeights, gru_cell, gru_cell_reset_before
+from tagger.inference.cells import CellWeights, gru_cell, gru_cell_reset_before
 
 Array = NDArray[np.float64]
 
 
-def random_case(batch: int, width: int, hidden: int, seed: int = 0) -> tuple[Array, Array, GRUWeights]:
+def random_case(batch: int, width: int, hidden: int, seed: int = 0) -> tuple[Array, Array, CellWeights]:
     """Inputs (B, E), a state (B, H) and weights."""
     generator = np.random.default_rng(seed)
-    weights = GRUWeights(
+    weights = CellWeights(
         input=generator.normal(size=(3 * hidden, width)),
         hidden=generator.normal(size=(3 * hidden, hidden)),
         input_bias=generator.normal(size=3 * hidden),

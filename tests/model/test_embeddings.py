@@ -15,7 +15,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
-from tagger.model.embeddings import CharacterVectors, EmbeddingStack, WordVectors
+from tagger.model.embeddings import ConvolvedCharacters, EmbeddingStack, WordVectors
 
 CPU = torch.device("cpu")
 CONFIG = embeddings_config()
@@ -79,7 +79,7 @@ def test_a_word_that_was_not_seen_is_unknown(training: bool) -> None:
 def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
     torch.manual_seed(1)
     assert CONFIG.characters is not None
-    vectors = CharacterVectors(CONFIG.characters, KNOWN).eval()
+    vectors = ConvolvedCharacters(CONFIG.characters, KNOWN).eval()
     found = vectors(features_of([*words, "a word that is much longer"]))
     for row, word in enumerate(words):
         characters = features_of([word]).characters[0]

@@ -7,21 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from tagger.config import EncoderConfig
-from tagger.model.encoder import PackedBiGRU
+from tagger.model.encoder import RecurrentEncoder
 
 WIDTH, HIDDEN = 5, 4
 LENGTHS = [6, 4, 4, 1]
 
 
-def random_encoder(layers: int) -> PackedBiGRU:
+def random_encoder(layers: int) -> RecurrentEncoder:
     torch.manual_seed(layers)
-    encoder = PackedBiGRU(EncoderConfig(hidden_size=HIDDEN, layers=layers), WIDTH).eval()
+    encoder = RecurrentEncoder(EncoderConfig(hidden_size=HIDDEN, layers=layers), WIDTH).eval()
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.7)
     return encoder
 
 
-def mirrored(encoder: PackedBiGRU, layers: int) -> PackedBiGRU:
+def mirrored(encoder: RecurrentEncoder, layers: int) -> RecurrentEncoder:
     """The encoder with the directions' weights swapped; a later layer's input halves swap with them."""
     other = random_encoder(layers)
     with torch.no_grad():
