@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from random_models import PARTS, emissions_by_sentence, random_folder, random_words
+from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
@@ -18,7 +18,7 @@ from tagger.inference.cells import CellWeights, gru_cell
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.model.batch import TensorBatch
-from tagger.model.embeddings import ConvolvedCharacters
+from tagger.model.embeddings import ConvolvedCharacters, ReadCharacters
 from tagger.model.tagger import TaggerModel
 
 Array = NDArray[np.float64]
@@ -197,6 +197,24 @@ def test_the_character_convolution_is_that_of_pytorch(
     found = word_vectors.ConvolvedCharacters(folder.tensors)(features)
     np.testing.assert_allclose(found, from_torch, **CLOSE)
     np.testing.assert_allclose(found, [word_vector(folder, word) for word in chosen], **CLOSE)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
+@pytest.mark.parametrize(
+    "chosen", [WORDS, [""], ["", ""], ["♛"], ["a" * 9999]], ids=["many", "0", "00", "unknown", "long"]
+)
+def test_characters_are_read_as_pytorch_reads_them(
+    chosen: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word_vectors, "_ELEMENTS_AT_ONCE", at_once)
+    folder = random_folder(embeddings=embeddings_config(["characters"], spelling="bigru"))
+    features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
+    module = torch_model(folder).embeddings.parts["characters"]
+    assert isinstance(module, ReadCharacters)
+    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
+    with torch.no_grad():
+        from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
+    np.testing.assert_allclose(word_vectors.ReadCharacters(folder.tensors)(features), from_torch, **CLOSE)
 
 
 def numpy_features_as_tensors(*arrays: NDArray[np.int64]) -> object:
