@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeVar, Union
 from tagger.errors import UserError
 
 T = TypeVar("T")
+Cell = Literal["rnn", "gru", "lstm", "gru_reset_before"]  # `inference.cells` has their equations
+GATES: dict[Cell, int] = {"rnn": 1, "gru": 3, "lstm": 4, "gru_reset_before": 3}  # matrices of H rows in each of W, U
 EMBEDDINGS = ("word", "characters", "shape", "affixes", "static")  # in the order they are concatenated
 
 
@@ -38,21 +40,31 @@ class WordEmbedding:
 
 @dataclass(frozen=True, kw_only=True)
 class CharacterEmbedding:
-    """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016).
+    """A vector made of a word's characters.
 
     Attributes:
+        kind: `cnn`, a convolution max-pooled over positions (Ma & Hovy 2016), or `bigru`, the last states of a GRU in
+            each direction (Lample et al. 2016, with a GRU for their LSTM).
         size: width of a character's vector.
-        filters: number of convolution filters, the width of the result.
-        kernel: characters that a filter sees at once; odd.
+        filters: of `cnn`, number of convolution filters, the width of the result.
+        kernel: of `cnn`, characters that a filter sees at once; odd.
+        hidden_size: of `bigru`, hidden units per direction; the result is twice as wide.
         max_length: of a longer word the first and last characters are kept, this many in all.
         dropout: share of a character vector's elements zeroed in training.
     """
 
+    kind: Literal["cnn", "bigru"] = "cnn"
     size: int = 30
     filters: int = 50
     kernel: int = 3
+    hidden_size: int = 25
     max_length: int = 40
     dropout: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Numbers in a word's vector."""
+        return self.filters if self.kind == "cnn" else 2 * self.hidden_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +94,20 @@ class AffixEmbedding:
 
 @dataclass(frozen=True, kw_only=True)
 class StaticEmbedding:
-    """Pretrained vectors, kept as they are; in a configuration, `static: SOURCE` is short for its `source`.
+    """Pretrained vectors; in a configuration, `static: SOURCE` is short for its `source`.
 
     Attributes:
         source: `bundled` (the vectors of this package), a file or folder of vectors, `auto` (bundled for English data,
             none for other languages), or `none`.
+        trained: learn a correction for each word of the training split, added to its vector, which is the same as
+            fine-tuning the vectors of these words; a word not met there keeps its vector as it is. Words of one
+            normal form (see `WordEmbedding.lowercase`) share a correction, and those below `min_count` have none.
         width: of a vector; None until the vectors are opened.
         dropout: share of the vector's elements zeroed in training.
     """
 
     source: str = "auto"
+    trained: bool = False
     width: int | None = None
     dropout: float = 0.0
 
@@ -115,18 +131,78 @@ class EmbeddingsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderConfig:
-    """A packed bidirectional GRU.
+class LayerConfig:
+    """One recurrent layer as a configuration says it; in a configuration, a cell's name is short for its `cell`.
 
     Attributes:
-        hidden_size: hidden units H per direction; the encoder gives 2H values per token.
-        layers: number of layers.
-        dropout: share of elements zeroed in training between layers and after the last.
+        cell, hidden_size, dropout: as in `EncoderConfig`, whose value is taken for None.
     """
 
+    cell: Cell | None = None
+    hidden_size: int | None = None
+    dropout: float | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One recurrent layer with everything settled; see `EncoderConfig`."""
+
+    cell: Cell
+    hidden_size: int
+    dropout: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Packed bidirectional recurrent layers, one upon the other.
+
+    A layer gives merge(forward states, backward states), normalised if `layer_norm`, plus its own input if `skip`;
+    dropout comes last.
+
+    Attributes:
+        cell: `rnn` (Elman's, with tanh), `gru`, `lstm`, or `gru_reset_before` (Cho et al. 2014), of layers that do not
+            say their own.
+        hidden_size: hidden units H per direction, likewise.
+        layers: a list of layers, or how many there are, all alike.
+        dropout: share of elements zeroed in training after a layer, likewise.
+        merge: the two directions side by side (`concat`, 2H values per token), their `sum` or their `mean` (H values).
+        feed_forward: width F of Linear(E → F), GELU, Linear(F → F) in front of the first layer, which then reads F
+            values per token; None for nothing there.
+        layer_norm: normalise each layer's merged states over their width (Ba et al. 2016), before anything is added.
+        skip: add each layer's input to its output (He et al. 2016); where their widths differ, through a learned linear
+            map without bias.
+    """
+
+    cell: Cell = "gru"
     hidden_size: int = 128
-    layers: int = 1
+    layers: int | tuple[LayerConfig, ...] = 1
     dropout: float = 0.5
+    merge: Literal["concat", "sum", "mean"] = "concat"
+    feed_forward: int | None = None
+    layer_norm: bool = False
+    skip: bool = False
+
+    @property
+    def depth(self) -> int:
+        """How many layers there are."""
+        return self.layers if isinstance(self.layers, int) else len(self.layers)
+
+    @property
+    def stack(self) -> list[Layer]:
+        """The layers from the first to the last, what each leaves out filled in."""
+        layers = [LayerConfig()] * self.layers if isinstance(self.layers, int) else self.layers
+        return [
+            Layer(
+                cell=layer.cell or self.cell,
+                hidden_size=layer.hidden_size or self.hidden_size,
+                dropout=self.dropout if layer.dropout is None else layer.dropout,
+            )
+            for layer in layers
+        ]
+
+    def width(self, layer: Layer) -> int:
+        """Values per token that a layer gives."""
+        return layer.hidden_size * (2 if self.merge == "concat" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +216,9 @@ class DecoderConfig:
 
     kind: Literal["crf", "softmax"] = "crf"
     scheme: Literal["iob2", "bioes"] = "bioes"
+
+
+_SHORT = {StaticEmbedding: "source", LayerConfig: "cell"}  # a text given for one of these stands for that field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,12 +282,7 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in arguments:
             return None
         alternatives = [argument for argument in arguments if argument is not type(None)]
-        for alternative in alternatives[:-1]:
-            try:
-                return _checked(alternative, value, where)
-            except UserError:
-                continue
-        return _checked(alternatives[-1], value, where)
+        return _checked_any(alternatives, value, where)
     if origin is Literal:
         if value not in arguments:
             raise UserError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
@@ -217,8 +291,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: expected a list, got {value!r}")
         return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
-    if hint is StaticEmbedding and isinstance(value, str):
-        return StaticEmbedding(source=value)
+    if hint in _SHORT and isinstance(value, str):
+        value = {_SHORT[hint]: value}
     if is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     if hint is Path and isinstance(value, str):
@@ -234,20 +308,39 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
+def _checked_any(hints: list[Any], value: Any, where: str) -> Any:
+    """`value` as the first of several types that it fits; a list is told what a list there should hold."""
+    lists = [hint for hint in hints if typing.get_origin(hint) is tuple]
+    if len(hints) == 1 or (lists and isinstance(value, (list, tuple))):
+        return _checked((lists or hints)[0], value, where)
+    for hint in hints:
+        try:
+            return _checked(hint, value, where)
+        except UserError:
+            continue
+    names = ["a list" if hint in lists else hint.__name__ for hint in hints]
+    raise UserError(f"{where}: expected {' or '.join(names)}, got {value!r}")
+
+
 def _check_ranges(config: Any, where: str) -> None:
     """Sizes are positive; dropouts and probabilities lie in [0, 1)."""
     for entry in fields(config):
         value, name = getattr(config, entry.name), _join(where, entry.name)
         if is_dataclass(value):
             _check_ranges(value, name)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            for index, element in enumerate(value):
+                _check_ranges(element, f"{name}[{index}]")
         elif isinstance(value, float) and not 0 <= value < 1 and entry.name != "unk_probability":
             raise UserError(f"{name}: must lie in [0, 1), not {value}")
         elif isinstance(value, float) and not 0 <= value <= 1:
             raise UserError(f"{name}: must lie in [0, 1], not {value}")
         elif isinstance(value, int) and not isinstance(value, bool) and value < 1:
             raise UserError(f"{name}: must be at least 1, not {value}")
-        elif isinstance(value, tuple) and (not value or min(value) < 1):
-            raise UserError(f"{name}: must be one or more whole numbers from 1, not {list(value)}")
+        elif value == ():
+            raise UserError(f"{name}: must be one or more, not an empty list")
+        elif isinstance(value, tuple) and min(value) < 1:
+            raise UserError(f"{name}: must be whole numbers from 1, not {list(value)}")
 
 
 def _join(where: str, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +53,23 @@ KNOWN_AND_UNKNOWN_WORDS = [
 ]
 
 
-def embeddings_config(parts: Sequence[str] = PARTS) -> EmbeddingsConfig:
-    """Small embeddings of different widths, so that a mixed-up order shows; only `parts` of them."""
+def embeddings_config(
+    parts: Sequence[str] = PARTS, *, spelling: Literal["cnn", "bigru"] = "cnn", trained: bool = False
+) -> EmbeddingsConfig:
+    """Small embeddings of different widths, so that a mixed-up order shows; only `parts` of them.
+
+    Args:
+        parts: the names of those there are.
+        spelling: the kind of `characters`.
+        trained: whether `static` is.
+    """
+    characters = CharacterEmbedding(kind=spelling, size=5, filters=6, kernel=3, hidden_size=3, max_length=12)
     return EmbeddingsConfig(
         word=WordEmbedding(size=7) if "word" in parts else None,
-        characters=CharacterEmbedding(size=5, filters=6, kernel=3, max_length=12) if "characters" in parts else None,
+        characters=characters if "characters" in parts else None,
         shape=ShapeEmbedding(size=3) if "shape" in parts else None,
         affixes=AffixEmbedding(size=2, lengths=(3, 1, 2), min_count=1) if "affixes" in parts else None,
-        static=StaticEmbedding(source="bundled", width=4) if "static" in parts else None,
+        static=StaticEmbedding(source="bundled", trained=trained, width=4) if "static" in parts else None,
     )
 
 
@@ -70,12 +80,17 @@ def random_folder(
     layers: int = 1,
     hidden: int = 6,
     parts: Sequence[str] = PARTS,
+    embeddings: EmbeddingsConfig | None = None,
+    encoder: EncoderConfig | None = None,
     seed: int = 0,
 ) -> ModelFolder:
-    """A model of the given shape, its weights drawn from a normal distribution."""
+    """A model of the given shape, its weights drawn from a normal distribution.
+
+    `embeddings` and `encoder`, where given, stand for what `parts`, `layers` and `hidden` say more shortly.
+    """
     config = ModelConfig(
-        embeddings=embeddings_config(parts),
-        encoder=EncoderConfig(hidden_size=hidden, layers=layers),
+        embeddings=embeddings or embeddings_config(parts),
+        encoder=encoder or EncoderConfig(hidden_size=hidden, layers=layers),
         decoder=DecoderConfig(kind=decoder, scheme="iob2" if scheme is Scheme.IOB2 else "bioes"),  # type: ignore[arg-type]
     )
     train = POS_TRAIN if scheme is Scheme.PLAIN else NER_TRAIN
@@ -86,8 +101,9 @@ def random_folder(
         for name, shape in expected_shapes(config, vocabularies).items()
     }
     pieces = ["a", "the", "##n", "an", "york", "##a", "new", "北"]
-    static = WordPieceVectors(pieces, generator.normal(size=(len(pieces), 4)).astype(np.float32))
-    return ModelFolder(config, vocabularies, scheme, tensors, "whitespace", "en", static if "static" in parts else None)
+    vectors = WordPieceVectors(pieces, generator.normal(size=(len(pieces), 4)).astype(np.float32))
+    static = vectors if config.embeddings.static else None
+    return ModelFolder(config, vocabularies, scheme, tensors, "whitespace", "en", static)
 
 
 def random_words(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:

@@ -15,6 +15,8 @@ from tagger.config import (
     DecoderConfig,
     EmbeddingsConfig,
     EncoderConfig,
+    Layer,
+    LayerConfig,
     ModelConfig,
     WordEmbedding,
     from_mapping,
@@ -40,6 +42,8 @@ class Example:
         ModelConfig(),
         ModelConfig(embeddings=EmbeddingsConfig(word=None, shape=None)),
         ModelConfig(embeddings=EmbeddingsConfig(characters=None, affixes=AffixEmbedding(lengths=(4, 1)))),
+        ModelConfig(encoder=EncoderConfig(layers=(LayerConfig(cell="rnn"), LayerConfig(hidden_size=3, dropout=0.0)))),
+        ModelConfig(encoder=EncoderConfig(cell="lstm", merge="mean", feed_forward=4, layer_norm=True, skip=True)),
         ModelConfig(encoder=EncoderConfig(layers=3), decoder=DecoderConfig(kind="softmax", scheme="iob2")),
     ],
 )
@@ -50,6 +54,21 @@ def test_a_config_survives_json(config: ModelConfig) -> None:
 def test_what_is_left_out_takes_its_default() -> None:
     config = from_mapping(ModelConfig, {"encoder": {"hidden_size": 7}})
     assert config == ModelConfig(encoder=EncoderConfig(hidden_size=7))
+
+
+def test_what_a_layer_leaves_out_comes_from_the_encoder() -> None:
+    layers = ["lstm", {"hidden_size": 3}, {"cell": "rnn", "dropout": 0}, {}]
+    encoder = from_mapping(EncoderConfig, {"cell": "gru", "hidden_size": 7, "dropout": 0.25, "layers": layers})
+    expected = [Layer("lstm", 7, 0.25), Layer("gru", 3, 0.25), Layer("rnn", 7, 0.0), Layer("gru", 7, 0.25)]
+    assert encoder.stack == expected
+    assert encoder.depth == 4
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_number_of_layers_stands_for_so_many_alike(number: int) -> None:
+    encoder = from_mapping(EncoderConfig, {"cell": "lstm", "hidden_size": 7, "layers": number})
+    assert encoder.stack == [Layer("lstm", 7, 0.5)] * number
+    assert encoder.depth == number
 
 
 def test_null_leaves_an_embedding_out() -> None:
@@ -65,8 +84,20 @@ def test_whole_numbers_are_taken_for_shares_and_lists_for_tuples() -> None:
     ("mapping", "told"),
     [
         ({"encoder": {"hiden_size": 3}}, "encoder.hiden_size: no such setting; did you mean hidden_size?"),
-        ({"encoder": {"zzz": 3}}, "encoder.zzz: no such setting; known are hidden_size, layers, dropout"),
+        ({"encoder": {"zzz": 3}}, "encoder.zzz: no such setting; known are cell, hidden_size, layers, dropout, merge"),
         ({"embeddings": {"word": {"siez": 3}}}, "embeddings.word.siez: no such setting; did you mean size?"),
+        (
+            {"encoder": {"layers": [{"sise": 3}]}},
+            "encoder.layers[0].sise: no such setting; known are cell, hidden_size, dropout",
+        ),
+        ({"encoder": {"layers": ["gru", {"dropuot": 0}]}}, "encoder.layers[1].dropuot: no such setting; did you mean"),
+        ({"encoder": {"layers": ["gru", "gro"]}}, "encoder.layers[1].cell: 'gro' is not one of rnn, gru, lstm"),
+        ({"encoder": {"layers": [3]}}, "encoder.layers[0]: expected a mapping, got 3"),
+        ({"encoder": {"layers": "gru"}}, "encoder.layers: expected int or a list, got 'gru'"),
+        ({"encoder": {"layers": 1.5}}, "encoder.layers: expected int or a list, got 1.5"),
+        ({"encoder": {"layers": True}}, "encoder.layers: expected int or a list, got True"),
+        ({"encoder": {"cell": "gro"}}, "encoder.cell: 'gro' is not one of rnn, gru, lstm, gru_reset_before"),
+        ({"encoder": {"merge": "max"}}, "encoder.merge: 'max' is not one of concat, sum, mean"),
         ({"encoder": {"hidden_size": "wide"}}, "encoder.hidden_size: expected int, got 'wide'"),
         ({"encoder": {"hidden_size": 2.5}}, "encoder.hidden_size: expected int, got 2.5"),
         ({"encoder": {"hidden_size": True}}, "encoder.hidden_size: expected int, got True"),
@@ -89,7 +120,7 @@ def test_a_wrong_setting_is_told_by_its_dotted_name(mapping: dict[str, object], 
 
 
 def test_a_mapping_inside_another_is_named_whole() -> None:
-    with pytest.raises(UserError, match=r"^model\.encoder\.layers: expected int, got 'two'$"):
+    with pytest.raises(UserError, match=r"^model\.encoder\.layers: expected int or a list, got 'two'$"):
         from_mapping(ModelConfig, {"encoder": {"layers": "two"}}, "model")
 
 
@@ -103,6 +134,10 @@ def test_a_setting_without_default_must_be_given() -> None:
     [
         ({"encoder": {"hidden_size": 0}}, "encoder.hidden_size"),
         ({"encoder": {"layers": -1}}, "encoder.layers"),
+        ({"encoder": {"layers": []}}, "encoder.layers"),
+        ({"encoder": {"layers": ["gru", {"hidden_size": 0}]}}, "encoder.layers[1].hidden_size"),
+        ({"encoder": {"layers": [{"dropout": 1}]}}, "encoder.layers[0].dropout"),
+        ({"encoder": {"feed_forward": 0}}, "encoder.feed_forward"),
         ({"encoder": {"dropout": 1.0}}, "encoder.dropout"),
         ({"encoder": {"dropout": -0.1}}, "encoder.dropout"),
         ({"encoder": {"dropout": float("nan")}}, "encoder.dropout"),
@@ -145,12 +180,14 @@ _NAMES = [
     "lengths",
     "size",
     "hidden_size",
+    "layers",
+    "cell",
     "dropout",
     "kind",
     "x",
 ]
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["crf", "", "bioes"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["crf", "", "bioes", "gru"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4),
     max_leaves=12,
 )

@@ -32,6 +32,7 @@ def model_card(
         f"| {split.name} | {len(split.sentences):,} | {sum(map(len, split.sentences)):,} |" for split in splits.values()
     ]
     parts = [name for name in ("word", "characters", "shape", "affixes") if getattr(config.embeddings, name)]
+    layers = [f"{layer.cell.upper()} of {layer.hidden_size} units per direction" for layer in config.encoder.stack]
     lines = [
         f"# Sequence tagger trained on {data.title}",
         "",
@@ -39,9 +40,8 @@ def model_card(
         "",
         "## Model",
         "",
-        f"Embeddings ({', '.join(parts)}) → {config.encoder.layers}-layer bidirectional GRU, hidden size "
-        f"{config.encoder.hidden_size} per direction → {config.decoder.kind.upper()}; {parameters:,} parameters, "
-        f"{len(vocabularies.words):,} words. `config.json` has every setting.",
+        f"Embeddings ({', '.join(parts)}) → bidirectional {', '.join(layers)} → {config.decoder.kind.upper()}; "
+        f"{parameters:,} parameters, {len(vocabularies.words):,} words. `config.json` has every setting.",
         "",
         "## Data",
         "",

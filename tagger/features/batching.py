@@ -1,4 +1,4 @@
-"""Which sentences go together: batches of similar length by a token budget, shared among processes."""
+"""Which sentences go together: batches of similar length by a token budget, shared among processes; their order."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
     """
     batches = _evened(length_batches(lengths, budget), lengths, processes)
     return [batches[process::processes] for process in range(processes)]
+
+
+def reversed_positions(running: Ints) -> Ints:
+    """Of sentences packed by time, the packed position of each one's tokens from its last to its first.
+
+    Args:
+        running: (T,) sentences that reach each time step, in falling order.
+
+    Returns:
+        (N,), whose entry k, which stands at step t of sentence i, is the position of that sentence's token
+        `length - 1 - t`. Taken twice, it leads back.
+    """
+    starts = np.concatenate([[0], np.cumsum(running)[:-1]])
+    lengths = np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")  # (B,)
+    steps = np.repeat(np.arange(len(running)), running)
+    sentences = np.arange(running.sum()) - starts[steps]
+    return starts[lengths[sentences] - 1 - steps] + sentences
 
 
 def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:

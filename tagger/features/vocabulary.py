@@ -52,7 +52,7 @@ class Vocabularies:
     """All vocabularies of a model.
 
     Attributes:
-        words, characters, shapes: for these embeddings.
+        words, characters, shapes: for these embeddings; `words` also for the corrections of trained static vectors.
         prefixes, suffixes: by affix length.
         tags: the K tags in the model's scheme, tag k being output k.
         word_counts: how often each entry of `words` occurs in the training split.
@@ -83,7 +83,9 @@ class Vocabularies:
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1
         max_length = config.characters.max_length if config.characters else 0
-        vocabulary = Vocabulary.from_counts(words, config.word.min_count) if config.word else Vocabulary([])
+        min_count = config.word.min_count if config.word else 1
+        wanted = config.word is not None or (config.static is not None and config.static.trained)
+        vocabulary = Vocabulary.from_counts(words, min_count) if wanted else Vocabulary([])
         return cls(
             words=vocabulary,
             characters=Vocabulary.from_counts(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from tagger.config import ModelConfig, from_mapping
+from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelConfig, from_mapping
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.static import StaticVectors, load_static
@@ -35,6 +35,7 @@ STATIC = "static"
 _MAX_JSON_BYTES = 1 << 30
 
 Floats = NDArray[np.float32]
+_Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ class ModelFolder:
             scheme = Scheme(settings["scheme"])
             _check_tags(vocabularies.tags, scheme)
             tensors = load_file(folder / WEIGHTS)
-            if config.encoder.layers > len(tensors):
-                raise UserError(f"{config.encoder.layers} layers, but only {len(tensors)} tensors")
+            if config.encoder.depth > len(tensors):
+                raise UserError(f"{config.encoder.depth} layers, but only {len(tensors)} tensors")
             static = _read_static(folder, config)
             shapes = expected_shapes(config, vocabularies)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -148,8 +149,19 @@ class ModelFolder:
 
 def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
     """The name and shape of every tensor of a model with this configuration and these vocabularies."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    embeddings, encoder, tags = config.embeddings, config.encoder, len(vocabularies.tags)
+    tags = len(vocabularies.tags)
+    shapes, width = _embedding_shapes(config.embeddings, vocabularies)
+    of_encoder, width = _encoder_shapes(config.encoder, width)
+    shapes |= of_encoder
+    shapes |= {"emissions.weight": (tags, width), "emissions.bias": (tags,)}
+    if config.decoder.kind == "crf":
+        shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
+    return shapes
+
+
+def _embedding_shapes(embeddings: EmbeddingsConfig, vocabularies: Vocabularies) -> tuple[_Shapes, int]:
+    """The embeddings' tensors, and how many values they give per token."""
+    shapes: _Shapes = {}
     width = 0
     if embeddings.word:
         shapes["embeddings.parts.word.table.weight"] = (len(vocabularies.words), embeddings.word.size)
@@ -157,9 +169,12 @@ def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str
     if characters := embeddings.characters:
         prefix = "embeddings.parts.characters."
         shapes[f"{prefix}table.weight"] = (len(vocabularies.characters), characters.size)
-        shapes[f"{prefix}convolution.weight"] = (characters.filters, characters.size, characters.kernel)
-        shapes[f"{prefix}convolution.bias"] = (characters.filters,)
-        width += characters.filters
+        if characters.kind == "cnn":
+            shapes[f"{prefix}convolution.weight"] = (characters.filters, characters.size, characters.kernel)
+            shapes[f"{prefix}convolution.bias"] = (characters.filters,)
+        else:
+            shapes |= _layer_shapes(f"{prefix}recurrence.", "gru", characters.size, characters.hidden_size)
+        width += characters.width
     if embeddings.shape:
         shapes["embeddings.parts.shape.table.weight"] = (len(vocabularies.shapes), embeddings.shape.size)
         width += embeddings.shape.size
@@ -169,19 +184,39 @@ def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str
         for number, table in enumerate(tables):
             shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
         width += embeddings.affixes.size * len(tables)
-    if embeddings.static:
-        width += embeddings.static.width or 0
-    hidden = encoder.hidden_size
-    for layer in range(encoder.layers):
-        for direction in ("", "_reverse"):
-            prefix = f"encoder.layers.{layer}."
-            shapes[f"{prefix}weight_ih_l0{direction}"] = (3 * hidden, width)
-            shapes[f"{prefix}weight_hh_l0{direction}"] = (3 * hidden, hidden)
-            shapes[f"{prefix}bias_ih_l0{direction}"] = shapes[f"{prefix}bias_hh_l0{direction}"] = (3 * hidden,)
-        width = 2 * hidden
-    shapes |= {"emissions.weight": (tags, width), "emissions.bias": (tags,)}
-    if config.decoder.kind == "crf":
-        shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
+    if static := embeddings.static:
+        if static.trained:
+            shapes["embeddings.parts.static.corrections.weight"] = (len(vocabularies.words), static.width or 0)
+        width += static.width or 0
+    return shapes, width
+
+
+def _encoder_shapes(encoder: EncoderConfig, width: int) -> tuple[_Shapes, int]:
+    """The tensors of an encoder that reads `width` values per token, and how many it gives."""
+    shapes: _Shapes = {}
+    if inner := encoder.feed_forward:
+        shapes |= {"encoder.feed_forward.inner.weight": (inner, width), "encoder.feed_forward.inner.bias": (inner,)}
+        shapes |= {"encoder.feed_forward.outer.weight": (inner, inner), "encoder.feed_forward.outer.bias": (inner,)}
+        width = inner
+    for number, layer in enumerate(encoder.stack):
+        after = encoder.width(layer)
+        shapes |= _layer_shapes(f"encoder.layers.{number}.", layer.cell, width, layer.hidden_size)
+        if encoder.layer_norm:
+            shapes[f"encoder.norms.{number}.weight"] = shapes[f"encoder.norms.{number}.bias"] = (after,)
+        if encoder.skip and width != after:
+            shapes[f"encoder.skips.{number}.weight"] = (after, width)
+        width = after
+    return shapes, width
+
+
+def _layer_shapes(prefix: str, cell: Cell, width: int, hidden: int) -> _Shapes:
+    """The tensors of a bidirectional layer."""
+    shapes: _Shapes = {}
+    stacked = GATES[cell] * hidden
+    for direction in ("", "_reverse"):
+        shapes[f"{prefix}weight_ih_l0{direction}"] = (stacked, width)
+        shapes[f"{prefix}weight_hh_l0{direction}"] = (stacked, hidden)
+        shapes[f"{prefix}bias_ih_l0{direction}"] = shapes[f"{prefix}bias_hh_l0{direction}"] = (stacked,)
     return shapes
 
 

@@ -1,1 +1,1 @@
-"""The network: embeddings, packed bidirectional GRU, CRF or softmax, in PyTorch."""
+"""The network: embeddings, packed bidirectional recurrence, CRF or softmax, in PyTorch."""

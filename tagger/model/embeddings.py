@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from tagger.config import (
     AffixEmbedding,
@@ -16,6 +17,7 @@ from tagger.config import (
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.dropout import LockedDropout, TokenDropout
+from tagger.model.recurrence import bidirectional
 
 
 class WordVectors(nn.Module):
@@ -38,7 +40,7 @@ class WordVectors(nn.Module):
         return self.table(words)  # (U, E)
 
 
-class CharacterVectors(nn.Module):
+class ConvolvedCharacters(nn.Module):
     """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016, arXiv:1603.01354)."""
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
@@ -55,6 +57,30 @@ class CharacterVectors(nn.Module):
         filtered = self.convolution(vectors.transpose(1, 2)).transpose(1, 2)  # (U, C, F)
         filtered = filtered.masked_fill(~inside, -torch.inf).amax(dim=1)  # (U, F)
         return torch.relu(filtered)  # an empty word, all -inf, gives zeros
+
+
+class ReadCharacters(nn.Module):
+    """The last states of a GRU that reads a word's characters in both directions (after Lample et al. 2016)."""
+
+    def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__()
+        self.table = _embedding(len(vocabularies.characters), config.size)
+        self.recurrence = bidirectional("gru", config.size, config.hidden_size)
+        self.character_dropout = nn.Dropout(config.dropout)
+        self.width = config.width
+        self.dropout = 0.0
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        lengths = (features.characters != PAD).sum(dim=1)  # (U,)
+        spelled = lengths.nonzero().squeeze(1)  # an empty word has no states and keeps zeros
+        result = self.table.weight.new_zeros(len(lengths), self.width)
+        if not len(spelled):
+            return result
+        vectors = self.character_dropout(self.table(features.characters[spelled]))  # (u, C, S)
+        packed = pack_padded_sequence(vectors, lengths[spelled].cpu(), batch_first=True, enforce_sorted=False)
+        last = self.recurrence(packed)[1]  # (2, u, H)
+        states = last.transpose(0, 1).flatten(1)  # (u, 2H)
+        return result.to(states.dtype).index_copy(0, spelled, states)
 
 
 class ShapeVectors(nn.Module):
@@ -99,6 +125,22 @@ class PretrainedVectors(nn.Module):
         return features.static  # (U, D)
 
 
+class FineTunedVectors(PretrainedVectors):
+    """The pretrained vector of each word plus a trained correction, which is zero at first.
+
+    Words that were not met in training have no correction, so that theirs stays a vector of the same space.
+    """
+
+    def __init__(self, config: StaticEmbedding, vocabularies: Vocabularies) -> None:
+        super().__init__(config)
+        self.corrections = nn.Embedding(len(vocabularies.words), self.width)
+        nn.init.zeros_(self.corrections.weight)
+
+    def forward(self, features: TensorFeatures) -> Tensor:
+        known = (features.words > UNK).unsqueeze(1)  # (U, 1)
+        return features.static + self.corrections(features.words) * known  # (U, D)
+
+
 class EmbeddingStack(nn.Module):
     """The configured embeddings, concatenated: (B, T, E)."""
 
@@ -108,12 +150,15 @@ class EmbeddingStack(nn.Module):
         if config.word:
             parts["word"] = WordVectors(config.word, vocabularies)
         if config.characters:
-            parts["characters"] = CharacterVectors(config.characters, vocabularies)
+            spelling = ConvolvedCharacters if config.characters.kind == "cnn" else ReadCharacters
+            parts["characters"] = spelling(config.characters, vocabularies)
         if config.shape:
             parts["shape"] = ShapeVectors(config.shape, vocabularies)
         if config.affixes:
             parts["affixes"] = AffixVectors(config.affixes, vocabularies)
-        if config.static:
+        if config.static and config.static.trained:
+            parts["static"] = FineTunedVectors(config.static, vocabularies)
+        elif config.static:
             parts["static"] = PretrainedVectors(config.static)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]

@@ -1,53 +1,84 @@
-"""The packed bidirectional GRU."""
+"""The encoder: packed bidirectional recurrent layers, one upon the other, and what stands around them."""
 
 from __future__ import annotations
+
+import itertools
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from tagger.config import EncoderConfig
 from tagger.model.dropout import LockedDropout
+from tagger.model.recurrence import bidirectional
 
 
-class PackedBiGRU(nn.Module):
-    """Layers of bidirectional GRU over packed sequences: (B, T, E) → (B, T, 2H).
+class FeedForward(nn.Module):
+    """Linear(E → F), GELU, Linear(F → F) on each token: (B, T, E) → (B, T, F).
+
+    GELU in its tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), which NumPy can compute too.
+    """
+
+    def __init__(self, input_width: int, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(input_width, width)
+        self.gelu = nn.GELU(approximate="tanh")
+        self.outer = nn.Linear(width, width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.outer(self.gelu(self.inner(values)))
+
+
+class RecurrentEncoder(nn.Module):
+    """The recurrent layers that `EncoderConfig` describes: (B, T, E) → (B, T, width), width being 2H or H.
 
     Packing leaves padding out of the recurrence, so the backward direction starts at each sentence's own last token
-    and padding changes no result. The cell is PyTorch's (reset gate after the matrix product; see `inference.cells`).
+    and padding changes no result. The cells' equations are written out in `inference.cells`.
     """
 
     def __init__(self, config: EncoderConfig, input_width: int) -> None:
         super().__init__()
-        widths = [input_width] + [2 * config.hidden_size] * (config.layers - 1)
+        self.feed_forward = FeedForward(input_width, config.feed_forward) if config.feed_forward else None
+        widths = [config.feed_forward or input_width, *map(config.width, config.stack)]
+        steps = list(itertools.pairwise(widths))  # of each layer, from and to
         self.layers = nn.ModuleList(
-            nn.GRU(width, config.hidden_size, batch_first=True, bidirectional=True) for width in widths
+            bidirectional(layer.cell, before, layer.hidden_size)
+            for layer, (before, _) in zip(config.stack, steps, strict=True)
         )
-        self.dropout = LockedDropout(config.dropout)
-        self.width = 2 * config.hidden_size
-        for name, parameter in self.layers.named_parameters():
-            if "weight_hh" in name:
-                for gate in parameter.chunk(3):
-                    nn.init.orthogonal_(gate)
-            elif "weight_ih" in name:
-                for gate in parameter.chunk(3):
-                    nn.init.xavier_uniform_(gate)
-            else:
-                nn.init.zeros_(parameter)
+        self.norms = nn.ModuleList(nn.LayerNorm(after) if config.layer_norm else nn.Identity() for _, after in steps)
+        self.skips = nn.ModuleList(_skip(before, after) for before, after in steps) if config.skip else None
+        self.dropouts = nn.ModuleList(LockedDropout(layer.dropout) for layer in config.stack)
+        self.merge = config.merge
+        self.width = widths[-1]
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Hidden states of both directions.
+        """The last layer's output.
 
         Args:
             values: (B, T, E) token vectors, longest sentence first.
             lengths: (B,) on the CPU, in falling order.
         """
-        padded = bool(lengths[0] != lengths[-1])  # else there is nothing to pack, which takes time quadratic in T
-        for layer in self.layers:
-            if padded:
-                packed: PackedSequence = pack_padded_sequence(values, lengths, batch_first=True)
-                states, _ = layer(packed)
-                values, _ = pad_packed_sequence(states, batch_first=True)  # (B, T, 2H)
-            else:
-                values, _ = layer(values)
-            values = self.dropout(values)
+        if self.feed_forward is not None:
+            values = self.feed_forward(values)
+        for number, (layer, norm, dropout) in enumerate(zip(self.layers, self.norms, self.dropouts, strict=True)):
+            states = norm(self._merged(_run(layer, values, lengths)))
+            values = dropout(states if self.skips is None else states + self.skips[number](values))
         return values
+
+    def _merged(self, states: Tensor) -> Tensor:
+        """(B, T, 2H) → (B, T, 2H or H)."""
+        if self.merge == "concat":
+            return states
+        forward, backward = states.chunk(2, dim=2)
+        return forward + backward if self.merge == "sum" else (forward + backward) / 2
+
+
+def _skip(before: int, after: int) -> nn.Module:
+    return nn.Identity() if before == after else nn.Linear(before, after, bias=False)
+
+
+def _run(layer: nn.Module, values: Tensor, lengths: Tensor) -> Tensor:
+    """Both directions' states side by side, (B, T, 2H)."""
+    if lengths[0] == lengths[-1]:  # then there is nothing to pack, which takes time quadratic in T
+        return layer(values)[0]
+    packed: PackedSequence = pack_padded_sequence(values, lengths, batch_first=True)
+    return pad_packed_sequence(layer(packed)[0], batch_first=True)[0]

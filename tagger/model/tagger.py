@@ -11,23 +11,23 @@ from tagger.features.vocabulary import Vocabularies
 from tagger.model.batch import TensorBatch
 from tagger.model.crf import LinearChainCRF
 from tagger.model.embeddings import EmbeddingStack
-from tagger.model.encoder import PackedBiGRU
+from tagger.model.encoder import RecurrentEncoder
 
 
 class TaggerModel(nn.Module):
-    """Embeddings (B, T, E) → packed bidirectional GRU (B, T, 2H) → emissions (B, T, K)."""
+    """Embeddings (B, T, E) → packed recurrent layers (B, T, W) → emissions (B, T, K)."""
 
     def __init__(self, config: ModelConfig, vocabularies: Vocabularies, scheme: Scheme) -> None:
         """`scheme` is that of `vocabularies.tags`: IOB2, BIOES or PLAIN."""
         super().__init__()
         self.embeddings = EmbeddingStack(config.embeddings, vocabularies)
-        self.encoder = PackedBiGRU(config.encoder, self.embeddings.width)
+        self.encoder = RecurrentEncoder(config.encoder, self.embeddings.width)
         self.emissions = nn.Linear(self.encoder.width, len(vocabularies.tags))
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None
 
     def forward(self, batch: TensorBatch) -> Tensor:
         """Emissions (B, T, K): how well each tag fits each token, before transitions. Padding's are without meaning."""
-        states = self.encoder(self.embeddings(batch), batch.lengths)  # (B, T, 2H)
+        states = self.encoder(self.embeddings(batch), batch.lengths)  # (B, T, W)
         return self.emissions(states)
 
     def packed_emissions(self, batch: TensorBatch) -> Tensor:

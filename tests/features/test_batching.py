@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.features.batching import Ints, length_batches, training_batches, validation_batches
+from tagger.features.batching import Ints, length_batches, reversed_positions, training_batches, validation_batches
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=60)
 BUDGETS = st.integers(1, 100)
@@ -107,3 +107,11 @@ def test_a_batch_holds_sentences_of_similar_length() -> None:
     (batches,) = training_batches(lengths, 500, seed=0, epoch=0)
     padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
     assert padded < 1.3 * lengths.sum()  # in the order of the corpus it would be almost twice the sum
+
+
+@pytest.mark.parametrize("lengths", [[1], [4], [3, 3, 3], [5, 4, 2, 2, 1]])
+def test_reversed_positions_lead_from_each_end(lengths: list[int]) -> None:
+    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
+    places = [(sentence, step) for step in range(lengths[0]) for sentence in range(running[step])]
+    expected = [places.index((sentence, lengths[sentence] - 1 - step)) for sentence, step in places]
+    assert reversed_positions(running).tolist() == expected

@@ -14,6 +14,7 @@ from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary, tag_inventory
+from tagger.features.words import normalise
 
 MORE = [Sentence(["Zoë", "met", "Anna", "in", "東京"], ["B-PER", "O", "B-PER", "O", "B-GPE"])]
 
@@ -113,6 +114,13 @@ def test_what_the_model_does_not_have_has_no_vocabulary(part: str) -> None:
 def test_the_tag_inventory_is_complete(scheme: Scheme, expected: list[str], written: Scheme) -> None:
     tags = convert_tags(["O", "B-PER", "I-PER", "B-LOC"], written)
     assert tag_inventory([Sentence(list("abcd"), tags)], scheme) == expected
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_trained_static_vectors_have_a_vocabulary_without_a_word_embedding(trained: bool) -> None:
+    config = embeddings_config(["static"], trained=trained)
+    words = Vocabularies.build(NER_TRAIN, config, Scheme.BIOES).words.entries
+    assert set(words) == ({normalise(t, True) for s in NER_TRAIN for t in s.tokens} if trained else set())
 
 
 def test_plain_tags_are_taken_as_they_are() -> None:

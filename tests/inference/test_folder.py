@@ -286,6 +286,11 @@ def test_missing_checksums_are_told(saved: Path, sums: object) -> None:
         ({"encoder": {"hidden_size": -6}}, "encoder.hidden_size: must be at least 1"),
         ({"encoder": {"dropout": 10**400}}, "model.encoder.dropout: "),
         ({"encoder": {"layers": 10**12}}, "layers"),
+        ({"encoder": {"layers": [{"sise": 6}]}}, "model.encoder.layers[0].sise: no such setting"),
+        ({"encoder": {"layers": ["lstm"] * 10**4}}, "10000 layers"),
+        ({"encoder": {"layers": ["lstm"]}}, "expected float32"),
+        ({"encoder": {"skip": True}}, "expected float32"),
+        ({"encoder": {"feed_forward": 10**15}}, "expected float32"),
         ({"decoder": {"kind": "__import__"}}, "model.decoder.kind"),
         ({"embeddings": {"affixes": {"lengths": [9]}}}, "damaged model"),
         ({}, "expected float32"),
@@ -297,6 +302,19 @@ def test_a_shape_that_does_not_fit_is_told(saved: Path, model: dict[str, Any], t
     message = refused(saved)
     assert told in message or "does not belong there" in message
     assert told == "expected float32" or told in message
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_number_of_layers_is_read_as_so_many_gru_layers(layers: int, tmp_path: Path) -> None:
+    """As folders of version 1 have it that were written before layers had settings of their own."""
+    path = tmp_path / "model"
+    random_folder(layers=layers).save(path, "")
+    older = {"hidden_size": 6, "layers": layers, "dropout": 0.5}
+    edit_json(path / CONFIG, lambda config: config["model"].update(encoder=older))
+    edit_json(path / CONFIG, lambda config: config["model"]["embeddings"]["characters"].pop("kind"))
+    loaded = ModelFolder.load(path)
+    assert_equal(loaded, random_folder(layers=layers))
+    assert [(layer.cell, layer.hidden_size) for layer in loaded.config.encoder.stack] == [("gru", 6)] * layers
 
 
 @pytest.mark.parametrize("scheme", ["iob1", "bilou", "io", "BIOES", "xyz", ""])

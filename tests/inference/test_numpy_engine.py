@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from random_models import PARTS, emissions_by_sentence, random_folder, random_words
+from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
-from tagger.inference import numpy_engine
-from tagger.inference.cells import GRUWeights, gru_cell
+from tagger.inference import numpy_engine, word_vectors
+from tagger.inference.cells import CellWeights, gru_cell
 from tagger.inference.folder import ModelFolder
-from tagger.inference.numpy_engine import NumpyEngine, reversed_positions
+from tagger.inference.numpy_engine import NumpyEngine
 from tagger.model.batch import TensorBatch
-from tagger.model.embeddings import CharacterVectors
+from tagger.model.embeddings import ConvolvedCharacters, ReadCharacters
 from tagger.model.tagger import TaggerModel
 
 Array = NDArray[np.float64]
@@ -74,7 +74,7 @@ def reference_emissions(folder: ModelFolder, words: list[str]) -> Array:
         for suffix in ("", "_reverse"):
             names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             stored = (folder.tensors[f"encoder.layers.{layer}.{name}_l0{suffix}"] for name in names)
-            weights = GRUWeights(*(tensor.astype(np.float64) for tensor in stored))
+            weights = CellWeights(*(tensor.astype(np.float64) for tensor in stored))
             state = np.zeros((1, folder.config.encoder.hidden_size))
             states = []
             for step in values[::-1] if suffix else values:
@@ -186,17 +186,35 @@ WORDS = ["", "a", "of", "Anna", "München", "♛♜♝♞", "z" * 11, "z" * 12, 
 def test_the_character_convolution_is_that_of_pytorch(
     chosen: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(numpy_engine, "_CONVOLVED_AT_ONCE", at_once)
+    monkeypatch.setattr(word_vectors, "_ELEMENTS_AT_ONCE", at_once)
     folder = random_folder(parts=("characters",))
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
-    assert isinstance(module, CharacterVectors)
+    assert isinstance(module, ConvolvedCharacters)
     arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
     with torch.no_grad():
         from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
-    found = numpy_engine._Characters(folder.tensors)(features)
+    found = word_vectors.ConvolvedCharacters(folder.tensors)(features)
     np.testing.assert_allclose(found, from_torch, **CLOSE)
     np.testing.assert_allclose(found, [word_vector(folder, word) for word in chosen], **CLOSE)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 22])
+@pytest.mark.parametrize(
+    "chosen", [WORDS, [""], ["", ""], ["♛"], ["a" * 9999]], ids=["many", "0", "00", "unknown", "long"]
+)
+def test_characters_are_read_as_pytorch_reads_them(
+    chosen: list[str], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word_vectors, "_ELEMENTS_AT_ONCE", at_once)
+    folder = random_folder(embeddings=embeddings_config(["characters"], spelling="bigru"))
+    features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
+    module = torch_model(folder).embeddings.parts["characters"]
+    assert isinstance(module, ReadCharacters)
+    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
+    with torch.no_grad():
+        from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
+    np.testing.assert_allclose(word_vectors.ReadCharacters(folder.tensors)(features), from_torch, **CLOSE)
 
 
 def numpy_features_as_tensors(*arrays: NDArray[np.int64]) -> object:
@@ -215,7 +233,7 @@ def test_every_width_of_kernel_sees_its_neighbours(kernel: int) -> None:
     tensors[name] = np.random.default_rng(kernel).normal(size=(filters, size, kernel)).astype(np.float32)
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(WORDS)
     expected = [word_vector(replace(folder, tensors=tensors), word) for word in WORDS]
-    np.testing.assert_allclose(numpy_engine._Characters(tensors)(features), expected, **CLOSE)
+    np.testing.assert_allclose(word_vectors.ConvolvedCharacters(tensors)(features), expected, **CLOSE)
 
 
 def test_the_weights_of_the_folder_are_left_as_they_are() -> None:
@@ -233,11 +251,3 @@ def test_emissions_given_out_are_not_written_over() -> None:
     emissions_by_sentence(engine, random_words([5, 3], seed=9))
     for one, other in zip(first, kept, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("lengths", [[1], [4], [3, 3, 3], [5, 4, 2, 2, 1]])
-def test_reversed_positions_lead_from_each_end(lengths: list[int]) -> None:
-    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
-    places = [(sentence, step) for step in range(lengths[0]) for sentence in range(running[step])]
-    expected = [places.index((sentence, lengths[sentence] - 1 - step)) for sentence, step in places]
-    assert reversed_positions(running).tolist() == expected

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_models import PARTS, emissions_by_sentence, random_folder, random_words
+from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 from tagger.errors import UserError
+from tagger.features.encoding import FeatureEncoder
 from tagger.features.static import open_static
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
+from tagger.inference.word_vectors import WordVectors
 
 WITH_STATIC = (*PARTS, "static")
 SENTENCES = random_words([5, 1, 9, 3])
@@ -29,6 +31,18 @@ def test_engines_agree(parts: tuple[str, ...]) -> None:
     theirs = emissions_by_sentence(TorchEngine(folder), SENTENCES)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_corrections_are_added_to_the_vectors_of_known_words_alone() -> None:
+    config = embeddings_config(["static"], trained=True)
+    folder = random_folder(embeddings=config)
+    corrections = folder.tensors["embeddings.parts.static.corrections.weight"]
+    words = ["Anna", "ANNA", "New", "unheard", ""]
+    features = FeatureEncoder(config, folder.vocabularies, folder.static).encode_words(words)
+    numbers = [folder.vocabularies.words[word] for word in ("anna", "anna", "new")]
+    expected = features.static.copy()
+    expected[:3] += corrections[numbers]
+    np.testing.assert_array_equal(WordVectors(config, folder.tensors)(features), expected)
 
 
 def test_vectors_matter() -> None:

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 from random_models import NER_TRAIN, PARTS, embeddings_config
+from torch import Tensor, nn
 from torch.nn import functional
 
-from tagger.config import EmbeddingsConfig, WordEmbedding
+from tagger.config import CharacterEmbedding, EmbeddingsConfig, StaticEmbedding, WordEmbedding
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
-from tagger.model.embeddings import CharacterVectors, EmbeddingStack, WordVectors
+from tagger.model.embeddings import ConvolvedCharacters, EmbeddingStack, FineTunedVectors, ReadCharacters, WordVectors
 
 CPU = torch.device("cpu")
 CONFIG = embeddings_config()
@@ -79,7 +80,7 @@ def test_a_word_that_was_not_seen_is_unknown(training: bool) -> None:
 def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
     torch.manual_seed(1)
     assert CONFIG.characters is not None
-    vectors = CharacterVectors(CONFIG.characters, KNOWN).eval()
+    vectors = ConvolvedCharacters(CONFIG.characters, KNOWN).eval()
     found = vectors(features_of([*words, "a word that is much longer"]))
     for row, word in enumerate(words):
         characters = features_of([word]).characters[0]
@@ -89,6 +90,65 @@ def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
             weight, bias = vectors.convolution.weight, vectors.convolution.bias
             expected = functional.conv1d(spelled, weight, bias, padding=1).amax(dim=2).clamp(min=0)[0]
         torch.testing.assert_close(found[row], expected)
+
+
+def reading(words: list[str]) -> tuple[ReadCharacters, Tensor]:
+    torch.manual_seed(1)
+    vectors = ReadCharacters(CharacterEmbedding(kind="bigru", size=5, hidden_size=4, max_length=12), KNOWN).eval()
+    return vectors, vectors(features_of(words))
+
+
+@pytest.mark.parametrize("words", [["Anna"], ["x", ""], ["Αθήνα", "", "of", "♛♛♛♛", "z" * 99]])
+def test_characters_are_read_from_either_end_as_without_padding(words: list[str]) -> None:
+    vectors, found = reading([*words, "a word that is much longer"])
+    assert found.shape == (len(words) + 1, vectors.width) == (len(words) + 1, 8)
+    for row, word in enumerate(words):
+        characters = features_of([word]).characters[0]
+        states = []
+        for suffix, order in (("", characters), ("_reverse", characters.flip(0))):
+            cell = nn.GRUCell(5, 4)
+            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            stored = {name: vectors.recurrence.get_parameter(f"{name}_l0{suffix}") for name in names}
+            cell.load_state_dict(stored)
+            state = torch.zeros(1, 4)
+            for character in order[order != PAD]:
+                state = cell(vectors.table(character)[None], state)
+            states.append(state[0])
+        torch.testing.assert_close(found[row], torch.cat(states))
+
+
+@pytest.mark.parametrize("words", [[""], ["", ""], ["", "a", ""]])
+def test_a_word_without_characters_is_read_as_zeros(words: list[str]) -> None:
+    _, found = reading(words)
+    assert [bool(vector.any()) for vector in found] == [bool(word) for word in words]
+
+
+def fine_tuned(words: list[str]) -> tuple[FineTunedVectors, TensorFeatures]:
+    """Trained static vectors, and features of words with random pretrained vectors."""
+    torch.manual_seed(5)
+    vectors = FineTunedVectors(StaticEmbedding(source="bundled", trained=True, width=4), KNOWN)
+    return vectors, replace(features_of(words), static=torch.randn(len(words), 4))
+
+
+def test_fine_tuning_starts_at_the_pretrained_vectors() -> None:
+    vectors, features = fine_tuned(["Anna", "unheard", "cat"])
+    assert torch.equal(vectors(features), features.static)
+
+
+def test_fine_tuning_moves_the_words_it_met_as_it_would_their_rows_and_no_others() -> None:
+    vectors, features = fine_tuned(["Anna", "unheard", "the", "cat"])
+    table = nn.Parameter(features.static.clone())
+    targets = torch.randn(3, 4)
+    for parameter, of in ((table, lambda: table), (vectors.corrections.weight, lambda: vectors(features))):
+        optimizer = torch.optim.Adam([parameter], lr=0.1)
+        for _ in range(5):
+            optimizer.zero_grad()
+            (of()[[0, 1, 3]] - targets).square().sum().backward()
+            optimizer.step()
+    moved = vectors(features)
+    torch.testing.assert_close(moved[[0, 3]], table[[0, 3]])
+    assert torch.equal(moved[[1, 2]], features.static[[1, 2]])
+    assert not vectors.corrections.weight[: UNK + 1].any()
 
 
 def test_the_vectors_of_all_parts_stand_side_by_side() -> None:
