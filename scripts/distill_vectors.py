@@ -82,11 +82,14 @@ def distilled_model(encoder: str, size: int, pooling: str) -> Any:
 
 
 def untrained_model(encoder: str, size: int) -> Any:
-    """A model2vec model of the encoder's pieces, its vectors zeros."""
+    """A model2vec model of the encoder's pieces, its vectors zeros; as model2vec's own, it knows no special tokens."""
     from model2vec import StaticModel
+    from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(encoder).backend_tokenizer
+    whole = AutoTokenizer.from_pretrained(encoder).backend_tokenizer
+    tokenizer = Tokenizer(whole.model)
+    tokenizer.normalizer, tokenizer.pre_tokenizer = whole.normalizer, whole.pre_tokenizer
     return StaticModel(np.zeros((tokenizer.get_vocab_size(), size), np.float32), tokenizer, normalize=True)
 
 

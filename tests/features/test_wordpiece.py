@@ -48,7 +48,7 @@ def test_every_example_has_the_vector_that_model2vec_gives_it(bundled: WordPiece
 
 def test_the_examples_hold_words_that_are_known_and_words_that_are_not() -> None:
     examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
-    assert all(len(vector) == 64 for vector in examples.values())
+    assert all(len(vector) == 128 for vector in examples.values())
     assert {word: any(examples[word]) for word in ("", " ", "☃", "a☃", "☃-a", "a" * 100, "a" * 101)} == {
         **dict.fromkeys(("", " ", "☃", "a☃", "a" * 101), False),
         **dict.fromkeys(("☃-a", "a" * 100), True),
@@ -214,8 +214,8 @@ def test_case_and_accents_make_no_difference(bundled: WordPieceVectors, words: t
 
 
 def test_the_bundled_vectors(bundled: WordPieceVectors) -> None:
-    assert (bundled.width, len(bundled.pieces)) == (64, len(bundled.vectors))
-    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 3_000_000
+    assert (bundled.width, len(bundled.pieces)) == (128, len(bundled.vectors))
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 4_200_000
     similarity = np.prod([bundled.look_up([word])[0] for word in ("London", "Paris")], axis=0).sum()
     assert similarity > np.prod([bundled.look_up([word])[0] for word in ("London", "eats")], axis=0).sum()
 
@@ -229,7 +229,7 @@ def test_the_bundled_files_are_those_of_their_readme() -> None:
 def test_every_bundled_piece_is_its_own_split(bundled: WordPieceVectors) -> None:
     for row, piece in enumerate(bundled.pieces):
         if not piece.startswith("##"):
-            assert bundled._pieces_of(piece) == [row]
+            assert bundled.pieces_of(piece) == [row]
 
 
 @given(rows=st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3), min_size=1, max_size=5))
