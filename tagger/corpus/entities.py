@@ -14,7 +14,7 @@ def entities(sentence: Sentence) -> list[Entity]:
             by single spaces.
 
     Returns:
-        Entities in the order of the text, half-open; empty where there are no tags.
+        Entities in the order of the text, half-open, with their scores where known; empty where there are no tags.
     """
     text, offsets = sentence.text, sentence.offsets
     if text is None or offsets is None:
@@ -22,7 +22,8 @@ def entities(sentence: Sentence) -> list[Entity]:
     found = []
     for first, end, label in spans_from_tags(sentence.tags or []):
         start, stop = offsets[first][0], offsets[end - 1][1]
-        found.append(Entity(start, stop, label, text[start:stop]))
+        score = sentence.scores[first] if sentence.scores else None
+        found.append(Entity(start, stop, label, text[start:stop], score))
     return found
 
 
