@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.corpus.schemes import Scheme, may_follow, spans_from_tags, tags_from_spans
+from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Span, Tagging
 from tagger.inference.marginals import NO_TAG, Lattice
 from tagger.inference.n_best import NO_PATH, n_best_paths
@@ -150,6 +150,20 @@ class Decoder:
             for number in np.flatnonzero(there).tolist():
                 found[number].append(Tagging(tags[number], probabilities[number]))
         return found
+
+    def log_probabilities(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """(B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+            tags: of each sentence, longest first.
+        """
+        own = [convert_tags(sentence, self.scheme) for sentence in tags]
+        known = np.array([all(tag in self._numbers for tag in sentence) for sentence in own])
+        path = np.empty(len(emissions), dtype=np.int64)
+        for row, sentence in zip(_by_sentence(np.arange(len(emissions)), running), own, strict=True):
+            path[row] = [self._numbers.get(tag, 0) for tag in sentence]
+        return np.where(known, self.lattice(emissions, running).log_probability(path), -np.inf)
 
     def lattice(self, emissions: Floats, running: Ints) -> Lattice:
         """All legal taggings of a batch with their probabilities at this decoder's temperature."""
