@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from pathlib import Path
 from types import ModuleType
@@ -40,8 +41,8 @@ def test_a_run_s_table(script: ModuleType, tmp_path: Path, capsys: pytest.Captur
     random_folder().save(tmp_path / "model", "")
     data = tmp_path / "data.conll"
     data.write_text("Anna B-PER\nlives O\nin O\nNew B-LOC\nYork I-LOC\n\n" * 3, encoding="utf-8")
-    settings = f"data:\n  format: columns\n  language: en\n  train: {data}\n  test: {data}\n  token_column: 0\n  tag_column: 1\n"
-    (tmp_path / "config.yaml").write_text(settings, encoding="utf-8")
+    settings = {"format": "columns", "language": "en", "train": str(data), "test": str(data), "tag_column": 1}
+    (tmp_path / "config.yaml").write_text(json.dumps({"data": settings}), encoding="utf-8")
     assert script.main([str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("temperature")
