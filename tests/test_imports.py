@@ -31,7 +31,7 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
     "evaluation/model.py": ("corpus", "evaluation", "inference", *BASE),
     "training/": (
         *("corpus", "features", "model", "training", *BASE),
-        *("inference.folder", "inference.decoder", "evaluation.scores"),
+        *("inference.folder", "inference.decoder", "inference.calibration", "evaluation.scores"),
     ),
     "commands/": (*("", "corpus", "features", "model", "training", "inference", "evaluation", "commands", *BASE),),
 }

@@ -51,7 +51,8 @@ def model_card(
         "",
         "## Scores",
         "",
-        f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}.",
+        f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}. "
+        f"Temperature of probabilities, fitted on the dev split: {folder.temperature:.2f}.",
         "",
         *(["Test split:", "", "```", report.as_table(), "```", ""] if report else []),
         "## Use",

@@ -19,10 +19,12 @@ from tagger.errors import UserError
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import EXTENSIONS, find_sources, plan_outputs
 from tagger.inference.tagging import Counts, Job, carry_out
+from tagger.inference.thresholds import MinimumScores
 from tagger.inference.writers import OutputFormat
 
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _INTERRUPTED = 130
+_MOST_ALTERNATIVES = 100
 
 _DESCRIPTION = """\
 Tag the tokens of text and mark the entities in it.
@@ -61,6 +63,18 @@ output:
   conll   A line "token TAB tag" per token and an empty line behind each sentence. Characters that would break this
           (TAB, line breaks and the like inside tokens of jsonl input) become U+FFFD, and so does an empty token.
   html    A page that needs nothing else, entities marked. On standard output one page for all inputs.
+
+probabilities:
+  Exact under the model, at the temperature fitted to its dev split. An entity's is that of just these tokens, with
+  just these ends, being an entity of that label, whatever the rest of the sentence is.
+  --scores     jsonl: "score" in each entity; of plain tags a list "scores" beside "tags". conll: a column before the
+               tag, "_" outside entities. html: shown where the pointer rests on a mark.
+  --min-score  Leaves out entities that are less probable. LABEL=P goes before P; labels without either are kept.
+  --n-best K   jsonl: the K most probable ways to tag each sentence, all different, best first; fewer where there are
+               fewer. In each record, with an object per sentence:
+                 "alternatives": [{{"start": 0, "end": 9, "taggings": [{{"score": 0.7, "entities": []}}, ...]}}, ...]
+               The sentence's ends and its entities' count characters of the record's text; "score" is the probability
+               of the whole tagging. Of plain tags, "tags" in place of "entities". --min-score leaves them as they are.
 
 errors: one line on standard error. Missing, unreadable, empty and binary files are found before anything is tagged;
 no file and no record is left half-written.
@@ -117,7 +131,11 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         raise UserError(f"--tokens belongs to --format jsonl, not to {output_format}; leave one of them out")
     if parsed.overwrite and output is None:
         raise UserError("--overwrite replaces files in the folder --output, which is not set; set it")
-    if parsed.text_field in ("entities", "tokens", "tags"):
+    n_best = _n_best(parsed.n_best)
+    if n_best and output_format is not OutputFormat.JSONL:
+        raise UserError(f"--n-best belongs to --format jsonl, not to {output_format}; leave one of them out")
+    written = ["entities", "tokens", "tags", *["scores"] * parsed.scores, *["alternatives"] * (n_best > 0)]
+    if parsed.text_field in written:
         field = parsed.text_field
         raise UserError(f"--text-field {field}: {field} are written there; rename the field that holds the text")
     sources, notes = find_sources(
@@ -137,8 +155,19 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         tokenizer=parsed.tokenizer,
         output_format=output_format,
         tokens=parsed.tokens,
+        scores=parsed.scores,
+        minimum=MinimumScores.parse(parsed.min_score) if parsed.min_score else None,
+        n_best=n_best,
     )
     return job, notes
+
+
+def _n_best(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST_ALTERNATIVES:
+        raise UserError(f"--n-best {text}: expected a whole number from 1 to {_MOST_ALTERNATIVES}")
+    return int(text)
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -158,6 +187,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="replace output files that are there already (never an input)")
     add("--format", choices=[*map(str, OutputFormat)], default="jsonl", help="of the output; default: jsonl")
     add("--tokens", action="store_true", help="jsonl: write tokens and tags too")
+    add("--scores", action="store_true", help="write how probable each entity (or plain tag) is")
+    add("--min-score", action="append", metavar="P", help="leave out entities less probable than P, from 0 to 1; "
+        "LABEL=P for one label; may be repeated")  # fmt: skip
+    add("--n-best", metavar="K", help="jsonl: write the K most probable taggings of each sentence too")
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
     add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")

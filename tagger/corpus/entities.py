@@ -14,16 +14,27 @@ def entities(sentence: Sentence) -> list[Entity]:
             by single spaces.
 
     Returns:
-        Entities in the order of the text, half-open; empty where there are no tags.
+        Entities in the order of the text, half-open, with their scores where known; empty where there are no tags.
     """
-    text, offsets = sentence.text, sentence.offsets
-    if text is None or offsets is None:
-        text, offsets = _joined(sentence.tokens)
+    text, offsets = _text_and_offsets(sentence)
     found = []
     for first, end, label in spans_from_tags(sentence.tags or []):
         start, stop = offsets[first][0], offsets[end - 1][1]
-        found.append(Entity(start, stop, label, text[start:stop]))
+        score = sentence.scores[first] if sentence.scores else None
+        found.append(Entity(start, stop, label, text[start:stop], score))
     return found
+
+
+def extent(sentence: Sentence) -> tuple[int, int]:
+    """Where a sentence of at least one token begins and ends, in the same characters."""
+    _, offsets = _text_and_offsets(sentence)
+    return offsets[0][0], offsets[-1][1]
+
+
+def _text_and_offsets(sentence: Sentence) -> tuple[str, list[tuple[int, int]]]:
+    if sentence.text is None or sentence.offsets is None:
+        return _joined(sentence.tokens)
+    return sentence.text, sentence.offsets
 
 
 def _joined(tokens: list[str]) -> tuple[str, list[tuple[int, int]]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.corpus.schemes import Scheme, may_follow
+from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
+from tagger.corpus.sentence import Span, Tagging
+from tagger.inference.marginals import NO_TAG, Lattice
+from tagger.inference.n_best import NO_PATH, n_best_paths
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -17,10 +22,11 @@ _TO_IOB2 = {"S": "B", "E": "I"}
 
 
 class Decoder:
-    """Viterbi over the tag sequences that the scheme allows.
+    """Viterbi over the tag sequences that the scheme allows, and the probabilities of these.
 
     With a CRF's scores the best path is that of the CRF; without (softmax) it is the legal path of the highest summed
-    emissions, which for plain tags is each token's best tag.
+    emissions, which for plain tags is each token's best tag. Probabilities are a CRF's in both cases; without its
+    scores, those of the softmax over each token's tags, shared out among the legal sequences alone.
     """
 
     def __init__(
@@ -31,6 +37,7 @@ class Decoder:
         transitions: Floats | None = None,
         start: Floats | None = None,
         end: Floats | None = None,
+        temperature: float = 1.0,
     ) -> None:
         """
         Args:
@@ -38,8 +45,9 @@ class Decoder:
             scheme: their scheme: IOB2, BIOES or PLAIN.
             transitions: (K, K) scores from row to column; zeros by default.
             start, end: (K,) scores of the first and the last tag; zeros by default.
+            temperature: what all scores are divided by for probabilities; paths do not depend on it.
         """
-        self.tags = list(tags)
+        self.tags, self.scheme, self.temperature = list(tags), scheme, temperature
         count = len(self.tags)
         between = np.array([[may_follow(scheme, before, after) for after in tags] for before in tags], dtype=bool)
         begin = np.array([may_follow(scheme, None, tag) for tag in tags], dtype=bool)
@@ -53,12 +61,21 @@ class Decoder:
 
         written = self.tags if scheme is Scheme.PLAIN else [_TO_IOB2.get(tag[0], tag[0]) + tag[1:] for tag in self.tags]
         self._written = np.array(written, dtype=object)
+        self._numbers = {tag: number for number, tag in enumerate(self.tags)}
 
     @classmethod
-    def of(cls, tags: Sequence[str], scheme: Scheme, tensors: Mapping[str, Floats]) -> Decoder:
+    def of(
+        cls, tags: Sequence[str], scheme: Scheme, tensors: Mapping[str, Floats], temperature: float = 1.0
+    ) -> Decoder:
         """The decoder of a model's tensors, by the names of `TaggerModel.state_dict()`: with the CRF's, if any."""
         crf = {name: tensors[f"crf.{name}"] for name in ("transitions", "start", "end") if f"crf.{name}" in tensors}
-        return cls(tags, scheme, **crf)
+        return cls(tags, scheme, **crf, temperature=temperature)
+
+    def at(self, temperature: float) -> Decoder:
+        """The same decoder at another temperature."""
+        other = copy.copy(self)
+        other.temperature = temperature
+        return other
 
     def decode(self, emissions: Floats, running: Ints) -> list[list[str]]:
         """The best legal tags of each sentence, longest first, as they are given out: IOB2 or plain.
@@ -66,11 +83,98 @@ class Decoder:
         Args:
             emissions, running: as `best_paths` takes them.
         """
-        written = self._written[self.best_paths(emissions, running)]  # (N,)
-        inside = np.arange(running[0])[None, :] < running[:, None]  # (T, B)
-        table = np.empty(inside.shape, dtype=object)
-        table[inside] = written
-        return [column[:length].tolist() for column, length in zip(table.T, inside.sum(axis=0), strict=True)]
+        return _by_sentence(self._written[self.best_paths(emissions, running)], running)
+
+    def scores(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> list[list[float | None]]:
+        """How probable the tags are that `decode` gave for these arguments, a number per token.
+
+        Returns:
+            Of plain tags the probability of each token's tag. Otherwise on all tokens of a span the probability of
+            the span (see `span_probabilities`), and None on tokens outside.
+        """
+        if self.scheme is Scheme.PLAIN:
+            rows = _by_sentence(np.arange(len(emissions)), running)
+            marginals = self.lattice(emissions, running).tokens
+            numbers = [[self._numbers[tag] for tag in sentence] for sentence in tags]
+            return [marginals[row, number].tolist() for row, number in zip(rows, numbers, strict=True)]
+        scores: list[list[float | None]] = [[None] * len(sentence) for sentence in tags]
+        spans = [spans_from_tags(sentence) for sentence in tags]
+        probabilities = self.span_probabilities(emissions, running, spans)
+        for row, within, found in zip(scores, spans, probabilities, strict=True):
+            for (start, end, _), probability in zip(within, found, strict=True):
+                row[start:end] = [probability] * (end - start)
+        return scores
+
+    def span_probabilities(
+        self, emissions: Floats, running: Ints, spans: Sequence[Sequence[Span]]
+    ) -> list[list[float]]:
+        """The probability of any spans: that of all legal tag sequences in which just this span with this label is one.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+            spans: of each sentence, longest first. The scheme is not that of plain tags.
+        """
+        sentences, known = [], []
+        numbers: list[int] = []
+        for sentence, within in enumerate(spans):
+            for span in within:
+                length = span.end - span.start
+                tags = tags_from_spans([Span(0, length, span.label)], length, self.scheme)
+                known.append(all(tag in self._numbers for tag in tags))
+                if known[-1]:
+                    sentences.append((sentence, span.start, length, self._numbers.get(f"I-{span.label}", NO_TAG)))
+                    numbers += [self._numbers[tag] for tag in tags]
+        probabilities = np.zeros(len(known))
+        if sentences:
+            number, start, lengths, longer = np.array(sentences).T
+            lattice = self.lattice(emissions, running)
+            probabilities[np.array(known)] = lattice.spans(number, start, lengths, np.array(numbers), longer)
+        found = iter(probabilities.tolist())
+        return [[next(found) for _ in within] for within in spans]
+
+    def alternatives(self, emissions: Floats, running: Ints, count: int) -> list[list[Tagging]]:
+        """The `count` best taggings of each sentence with their probabilities, best first; fewer where fewer are legal.
+
+        The first is what `decode` gives; `n_best_paths` tells the order of equals.
+        """
+        paths = n_best_paths(
+            emissions, running, into=self._into, start=self._start, end=self._end, count=count
+        )  # (N, count)
+        lattice = self.lattice(emissions, running)
+        found: list[list[Tagging]] = [[] for _ in range(running[0])]
+        for path in paths.T:
+            there = path[: running[0]] != NO_PATH  # (B,)
+            whole = np.where(path == NO_PATH, paths[:, 0], path)
+            tags = _by_sentence(self._written[whole], running)
+            probabilities = np.exp(np.minimum(lattice.log_probability(whole), 0)).tolist()
+            for number in np.flatnonzero(there).tolist():
+                found[number].append(Tagging(tags[number], probabilities[number]))
+        return found
+
+    def log_probabilities(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """(B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+            tags: of each sentence, longest first.
+        """
+        own = [convert_tags(sentence, self.scheme) for sentence in tags]
+        known = np.array([all(tag in self._numbers for tag in sentence) for sentence in own])
+        path = np.empty(len(emissions), dtype=np.int64)
+        for row, sentence in zip(_by_sentence(np.arange(len(emissions)), running), own, strict=True):
+            path[row] = [self._numbers.get(tag, 0) for tag in sentence]
+        return np.where(known, self.lattice(emissions, running).log_probability(path), -np.inf)
+
+    def lattice(self, emissions: Floats, running: Ints) -> Lattice:
+        """All legal taggings of a batch with their probabilities at this decoder's temperature."""
+        return Lattice(
+            emissions,
+            running,
+            transitions=self._into.T,
+            start=self._start,
+            end=self._end,
+            temperature=self.temperature,
+        )
 
     def best_paths(self, emissions: Floats, running: Ints) -> Ints:
         """The best legal tag of every token (Viterbi 1967; ties go to the tag of the lower number).
@@ -113,6 +217,14 @@ class Decoder:
             before[some] = back = scores.argmax(axis=2)
             reached[some] = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0]
         return before, reached
+
+
+def _by_sentence(values: NDArray[Any], running: Ints) -> list[list[Any]]:
+    """(N,) values packed by time as a list for each sentence."""
+    inside = np.arange(running[0])[None, :] < running[:, None]  # (T, B)
+    table = np.empty(inside.shape, dtype=values.dtype)
+    table[inside] = values
+    return [column[:length].tolist() for column, length in zip(table.T, inside.sum(axis=0), strict=True)]
 
 
 def running_sentences(lengths: Ints) -> Ints:

@@ -1,7 +1,7 @@
 """The model folder: where training leaves a model and tagging finds it. Data only, nothing in it is executed.
 
 model.safetensors   weights, by the names of `TaggerModel.state_dict()`
-config.json         format version, the model's shape, its scheme, the tokenizer it is meant for, checksums
+config.json         format version, the model's shape, its scheme, temperature, the tokenizer it is meant for, checksums
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, where the model has them
 README.md           the model card, for people
@@ -33,6 +33,7 @@ VERSION = 1
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
 STATIC = "static"
 _MAX_JSON_BYTES = 1 << 30
+_COLDEST, _HOTTEST = 0.001, 1000
 
 Floats = NDArray[np.float32]
 _Shapes = dict[str, tuple[int, ...]]
@@ -50,6 +51,7 @@ class ModelFolder:
         tokenizer: name of the tokenizer that text is to be split with.
         language: ISO 639-1 code of the training data, or "".
         static: pretrained vectors, where the configuration has them.
+        temperature: what scores are divided by for probabilities.
     """
 
     config: ModelConfig
@@ -59,6 +61,7 @@ class ModelFolder:
     tokenizer: str
     language: str
     static: StaticVectors | None = None
+    temperature: float = 1.0
 
     def save(self, folder: Path, card: str) -> None:
         """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
@@ -99,6 +102,7 @@ class ModelFolder:
             "format": FORMAT,
             "version": VERSION,
             "scheme": self.scheme.value,
+            "temperature": self.temperature,
             "tokenizer": self.tokenizer,
             "language": self.language,
             "model": self.config.to_mapping(),
@@ -136,6 +140,7 @@ class ModelFolder:
             vocabularies = Vocabularies.from_mapping(_read_json(folder / VOCABULARY))
             scheme = Scheme(settings["scheme"])
             _check_tags(vocabularies.tags, scheme)
+            temperature = _temperature(settings)
             tensors = load_file(folder / WEIGHTS)
             if config.encoder.depth > len(tensors):
                 raise UserError(f"{config.encoder.depth} layers, but only {len(tensors)} tensors")
@@ -144,7 +149,8 @@ class ModelFolder:
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
-        return cls(config, vocabularies, scheme, tensors, settings["tokenizer"], settings["language"], static)
+        tokenizer, language = settings["tokenizer"], settings["language"]
+        return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature)
 
 
 def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
@@ -245,6 +251,15 @@ def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
     for key, kind in kinds.items():
         if not isinstance(settings.get(key), kind):
             raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")
+
+
+def _temperature(settings: Mapping[str, Any]) -> float:
+    """Models from before there was one have none."""
+    value = settings.get("temperature", 1.0)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not _COLDEST <= value <= _HOTTEST:
+        raise UserError(f"temperature: expected a number from {_COLDEST} to {_HOTTEST}, got {value!r}"[:200])
+    return float(value)
 
 
 def _check_tags(tags: Sequence[str], scheme: Scheme) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.sentence import Sentence
+from tagger.corpus.sentence import Sentence, Tagging
 from tagger.corpus.tokenizers import Tokenizer, get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.features.batching import length_batches
@@ -22,6 +25,9 @@ from tagger.inference.numpy_engine import NumpyEngine
 _BATCH_TOKENS = 4096
 _WINDOW_TOKENS = 16 * _BATCH_TOKENS  # read ahead, so that batches hold sentences of like length
 _WINDOW_SENTENCES = 8192
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
 class Tagger:
@@ -40,45 +46,89 @@ class Tagger:
         tags = folder.vocabularies.tags
         self.labels = sorted({tag if self.plain else tag[2:] for tag in tags} - {""})
         self._engine = engine
-        self._decoder = Decoder.of(tags, folder.scheme, folder.tensors)
+        self._decoder = Decoder.of(tags, folder.scheme, folder.tensors, folder.temperature)
         self._split: Tokenizer | None = None
 
-    def tag(self, text: str) -> Document:
+    def tag(self, text: str, *, scores: bool = False, n_best: int = 0) -> Document:
         """Split running text into sentences and tokens and tag it.
+
+        Args:
+            text: any.
+            scores, n_best: as `tag_sentences` takes them.
 
         Returns:
             The document: `.entities` with character offsets into `text`, `.sentences` with tokens and tags.
         """
         if self._split is None:
             self._split = get_tokenizer(self.tokenizer)
-        return Document(text, list(self.tag_sentences(split_text(text, self._split))), plain=self.plain)
+        tagged = self.tag_sentences(split_text(text, self._split), scores=scores, n_best=n_best)
+        return Document(text, list(tagged), plain=self.plain)
 
-    def tag_sentences(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    def tag_sentences(
+        self, sentences: Iterable[Sentence], *, scores: bool = False, n_best: int = 0
+    ) -> Iterator[Sentence]:
         """The same sentences, in order, with predicted tags (IOB2 or plain).
 
         Lazy: reads ahead one window of some ten thousand tokens, whatever the input's length. The input's own tags
         are not looked at and its sentences not changed.
+
+        Args:
+            sentences: any number.
+            scores: also give the probability of each entity, or of each plain tag (`Sentence.scores`).
+            n_best: also give so many of the best taggings of each sentence (`Sentence.alternatives`).
         """
+        wanted = _Wanted(scores, n_best)
         window: list[Sentence] = []
         tokens = 0
         for sentence in sentences:
             window.append(sentence)
             tokens += len(sentence)
             if tokens >= _WINDOW_TOKENS or len(window) >= _WINDOW_SENTENCES:
-                yield from self._tag_window(window)
+                yield from self._tag_window(window, wanted)
                 window, tokens = [], 0
-        yield from self._tag_window(window)
+        yield from self._tag_window(window, wanted)
 
-    def _tag_window(self, window: Sequence[Sentence]) -> Iterator[Sentence]:
+    def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        tags: list[list[str]] = [[] for _ in window]
+        predicted: list[_Predicted] = [wanted.of_nothing() for _ in window]
         for numbers in length_batches(lengths, _BATCH_TOKENS):
             running = running_sentences(lengths[numbers])
             emissions = self._engine.emissions([window[number].tokens for number in numbers], running)
-            for number, predicted in zip(numbers, self._decoder.decode(emissions, running), strict=True):
-                tags[number] = predicted
-        for sentence, predicted in zip(window, tags, strict=True):
-            yield replace(sentence, tags=predicted)
+            for number, found in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
+                predicted[number] = found
+        for sentence, (tags, scores, alternatives) in zip(window, predicted, strict=True):
+            yield replace(sentence, tags=tags, scores=scores, alternatives=alternatives)
+
+
+class _Predicted(NamedTuple):
+    """What is predicted of a sentence; see `Sentence`."""
+
+    tags: list[str]
+    scores: list[float | None] | None
+    alternatives: list[Tagging] | None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What tagging is to give beside tags."""
+
+    scores: bool
+    n_best: int
+
+    def __post_init__(self) -> None:
+        if self.n_best < 0:
+            raise UserError(f"n_best: must be at least 0, not {self.n_best}")
+
+    def of(self, decoder: Decoder, emissions: Floats, running: Ints) -> Iterator[_Predicted]:
+        """For each sentence of a batch."""
+        tags = decoder.decode(emissions, running)
+        scores = decoder.scores(emissions, running, tags) if self.scores else repeat(None)
+        alternatives = decoder.alternatives(emissions, running, self.n_best) if self.n_best else repeat(None)
+        return map(_Predicted, tags, scores, alternatives)
+
+    def of_nothing(self) -> _Predicted:
+        """For a sentence without tokens, which has one tagging."""
+        return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
 def load(path: str | Path, *, engine: str = "numpy", device: str = "cpu") -> Tagger:

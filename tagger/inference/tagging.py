@@ -16,6 +16,7 @@ from tagger.errors import UserError
 from tagger.files import written_whole
 from tagger.inference.documents import Document, InputFormat, ReadOptions, Splitter, read_documents
 from tagger.inference.sources import Source
+from tagger.inference.thresholds import MinimumScores
 from tagger.inference.writers import OutputFormat, Writer, get_writer
 
 _MOST_WAITING = 65_536
@@ -27,9 +28,12 @@ class SentenceTagger(Protocol):
 
     tokenizer: str
     plain: bool
+    labels: list[str]
 
-    def tag_sentences(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
-        """The same sentences in order, with predicted tags; lazy."""
+    def tag_sentences(
+        self, sentences: Iterable[Sentence], *, scores: bool = False, n_best: int = 0
+    ) -> Iterator[Sentence]:
+        """The same sentences in order, with predicted tags and, if asked for, scores and alternatives; lazy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class Job:
         tokenizer: what splits text; None: the tokenizer the model is meant for.
         output_format: how output is written.
         tokens: JSON lines also hold tokens and tags.
+        scores: the probability of each entity or plain tag is written.
+        minimum: entities less probable than this are left out.
+        n_best: JSON lines also hold so many of the best taggings of each sentence.
     """
 
     sources: list[Source]
@@ -51,6 +58,9 @@ class Job:
     tokenizer: str | None = None
     output_format: OutputFormat = OutputFormat.JSONL
     tokens: bool = False
+    scores: bool = False
+    minimum: MinimumScores | None = None
+    n_best: int = 0
 
 
 @dataclass
@@ -88,9 +98,10 @@ def carry_out(job: Job, tagger: SentenceTagger, standard_input: IO[bytes], stand
         What was tagged.
 
     Raises:
-        UserError: something cannot be read or written, or is malformed.
+        UserError: something cannot be read or written, or is malformed, or the job does not fit the model.
         BrokenPipeError: nobody reads standard output any more.
     """
+    _require_entities(job, tagger)
     split = _splitter(job, tagger)
     for source in job.sources:
         if source.rereadable and (job.outputs is None or source.input_format in _QUICKLY_READ):
@@ -98,14 +109,36 @@ def carry_out(job: Job, tagger: SentenceTagger, standard_input: IO[bytes], stand
                 pass
     counts = Counts()
     documents = chain.from_iterable(_read(source, job.reading, split, standard_input) for source in job.sources)
-    tagged = counts.of(tag_documents(tagger, documents))
-    writer = get_writer(job.output_format, tokens=job.tokens, text_field=job.reading.text_field)
+    scores = job.scores or job.minimum is not None
+    tagged = counts.of(tag_documents(tagger, documents, scores=scores, n_best=job.n_best))
+    if job.minimum is not None:
+        tagged = _without_unsure(tagged, job.minimum)
+    writer = get_writer(
+        job.output_format,
+        tokens=job.tokens,
+        text_field=job.reading.text_field,
+        scores=job.scores,
+        alternatives=job.n_best > 0,
+    )
     if job.outputs is None:
         pieces = writer(tagged)
         _write_stream(standard_output, list(pieces) if job.output_format is OutputFormat.HTML else pieces)
     else:
         _write_files(job.outputs, tagged, writer)
     return counts
+
+
+def _require_entities(job: Job, tagger: SentenceTagger) -> None:
+    if job.minimum is None:
+        return
+    if tagger.plain:
+        raise UserError("--min-score: the model gives every token a plain tag, and no entities to leave out; drop it")
+    job.minimum.require_known(tagger.labels)
+
+
+def _without_unsure(documents: Iterable[Document], minimum: MinimumScores) -> Iterator[Document]:
+    for document in documents:
+        yield replace(document, sentences=[minimum.applied(sentence) for sentence in document.sentences])
 
 
 def _splitter(job: Job, tagger: SentenceTagger) -> Splitter:
@@ -148,12 +181,15 @@ def _write_files(outputs: Iterable[Path], tagged: Iterable[Document], writer: Wr
             stream.writelines(writer(documents))
 
 
-def tag_documents(tagger: SentenceTagger, documents: Iterable[Document]) -> Iterator[Document]:
+def tag_documents(
+    tagger: SentenceTagger, documents: Iterable[Document], *, scores: bool = False, n_best: int = 0
+) -> Iterator[Document]:
     """The same documents in order, their sentences tagged.
 
     Args:
         tagger: the model.
         documents: any number, also without sentences; they are taken as the tagger asks for more.
+        scores, n_best: what the tagger is to give beside tags.
 
     Yields:
         A document as soon as its last sentence is tagged.
@@ -162,10 +198,13 @@ def tag_documents(tagger: SentenceTagger, documents: Iterable[Document]) -> Iter
     for first in documents:
         # Documents without sentences never make the tagger answer, so that without this limit a long run of empty
         # lines would pile up in memory.
-        yield from _tag_some(tagger, chain([first], islice(documents, _MOST_WAITING - 1)))
+        some = chain([first], islice(documents, _MOST_WAITING - 1))
+        yield from _tag_some(tagger, some, scores=scores, n_best=n_best)
 
 
-def _tag_some(tagger: SentenceTagger, documents: Iterable[Document]) -> Iterator[Document]:
+def _tag_some(
+    tagger: SentenceTagger, documents: Iterable[Document], *, scores: bool, n_best: int
+) -> Iterator[Document]:
     waiting: deque[Document] = deque()
 
     def untagged() -> Iterator[Sentence]:
@@ -174,7 +213,7 @@ def _tag_some(tagger: SentenceTagger, documents: Iterable[Document]) -> Iterator
             yield from document.sentences
 
     done: list[Sentence] = []
-    for sentence in tagger.tag_sentences(untagged()):
+    for sentence in tagger.tag_sentences(untagged(), scores=scores, n_best=n_best):
         while not waiting[0].sentences:
             yield replace(waiting.popleft(), plain=tagger.plain)
         assert sentence.tags is not None

@@ -35,6 +35,7 @@ from tagger.features.vector_table import coverage
 from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
+from tagger.training.calibration import calibrated
 from tagger.training.callbacks import BEST, LAST, EpochLines, Progress, StopAtDivergence, checkpoints, early_stopping
 from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
 from tagger.training.config import OptimConfig, RunConfig
@@ -152,12 +153,8 @@ def train(
         fingerprint=start.fingerprint(splits["dev"]),
     )
     encoder = FeatureEncoder(start.config.embeddings, start.vocabularies, start.static)
-    loaders = TaggingDataModule(
-        EncodedCorpus(splits["train"].sentences, encoder, start.scheme),
-        EncodedCorpus(splits["dev"].sentences, encoder, start.scheme),
-        batch_tokens=optim.batch_tokens,
-        seed=run.seed,
-    )
+    encoded = {name: EncodedCorpus(splits[name].sentences, encoder, start.scheme) for name in ("train", "dev")}
+    loaders = TaggingDataModule(**encoded, batch_tokens=optim.batch_tokens, seed=run.seed)
     trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
     kept = run.run_dir / "checkpoints"
     began = time.perf_counter()
@@ -169,7 +166,7 @@ def train(
         raise KeyboardInterrupt("before the first epoch's end; there is no model to keep")
     score = _restore_best(network, kept / BEST, module.score_name)
     return Outcome(
-        folder=start.folder(network, data),
+        folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
         score_name=module.score_name,
         score=score,
         epochs=trainer.current_epoch,

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -32,10 +32,14 @@ _NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read
 class CapitalsTagger:
     """Capitalised words are names. Reads `window` sentences ahead."""
 
+    labels: ClassVar = ["NAME"]
+
     def __init__(self, window: int = 3, *, plain: bool = False, tokenizer: str = "whitespace") -> None:
         self.window, self.plain, self.tokenizer = window, plain, tokenizer
 
-    def tag_sentences(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    def tag_sentences(
+        self, sentences: Iterable[Sentence], *, scores: bool = False, n_best: int = 0
+    ) -> Iterator[Sentence]:
         waiting: list[Sentence] = []
         for sentence in sentences:
             waiting.append(sentence)

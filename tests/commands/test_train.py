@@ -72,6 +72,14 @@ def test_learns_the_corpus_and_tags_with_the_model(trained: Path) -> None:
     assert [(entity.text, entity.label) for entity in entities] == [("Chidi", "PER"), ("New York", "LOC")]
 
 
+def test_the_model_has_a_temperature_and_gives_scores_by_it(trained: Path) -> None:
+    temperature = json.loads((trained / "model" / "config.json").read_text())["temperature"]
+    assert 0.1 < temperature < 1  # it makes no mistakes on dev, and may be surer than it was
+    assert f"{temperature:.2f}" in (trained / "model" / "README.md").read_text()
+    entities = tagger.load(trained / "model").tag("They met Chidi in New York.", scores=True).entities
+    assert all(0.5 < (entity.score or 0) <= 1 for entity in entities)
+
+
 def test_dev_score_in_training_is_what_evaluate_gives(trained: Path) -> None:
     arguments = [f"model={trained / 'model'}", *column_files(trained.parent), "split=dev", "out=report"]
     assert evaluate.main(arguments) == 0

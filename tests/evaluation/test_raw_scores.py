@@ -94,7 +94,7 @@ def test_the_right_entities_on_single_characters_score_one(pairs: list[tuple[Sen
     for one in gold:
         assert one.text is not None
         tags = ["O"] * len(one.text)
-        for start, end, label, _ in entities(one):
+        for start, end, label, *_ in entities(one):
             tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
         predicted.append([Sentence(list(one.text), tags, one.text, [(i, i + 1) for i in range(len(tags))])])
     result = score_raw(raw_texts(gold), predicted, Scheme.IOB2)

@@ -2,76 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from legal_paths import (
+    SCHEMES,
+    TAGS,
+    is_legal,
+    legal_paths,
+    packed,
+    path_score,
+    random_emissions,
+    random_scores,
+    unpacked,
+)
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
 from tagger.inference.decoder import Decoder, running_sentences
 
-Floats = NDArray[np.float32]
-TAGS = {
-    Scheme.IOB2: ["O", "B-X", "I-X", "B-Y", "I-Y"],
-    Scheme.BIOES: ["O", "B-X", "I-X", "E-X", "S-X"],
-    Scheme.PLAIN: ["NOUN", "O", "VERB"],
-}
-SCHEMES = list(TAGS)
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(lambda lengths: sorted(lengths, reverse=True))
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-@cache
-def legal_paths(scheme: Scheme, length: int) -> list[tuple[int, ...]]:
-    """Every tag sequence that is left as it is when read as spans and written again."""
-    tags = TAGS[scheme]
-    paths = itertools.product(range(len(tags)), repeat=length)
-    return [path for path in paths if is_legal([tags[number] for number in path], scheme)]
-
-
-def is_legal(tags: list[str], scheme: Scheme) -> bool:
-    return convert_tags(tags, scheme) == tags
-
-
-def random_scores(scheme: Scheme, seed: int) -> dict[str, Floats]:
-    generator = np.random.default_rng(seed)
-    count = len(TAGS[scheme])
-    shapes = {"transitions": (count, count), "start": (count,), "end": (count,)}
-    return {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-
-
-def random_emissions(scheme: Scheme, lengths: list[int], seed: int, scale: float = 2.0) -> list[Floats]:
-    generator = np.random.default_rng(seed)
-    return [generator.normal(0, scale, size=(length, len(TAGS[scheme]))).astype(np.float32) for length in lengths]
-
-
-def packed(emissions: list[Floats]) -> tuple[Floats, NDArray[np.int64]]:
-    """Emissions of sentences, longest first, packed by time, and how many sentences reach each step."""
-    steps = [[rows[step] for rows in emissions if step < len(rows)] for step in range(len(emissions[0]))]
-    return np.array([row for step in steps for row in step]), np.array([len(step) for step in steps])
-
-
-def unpacked(path: NDArray[np.int64], lengths: list[int]) -> list[list[int]]:
-    numbers = iter(path.tolist())
-    found: list[list[int]] = [[] for _ in lengths]
-    for step in range(lengths[0]):
-        for sentence, length in zip(found, lengths, strict=True):
-            if step < length:
-                sentence.append(next(numbers))
-    return found
-
-
-def path_score(path: tuple[int, ...], emissions: Floats, scores: dict[str, Floats]) -> float:
-    total = sum(float(emissions[step, tag]) for step, tag in enumerate(path))
-    if scores:
-        total += float(scores["start"][path[0]]) + float(scores["end"][path[-1]])
-        total += sum(float(scores["transitions"][before, after]) for before, after in itertools.pairwise(path))
-    return total
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -100,9 +54,10 @@ def test_what_comes_out_is_legal_whatever_the_emissions(
     scheme: Scheme, lengths: list[int], data: Any, crf: bool
 ) -> None:
     values = st.sampled_from([0.0, 1.0, -1.0, 5e3, -5e3, 1e6, -1e6, 1e30, -1e30])
+    count = len(TAGS[scheme])
     emissions = [
         np.array(
-            data.draw(st.lists(st.lists(values, min_size=5, max_size=5), min_size=length, max_size=length)),
+            data.draw(st.lists(st.lists(values, min_size=count, max_size=count), min_size=length, max_size=length)),
             dtype=np.float32,
         )
         for length in lengths

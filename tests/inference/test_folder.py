@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,22 @@ def test_a_key_of_another_type_is_told_by_name(saved: Path, key: str, value: obj
 def test_a_missing_key_is_told(saved: Path, key: str) -> None:
     edit_json(saved / CONFIG, lambda config: config.pop(key))
     assert key in refused(saved)
+
+
+def test_the_temperature_is_kept(tmp_path: Path) -> None:
+    replace(random_folder(), temperature=1.75).save(tmp_path / "model", "")
+    assert ModelFolder.load(tmp_path / "model").temperature == 1.75
+
+
+def test_a_model_without_a_temperature_has_that_of_one(saved: Path) -> None:
+    edit_json(saved / CONFIG, lambda config: config.pop("temperature"))
+    assert ModelFolder.load(saved).temperature == 1
+
+
+@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf"), 1e-320, 10**400, "1", None, True, [1.0]])
+def test_a_temperature_that_is_none_is_told(saved: Path, value: object) -> None:
+    edit_json(saved / CONFIG, lambda config: config.update(temperature=value))
+    assert "damaged model: temperature: expected a number" in refused(saved)
 
 
 @pytest.mark.parametrize("sums", [{}, {WEIGHTS: 3, VOCABULARY: None}, {WEIGHTS: ["x"]}])

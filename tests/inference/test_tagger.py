@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class WordEngine:
         return np.eye(self._tags, dtype=np.float32)[[len(word) % self._tags for word in words]]
 
 
-def random_tagger(scheme: Scheme = Scheme.BIOES, **settings: int) -> Tagger:
+def random_tagger(scheme: Scheme = Scheme.BIOES, **settings: int | str) -> Tagger:
     folder = random_folder(scheme=scheme, **settings)  # type: ignore[arg-type]
     return Tagger(folder, NumpyEngine(folder))
 
@@ -217,6 +218,60 @@ def test_entities_are_stretches_of_the_text(tmp_path: Path) -> None:
 def test_text_without_tokens_has_no_entities(text: str) -> None:
     document = random_tagger().tag(text)
     assert (document.text, document.sentences, document.entities) == (text, [], [])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+def test_scores_and_alternatives_come_beside_the_same_tags(scheme: Scheme, decoder: str) -> None:
+    tagging = random_tagger(scheme, decoder=decoder)
+    sentences = sentences_of(LENGTHS)
+    plain = list(tagging.tag_sentences(sentences))
+    found = list(tagging.tag_sentences(sentences, scores=True, n_best=3))
+    assert tags_of(iter(found)) == tags_of(iter(plain))
+    assert all((sentence.scores, sentence.alternatives) == (None, None) for sentence in plain)
+    for sentence in found:
+        assert sentence.scores is not None
+        assert sentence.alternatives is not None
+        assert [score is None for score in sentence.scores] == [tag == "O" for tag in sentence.tags or []]
+        assert all(0 <= score <= 1 for score in sentence.scores if score is not None)
+        assert sentence.alternatives[0].tags == sentence.tags
+        assert 1 <= len(sentence.alternatives) <= 3
+        probabilities = [score for _, score in sentence.alternatives]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 0 < sum(probabilities) <= 1 + 1e-9
+
+
+def test_a_score_does_not_depend_on_what_else_is_tagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = sentences_of(LENGTHS * 2)
+    together = list(random_tagger().tag_sentences(sentences, scores=True))
+    monkeypatch.setattr(tagger_module, "_BATCH_TOKENS", 7)
+    for sentence, other in zip(together, random_tagger().tag_sentences(sentences, scores=True), strict=True):
+        assert [score or 0 for score in sentence.scores or []] == pytest.approx([x or 0 for x in other.scores or []])
+
+
+def test_an_entity_s_score_is_that_of_its_tokens() -> None:
+    document = random_tagger().tag(TEXT, scores=True)
+    assert document.entities
+    by_sentence = [score for sentence in document.sentences for score in dict.fromkeys(sentence.scores or []) if score]
+    assert [entity.score for entity in document.entities] == by_sentence
+    assert [entity[:4] for entity in random_tagger().tag(TEXT).entities] == [one[:4] for one in document.entities]
+    assert {entity.score for entity in random_tagger().tag(TEXT).entities} == {None}
+
+
+def test_the_temperature_of_the_model_makes_its_scores() -> None:
+    folder = random_folder()
+    warm = replace(folder, temperature=4.0)
+    cold, mild = (
+        [entity.score or 0 for entity in Tagger(one, NumpyEngine(one)).tag(TEXT, scores=True).entities]
+        for one in (folder, warm)
+    )
+    assert len(cold) == len(mild)
+    assert sum(cold) > sum(mild)
+
+
+def test_a_negative_number_of_alternatives_is_told() -> None:
+    with pytest.raises(UserError, match="n_best: must be at least 0, not -1"):
+        random_tagger().tag(TEXT, n_best=-1)
 
 
 def test_an_unknown_engine_is_told(tmp_path: Path) -> None:

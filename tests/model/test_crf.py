@@ -9,26 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from legal_paths import SCHEMES, TAGS, legal_paths
 from torch import Tensor
 
-from tagger.corpus.schemes import Scheme, convert_tags
+from tagger.corpus.schemes import Scheme
 from tagger.model.crf import LinearChainCRF
 
-TAGS = {
-    Scheme.IOB2: ["O", "B-X", "I-X", "B-Y", "I-Y"],
-    Scheme.BIOES: ["O", "B-X", "I-X", "E-X", "S-X"],
-    Scheme.PLAIN: ["NOUN", "VERB", "O"],
-}
-SCHEMES = list(TAGS)
 LENGTHS = [4, 3, 3, 1]
-
-
-def legal_paths(scheme: Scheme, length: int) -> list[tuple[int, ...]]:
-    """Every tag sequence that is left as it is when read as spans and written again."""
-    tags = TAGS[scheme]
-    paths = itertools.product(range(len(tags)), repeat=length)
-    written = ((path, [tags[number] for number in path]) for path in paths)
-    return [path for path, names in written if convert_tags(names, scheme) == names]
 
 
 def random_crf(scheme: Scheme, seed: int) -> LinearChainCRF:

@@ -1,0 +1,42 @@
+"""The temperature of a trained network on the dev split is the one that the NumPy engine, too, would find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from random_models import NER_TRAIN, POS_TRAIN, random_folder
+
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
+from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.inference.calibration import GoldBatch, fit_temperature
+from tagger.inference.decoder import Decoder
+from tagger.inference.folder import ModelFolder
+from tagger.inference.numpy_engine import NumpyEngine
+from tagger.model.tagger import TaggerModel
+from tagger.training.calibration import calibrated
+
+
+def calibrated_on(folder: ModelFolder, dev: list[Sentence]) -> ModelFolder:
+    network = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})
+    encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static)
+    return calibrated(folder, network, EncodedCorpus(dev, encoder, folder.scheme), dev)
+
+
+@pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES, Scheme.PLAIN])
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+def test_it_is_fitted_on_what_the_engine_gives_for_each_sentence(scheme: Scheme, decoder: str) -> None:
+    folder = random_folder(scheme=scheme, decoder=decoder)
+    dev = POS_TRAIN if scheme is Scheme.PLAIN else NER_TRAIN
+    found = calibrated_on(folder, dev)
+    engine, batches = NumpyEngine(folder), []
+    for sentence in dev:
+        if sentence.tokens:
+            running = np.ones(len(sentence), dtype=np.int64)
+            batches.append(GoldBatch(engine.emissions([sentence.tokens], running), running, [sentence.tags or []]))
+    expected = fit_temperature(Decoder.of(folder.vocabularies.tags, scheme, folder.tensors), batches)
+    assert found.temperature == pytest.approx(expected, rel=1e-3)
+    assert found.temperature > 1  # weights at random are sure of themselves, and wrong
+    assert found.tensors is folder.tensors
