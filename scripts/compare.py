@@ -84,10 +84,8 @@ def run_peers(sets: Mapping[str, tuple[DataConfig, dict[str, Split]]], arguments
             where = {"python": python, "work": arguments.work, "threads": arguments.threads}
             try:
                 result = examine(PEERS[peer], name, splits, language=data.language or "", **where)
-                print(
-                    f"{peer} on {name}: dev {result['dev']['value']:.4f}, test {result['test']['value']:.4f}",
-                    flush=True,
-                )
+                scores = ", ".join(f"{split} {_headline(result[split])[1]:.4f}" for split in ("dev", "test"))
+                print(f"{peer} on {name}: {scores}", flush=True)
             except PeerError as error:
                 result = {"failed": str(error)}
                 print(f"{peer} on {name} failed: {error}", flush=True)
@@ -110,18 +108,28 @@ def table(
     settings = sorted({overrides for digest, overrides in ours if digest in names.values()}, key=len)
     rows = []
     for name, digest in names.items():
-        given = [found[name].get("test") for found in results.values()]
-        cells = [{test["name"]: spread([test["value"]])} if test else {} for test in given]
-        cells += [ours.get((digest, overrides), {}) for overrides in settings]
-        headlines = [next(iter(cell.items()), None) for cell in cells]
-        best = max((score["mean"] for _, score in filter(None, headlines)), default=None)
-        row = [name, next((score_name for score_name, _ in filter(None, headlines)), "")]
-        for headline in headlines:
-            shown = in_points(headline[1]) if headline else ""
-            row.append(f"**{shown}**" if markdown and headline and headline[1]["mean"] == best else shown)
-        rows.append(row)
+        theirs = [_spread_headline(found[name].get("test")) for found in results.values()]
+        cells = [*theirs, *(_headline(ours[digest, own]) if (digest, own) in ours else None for own in settings)]
+        best = max((score["mean"] for _, score in filter(None, cells)), default=None)
+        shown = ["" if cell is None else in_points(cell[1]) for cell in cells]
+        if markdown:
+            marks = ["**" if cell and cell[1]["mean"] == best else "" for cell in cells]
+            shown = [f"{mark}{text}{mark}" for mark, text in zip(marks, shown, strict=True)]
+        rows.append([name, next((called for called, _ in filter(None, cells)), ""), *shown])
     titles = [*(PEERS[peer].title for peer in results), *(" ".join((THIS, *overrides)) for overrides in settings)]
     return ["data", "score", *titles], rows
+
+
+def _headline(scores: Mapping[str, Any]) -> tuple[str, Any]:
+    """Name and value of the first score: micro F1, or accuracy."""
+    return next(iter(scores.items()))
+
+
+def _spread_headline(scores: Mapping[str, float] | None) -> tuple[str, dict[str, Any]] | None:
+    if scores is None:
+        return None
+    name, value = _headline(scores)
+    return name, spread([value])
 
 
 def json_rows(names: Mapping[str, str], results: Mapping[str, Any], groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tagger.commands.record import named_scores
 from tagger.corpus.schemes import Scheme, convert_tags, count_illegal
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import Split, data_digest
@@ -143,7 +144,7 @@ def examine(
         "tuning": peer.tuning,
         "threads": threads,
         "repaired_sentences": repaired,
-        **{split: shown(found) for split, found in scores.items()},
+        **{split: named_scores(found) for split, found in scores.items()},
         "facts": json.loads((folder / FACTS).read_text(encoding="utf-8")),
     }
     with written_whole(folder / RESULT) as stream:
@@ -197,15 +198,6 @@ def score_predictions(split: Split, folder: Path, system: str) -> Scores:
     scored = {"system": system, "split": split.name}
     write_report(folder / f"report_{split.name}", Report(scores, scored), split.sentences, predicted)
     return scores
-
-
-def shown(scores: Scores) -> dict[str, str | float]:
-    """What a result keeps of scores, as fractions of 1."""
-    micro = scores.micro
-    found = {"name": scores.headline_name, "value": scores.headline}
-    if scores.kind == "entities":
-        found |= {"precision": micro.precision, "recall": micro.recall}
-    return {**found, "macro F1": scores.macro.f1}
 
 
 def thread_limits(threads: int) -> dict[str, str]:

@@ -90,7 +90,7 @@ def timed(work: Callable[[], object]) -> float:
     """Seconds that `work` takes."""
     began = time.perf_counter()
     work()
-    return time.perf_counter() - began
+    return round(time.perf_counter() - began, 2)
 
 
 def versions(*packages: str) -> dict[str, str]:
