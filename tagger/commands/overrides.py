@@ -13,7 +13,6 @@ _OF_ONE_RUN = ("seed", "run_dir", "resume")
 _PLACES = ("dir", "bundled", "path", "train", "dev", "test")  # of data; what lies there is told by its digest
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")  # whose choices stand for overrides
 _FILE_FORMATS = {"columns": "conll"}  # presets for one's own files are called as their format, but for this
-_GONE = object()
 
 Settings = Mapping[str, Any]
 Flat = dict[str, Any]
@@ -39,7 +38,7 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
         if change.items() <= different.items():
             chosen.append(choice)
             different = {key: value for key, value in different.items() if key not in change}
-    return (*chosen, *(f"~{key}" if value is _GONE else f"{key}={_shown(value)}" for key, value in different.items()))
+    return (*chosen, *(key if key.startswith("~") else f"{key}={_shown(value)}" for key, value in different.items()))
 
 
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -81,13 +80,20 @@ def _flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _difference(settings: Flat, default: Flat) -> Flat:
-    """Settings that the default has not or has otherwise, and those that only the default has."""
-    different = {key: value for key, value in settings.items() if key not in default or default[key] != value}
-    for key in default.keys() - settings.keys():
-        # neither embeddings.word.size where embeddings.word is null, nor the other way about
-        if not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in settings):
-            different[key] = _GONE
-    return dict(sorted(different.items()))
+    """Settings that the default has otherwise, by name; behind `+` those it has not, behind `~` those only it has."""
+    different: Flat = {}
+    for key, value in settings.items():
+        if key not in default:
+            different[key if _has_relative(key, default) else f"+{key}"] = value
+        elif default[key] != value:
+            different[key] = value
+    gone = [key for key in default.keys() - settings.keys() if not _has_relative(key, settings)]
+    return dict(sorted({**different, **{f"~{key}": None for key in gone}}.items()))
+
+
+def _has_relative(key: str, others: Flat) -> bool:
+    """Whether a part of `key`, or a whole that it is a part of, is among the others, as where an entry is null."""
+    return any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in others)
 
 
 def _shown(value: Any) -> str:
