@@ -83,7 +83,7 @@ def main() -> None:
         },
         seconds=seconds,
         search_seconds=seconds,
-        tokens_per_second=round(sum(map(len, test)) / spent),
+        tokens_per_second=sum(map(len, test)) / spent,
         model_bytes=bytes_of(best),
         versions=versions("spacy", "thinc", "numpy"),
         notes=notes(task, language),
