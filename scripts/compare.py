@@ -93,23 +93,35 @@ def run_peers(sets: Mapping[str, tuple[DataConfig, dict[str, Split]]], arguments
     return results
 
 
+def on_these_sets(groups: Sequence[Group], digests: Mapping[str, str]) -> tuple[list[Group], list[str]]:
+    """The groups of runs on the data sets compared, and a line for each on a set's namesake with other data.
+
+    Args:
+        groups: of this tagger's runs.
+        digests: of each set's data, by its name.
+    """
+    same = [group for group in groups if digests.get(group.data) == group.data_sha256]
+    others = [group for group in groups if group.data in digests and group not in same]
+    return same, [f"{run.folder}: its {run.data} are other data" for group in others for run in group.runs]
+
+
 def table(
-    names: Mapping[str, str], results: Mapping[str, Any], groups: Sequence[Group], *, markdown: bool
+    names: Sequence[str], results: Mapping[str, Any], groups: Sequence[Group], *, markdown: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a column for each peer and for each setting of this tagger, scores in points of 100.
 
     Args:
-        names: the digest of each set's data, by its name.
+        names: of the sets, a row each.
         results: of the peers, by peer and set.
-        groups: this tagger's runs.
+        groups: this tagger's runs on these sets.
         markdown: print the best of a row bold.
     """
-    ours = {(group.data_sha256, group.overrides): group.as_row()["test"] for group in groups}
-    settings = sorted({overrides for digest, overrides in ours if digest in names.values()}, key=len)
+    ours = {(group.data, group.overrides): group.as_row()["test"] for group in groups}
+    settings = sorted({overrides for _, overrides in ours}, key=lambda overrides: (len(overrides), overrides))
     rows = []
-    for name, digest in names.items():
+    for name in names:
         theirs = [_spread_headline(found[name].get("test")) for found in results.values()]
-        cells = [*theirs, *(_headline(ours[digest, own]) if (digest, own) in ours else None for own in settings)]
+        cells = [*theirs, *(_headline(ours[name, own]) if (name, own) in ours else None for own in settings)]
         best = max((score["mean"] for _, score in filter(None, cells)), default=None)
         shown = ["" if cell is None else in_points(cell[1]) for cell in cells]
         if markdown:
@@ -132,8 +144,8 @@ def _spread_headline(scores: Mapping[str, float] | None) -> tuple[str, dict[str,
     return name, spread([value])
 
 
-def json_rows(names: Mapping[str, str], results: Mapping[str, Any], groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """A row for each set: what each peer gave, and the rows of this tagger's groups of runs on the same data."""
+def json_rows(digests: Mapping[str, str], results: Mapping[str, Any], groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """A row for each set: what each peer gave, and the rows of this tagger's groups of runs."""
     told_once = ("set", "peer", "data_sha256", "requirements", "tuning")
     return [
         {
@@ -143,9 +155,9 @@ def json_rows(names: Mapping[str, str], results: Mapping[str, Any], groups: Sequ
                 peer: {key: value for key, value in found[name].items() if key not in told_once}
                 for peer, found in results.items()
             },
-            "tagger": [group.as_row() for group in groups if group.data_sha256 == digest],
+            "tagger": [group.as_row() for group in groups if group.data == name],
         }
-        for name, digest in names.items()
+        for name, digest in digests.items()
     ]
 
 
@@ -156,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: data cannot be read, the environment cannot be made, or a folder of runs is not there.
     """
     sets = read_sets(arguments.sets, arguments.data)
-    names = {name: data_digest(splits) for name, (_, splits) in sets.items()}
+    digests = {name: data_digest(splits) for name, (_, splits) in sets.items()}
     failures = train_missing(arguments.sets, arguments) if arguments.train else []
     results = run_peers(sets, arguments)
     failures += [
@@ -166,16 +178,17 @@ def run(arguments: argparse.Namespace) -> int:
         if "failed" in result
     ]
     summary = summarise([folder for folder in arguments.runs if folder.is_dir() or not arguments.train])
-    header, rows = table(names, results, summary.groups, markdown=arguments.markdown)
+    groups, strangers = on_these_sets(summary.groups, digests)
+    left_out = [*failures, *summary.left_out, *strangers]
+    header, rows = table(arguments.sets, results, groups, markdown=arguments.markdown)
     print("\n" + (as_markdown if arguments.markdown else as_text)(header, rows, left=2) + "\n")
     for peer in map(PEERS.__getitem__, results):
         print(f"- {peer.title} ({', '.join(peer.requirements)}): {peer.tuning}.")
-    for line in (*failures, *summary.left_out):
+    for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     if arguments.json:
         peers = {peer: {"requirements": PEERS[peer].requirements, "tuning": PEERS[peer].tuning} for peer in results}
-        left_out = [*failures, *summary.left_out]
-        write_rows(arguments.json, json_rows(names, results, summary.groups), peers=peers, left_out=left_out)
+        write_rows(arguments.json, json_rows(digests, results, groups), peers=peers, left_out=left_out)
     return 1 if failures else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from tagger.commands.summary import Group, Run
 from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import Split
+from tagger.corpus.source import DataConfig, Split, load_splits
 from tests.commands.test_summary import RECORD
 from tests.scripts.loading import load_script
+from tests.small_corpus import column_files
 
 compare = load_script("compare.py")
 contest = sys.modules["peers.contest"]
@@ -157,9 +159,9 @@ def test_a_peer_has_the_threads_it_is_given_and_no_other_packages(
     assert (examined.work / "some_set" / "echo" / "log.txt").read_text() == "1 None\n"
 
 
-def group(digest: str, f1: dict[int, float], *overrides: str) -> Group:
+def group(data: str, f1: dict[int, float], *overrides: str) -> Group:
     runs = [
-        Run(Path(), "some", overrides, replace(RECORD, seed=seed, data_sha256=digest, test={"micro F1": value}))
+        Run(Path(data), data, overrides, replace(RECORD, seed=seed, data_sha256=f"of {data}", test={"micro F1": value}))
         for seed, value in f1.items()
     ]
     return Group(tuple(runs))
@@ -167,26 +169,44 @@ def group(digest: str, f1: dict[int, float], *overrides: str) -> Group:
 
 def test_the_table_sets_peers_beside_runs_on_the_same_data() -> None:
     results = {"crfsuite": {"one": {"test": {"micro F1": 0.25}}, "two": {"failed": "why"}}}
-    groups = [group("a", {1: 0.2, 2: 0.3}), group("b", {1: 0.5}, "embeddings=tiny"), group("c", {1: 0.9})]
-    header, rows = compare.table({"one": "a", "two": "b"}, results, groups, markdown=False)
+    groups = [group("one", {1: 0.2, 2: 0.3}), group("two", {1: 0.5}, "embeddings=tiny")]
+    header, rows = compare.table(["one", "two"], results, groups, markdown=False)
     assert header == ["data", "score", "CRFsuite", "this tagger", "this tagger embeddings=tiny"]
     assert rows == [["one", "micro F1", "25.00", "25.00 ± 7.07", ""], ["two", "micro F1", "", "", "50.00"]]
 
 
 def test_markdown_has_the_best_of_a_row_in_bold() -> None:
     results = {"crfsuite": {"one": {"test": {"accuracy": 0.5}}}, "spacy": {"one": {"test": {"accuracy": 0.75}}}}
-    _, rows = compare.table({"one": "a"}, results, [], markdown=True)
+    _, rows = compare.table(["one"], results, [], markdown=True)
     assert rows == [["one", "accuracy", "50.00", "**75.00**"]]
 
 
+def test_runs_on_other_data_of_the_same_name_are_named() -> None:
+    groups = [group("one", {1: 0.5}), group("two", {1: 0.5}), group("three", {1: 0.5})]
+    same, left_out = compare.on_these_sets(groups, {"one": "of one", "two": "of something else"})
+    assert same == groups[:1]
+    assert left_out == ["two: its two are other data"]
+
+
 def test_rows_of_json_hold_results_runs_and_reasons() -> None:
-    results = {
-        "crfsuite": {"one": {"set": "one", "tuning": "x", "test": {"micro F1": 0.25}}},
-        "spacy": {"one": {"failed": "y"}},
-    }
-    (row,) = compare.json_rows({"one": "a"}, results, [group("a", {1: 0.5}), group("b", {1: 0.5})])
+    result = {"set": "one", "tuning": "x", "test": {"micro F1": 0.25}}
+    results = {"crfsuite": {"one": result}, "spacy": {"one": {"failed": "y"}}}
+    (row,) = compare.json_rows({"one": "of one"}, results, [group("one", {1: 0.5}), group("two", {1: 0.5})])
     assert (row["crfsuite"], row["spacy"]) == ({"test": {"micro F1": 0.25}}, {"failed": "y"})
-    assert [found["seeds"] for found in row["tagger"]] == [[1]]
+    assert [found["data"] for found in row["tagger"]] == ["one"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(contest.PEERS))
+def test_a_peer_learns_the_small_corpus(name: str, tmp_path: Path) -> None:
+    environment = os.environ.get("TAGGER_PEERS")
+    if environment is None:
+        pytest.skip("no environment of the peers; set TAGGER_PEERS to the one that scripts/compare.py made")
+    files = dict(override.partition("=")[::2] for override in column_files(tmp_path)[1:])
+    splits = load_splits(DataConfig(**{key.removeprefix("data."): path for key, path in files.items()}))
+    python = contest.make_environment(Path(environment))
+    where = {"python": python, "work": tmp_path / "work", "threads": 1}
+    assert contest.examine(contest.PEERS[name], "small", splits, language="en", **where)["test"]["micro F1"] > 0.9
 
 
 def test_every_set_is_one_that_the_presets_read(shared_data: Path) -> None:
