@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import io
+import itertools
 import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tagger.files import written_whole
 try:
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -104,6 +106,55 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
         raise UserError(_reason(error)) from error
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
+
+
+def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings that `conf/<name>.yaml` and overrides give, outside of a Hydra job.
+
+    Raises:
+        UserError: an override does not fit.
+    """
+    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+    try:
+        with hydra.initialize_config_dir(str(_config_folder()), version_base="1.3"):
+            return settings_of(hydra.compose(name, overrides=list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_reason(error)) from error
+
+
+def choices(group: str) -> list[str]:
+    """The names of a group's choices, sorted."""
+    return sorted(path.stem for path in (_config_folder() / group).glob("*.yaml"))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings that `save_config` wrote.
+
+    Raises:
+        UserError: it cannot be read, or is something else.
+    """
+    try:
+        config = OmegaConf.load(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except Exception as error:  # of several packages, one for each way in which YAML can be damaged
+        raise UserError(f"{path}: damaged: {error}; train again") from error
+    if not isinstance(config, DictConfig) or OmegaConf.select(config, "data.title") is None:
+        raise UserError(f"{path}: no configuration of a run; train again")
+    return settings_of(config)
+
+
+def sweep_jobs(folder: Path) -> list[list[str]]:
+    """What the jobs of a multirun into `folder` vary, by their numbers; empty where it is no multirun's folder."""
+    record = folder / "multirun.yaml"
+    if not record.exists():
+        return []
+    values: dict[str, list[str]] = {}  # of a key given twice Hydra takes the last, too
+    for override in OverridesParser.create().parse_overrides(OmegaConf.load(record).hydra.overrides.task):
+        key = override.get_key_element()
+        swept = override.is_sweep_override()
+        values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()] if swept else [""]
+    return [[choice for choice in job if choice] for job in itertools.product(*values.values())]
 
 
 def partial(config: DictConfig) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -69,8 +70,10 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     _check_trainer(settings["trainer"])
     with claimed(run) if _is_leader() else contextlib.nullcontext():
         splits = load_splits(data)
+        make_trainer = hydra_entry.partial(config.trainer)
         if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
-            config.trainer.max_epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
+            epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
+            make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if _is_leader():
             _describe(splits, run)
             if not run.resume:
@@ -80,7 +83,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             data=data,
             model=model,
             optim=optim,
-            make_trainer=hydra_entry.partial(config.trainer),
+            make_trainer=make_trainer,
             make_optimizer=make_optimizer,
             run=run,
             progress_bar=_progress_bar(settings["trainer"]),
@@ -152,6 +155,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
 def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
     from tagger.commands.card import model_card
+    from tagger.commands.record import make_record
     from tagger.evaluation.model import evaluate
     from tagger.evaluation.report import write_report
     from tagger.files import written_whole
@@ -164,6 +168,8 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     report = write_report(run_dir / "report", found.report, splits["test"].sentences, found.predicted)
     with written_whole(model_dir / "README.md") as stream:
         stream.write(model_card(outcome, splits, data, run.seed, report))
+    record = make_record(outcome, splits, report.scores, seed=run.seed, resumed=run.resume, model_dir=model_dir)
+    record.write(run_dir)
     if outcome.stopped_by is None:
         point_latest(run_dir)
     print(report.as_table())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -15,7 +17,16 @@ from tagger.corpus.splits import TRAIN, cut_by_document, split_by_range, split_o
 from tagger.corpus.stores import Store, bundled_data_folder, open_store
 from tagger.errors import UserError
 
-__all__ = ["SPLITS", "DataConfig", "DocumentRanges", "Split", "bundled_data_folder", "load_split", "load_splits"]
+__all__ = [
+    "SPLITS",
+    "DataConfig",
+    "DocumentRanges",
+    "Split",
+    "bundled_data_folder",
+    "data_digest",
+    "load_split",
+    "load_splits",
+]
 
 SplitName = Literal["train", "dev", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
@@ -73,6 +84,12 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
         split.reports = [report for report in split.reports if id(report) not in told]
         told.update(map(id, split.reports))
     return splits
+
+
+def data_digest(splits: Mapping[str, Split]) -> str:
+    """SHA-256 of the tokens and tags of all splits: the same for the same data, wherever they were read."""
+    content = [[(sentence.tokens, sentence.tags) for sentence in splits[name].sentences] for name in SPLITS]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:

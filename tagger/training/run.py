@@ -44,7 +44,7 @@ from tagger.training.module import OptimizerFactory, TaggingModule
 
 TrainerFactory = Callable[..., Trainer]
 _MISFIT = "does not fit these settings and data; resume with those of its run"
-_OTHERS = ("logs", "model", "report", "config.yaml")  # what a run leaves in its folder, beside checkpoints
+_OTHERS = ("logs", "model", "report", "config.yaml", "run.json")  # what a run leaves in its folder, beside checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import tagger
-from tagger.commands import evaluate, train
+from tagger.commands import evaluate, hydra_entry, train
+from tagger.commands.record import RunRecord
 from tests.small_corpus import QUICK, column_files
 
 REPOSITORY = Path(train.__file__).parents[2]
@@ -57,7 +58,7 @@ def best_dev_f1(run: Path) -> float:
 def test_leaves_model_checkpoints_logs_report_and_the_latest_link(trained: Path) -> None:
     expected = {
         "model/model.safetensors", "model/config.json", "model/vocab.json", "model/README.md",
-        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "logs/csv/metrics.csv", "config.yaml",
+        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "logs/csv/metrics.csv", "config.yaml", "run.json",
         "report/report.json", "report/report.md", "report/predictions.conll",
     }  # fmt: skip
     found = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
@@ -84,6 +85,25 @@ def test_dev_score_in_training_is_what_evaluate_gives(trained: Path) -> None:
     arguments = [f"model={trained / 'model'}", *column_files(trained.parent), "split=dev", "out=report"]
     assert evaluate.main(arguments) == 0
     assert f1(Path("report")) == pytest.approx(best_dev_f1(trained), abs=1e-6)
+
+
+def test_the_record_has_the_scores_and_what_they_are_of(trained: Path) -> None:
+    record = RunRecord.read(trained)
+    report = json.loads((trained / "report" / "report.json").read_text())
+    assert record is not None
+    assert record.dev == {"dev_f1": pytest.approx(best_dev_f1(trained), abs=1e-6)}
+    assert next(iter(record.test.items())) == ("micro F1", report["headline"]["value"])
+    assert (record.seed, record.epochs, record.resumed, record.stopped_by) == (1, 3, False, None)
+    assert record.model_bytes == sum(path.stat().st_size for path in (trained / "model").iterdir())
+
+
+def test_the_configuration_kept_is_the_one_composed(tmp_path: Path) -> None:
+    settings = [override for override in QUICK if not override.startswith("trainer.max_epochs")]
+    arguments = [*column_files(tmp_path), *settings, "optim.epochs=1", "optim.min_steps=2", "run_dir=run"]
+    assert train.main(arguments) == 0
+    composed = hydra_entry.compose("train", arguments)
+    assert hydra_entry.read_config(Path("run/config.yaml")) == composed | {"run_dir": "run"}
+    assert composed["trainer"]["max_epochs"] is None
 
 
 def test_same_seed_gives_the_same_weights_and_another_seed_others(trained: Path) -> None:

@@ -1,0 +1,133 @@
+"""python-crfsuite with the usual template of features; c1 and c2 tried on dev. See exchange.py.
+
+The template is that of CRFsuite's and sklearn-crfsuite's examples for named entities, with a window of two words to
+either side instead of one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pycrfsuite
+from exchange import Facts, Task, bytes_of, timed, versions
+
+GRID = tuple(itertools.product((0.0, 0.01, 0.1), (0.01, 0.1, 1.0)))  # c1 (L1), c2 (L2)
+ITERATIONS = 100
+WINDOW = 2
+_AFFIXES = (1, 2, 3, 4)
+_REPEATED = re.compile(r"(.)\1+")
+
+
+def shape(word: str) -> str:
+    """`"McDonald's"` → `"XxXxxxxx'x"`; letters without case are `"a"`."""
+    return "".join(_kind(character) for character in word)
+
+
+def _kind(character: str) -> str:
+    if character.isupper():
+        return "X"
+    if character.islower():
+        return "x"
+    if character.isdigit():
+        return "0"
+    return "a" if character.isalpha() else character
+
+
+def features(tokens: Sequence[str]) -> list[list[str]]:
+    """The features of each token of a sentence: its own, those of its neighbours, and word pairs."""
+    lowered = [token.lower() for token in tokens]
+    shapes = [shape(token) for token in tokens]
+    short = [_REPEATED.sub(r"\1", found) for found in shapes]
+    rows = []
+    for here, (token, low) in enumerate(zip(tokens, lowered, strict=True)):
+        row = ["bias", f"word={token}", f"lower={low}", f"shape={shapes[here]}", f"short={short[here]}"]
+        row += [f"prefix={low[:length]}" for length in _AFFIXES if length <= len(low)]
+        row += [f"suffix={low[-length:]}" for length in _AFFIXES if length <= len(low)]
+        asked = {"upper": token.isupper(), "title": token.istitle(), "digits": token.isdigit(), "hyphen": "-" in token}
+        row += [name for name, holds in asked.items() if holds]
+        for offset in (*range(-WINDOW, 0), *range(1, WINDOW + 1)):
+            there = here + offset
+            if 0 <= there < len(tokens):
+                row += [f"{offset}:lower={lowered[there]}", f"{offset}:short={short[there]}"]
+            else:
+                row.append(f"{offset}:outside")
+        row.append(f"pair={lowered[here - 1] if here else ''}|{low}")
+        row.append(f"pair+={low}|{lowered[here + 1] if here + 1 < len(tokens) else ''}")
+        rows.append(row)
+    return rows
+
+
+def train(trainer: pycrfsuite.Trainer, c1: float, c2: float, model: Path) -> float:
+    """Train with these penalties; returns the seconds it took."""
+    trainer.set_params({"c1": c1, "c2": c2, "max_iterations": ITERATIONS, "feature.possible_transitions": True})
+    return timed(lambda: trainer.train(str(model)))
+
+
+def tag(model: Path, sentences: Sequence[list[list[str]]]) -> list[list[str]]:
+    """The tags of sentences given by their features."""
+    tagger = pycrfsuite.Tagger()
+    tagger.open(str(model))
+    return [tagger.tag(pycrfsuite.ItemSequence(rows)) if rows else [] for rows in sentences]
+
+
+def right(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], kind: str) -> float:
+    """What settings are chosen by: micro F1 of entities, or accuracy."""
+    if kind == "tags":
+        pairs = [pair for both in zip(gold, predicted, strict=True) for pair in zip(*both, strict=True)]
+        return sum(one == other for one, other in pairs) / len(pairs)
+    gold_spans, predicted_spans = (
+        {(number, *span) for number, tags in enumerate(side) for span in spans(tags)} for side in (gold, predicted)
+    )
+    return 2 * len(gold_spans & predicted_spans) / max(1, len(gold_spans) + len(predicted_spans))
+
+
+def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Of IOB2 tags; an I that continues nothing begins a span, as in conlleval."""
+    found: list[tuple[int, int, str]] = []
+    for position, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if prefix == "I" and found and found[-1][1:] == (position, label):
+            found[-1] = (found[-1][0], position + 1, label)
+        elif prefix in ("B", "I"):
+            found.append((position, position + 1, label))
+    return found
+
+
+def main() -> None:
+    task = Task.from_command_line(__doc__)
+    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+    for tokens, tags in task.sentences("train"):
+        if tokens:
+            trainer.append(pycrfsuite.ItemSequence(features(tokens)), tags)
+    dev = [features(tokens) for tokens, _ in task.sentences("dev")]
+    gold = [tags for _, tags in task.sentences("dev")]
+    best, total = (-1.0, 0.0, (0.0, 0.0)), 0.0
+    trial, model = task.folder / "trial.crfsuite", task.folder / "model.crfsuite"
+    for c1, c2 in GRID:
+        seconds = train(trainer, c1, c2, trial)
+        total += seconds
+        score = right(gold, tag(trial, dev), task.kind)
+        print(f"c1 {c1} c2 {c2}: dev {score:.4f}, {seconds:.0f} s", flush=True)
+        if score > best[0]:
+            best = (score, seconds, (c1, c2))
+            trial.replace(model)
+    test = [tokens for tokens, _ in task.sentences("test")]
+    predicted: list[list[str]] = []
+    spent = timed(lambda: predicted.extend(tag(model, [features(tokens) for tokens in test])))
+    _, seconds, (c1, c2) = best
+    facts = Facts(
+        settings={"c1": c1, "c2": c2, "max_iterations": ITERATIONS},
+        seconds=seconds,
+        search_seconds=total,
+        tokens_per_second=sum(map(len, test)) / spent,
+        model_bytes=bytes_of(model),
+        versions=versions("python-crfsuite"),
+    )
+    task.answer(tag(model, dev), predicted, facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""`train.py -m seed=1,2` followed by `scripts/summarise.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+
+from tagger.commands import train
+from tests.scripts.loading import load_script
+from tests.small_corpus import QUICK, column_files
+
+summarise = load_script("summarise.py")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a multirun of two seeds and two sizes, one of which cannot be."""
+    folder = tmp_path_factory.mktemp("sweep")
+    before, arguments = Path.cwd(), sys.argv
+    try:
+        os.chdir(folder)
+        sys.argv = ["train.py"]
+        quick = [override for override in QUICK if not override.startswith("encoder.hidden_size")]
+        more = ["run_dir=sweep", "trainer.max_epochs=1", "-m", "seed=1,2", "encoder.hidden_size=16,0"]
+        assert train.main([*column_files(folder), *quick, *more]) == 2
+    finally:
+        os.chdir(before)
+        sys.argv = arguments
+    return folder / "sweep"
+
+
+def reported(sweep: Path) -> list[float]:
+    return [json.loads(path.read_text())["headline"]["value"] for path in sorted(sweep.glob("*/report/report.json"))]
+
+
+def test_seeds_are_one_row_with_mean_and_deviation(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert summarise.main([str(sweep), "--json", str(tmp_path / "rows.json")]) == 0
+    header, line = capsys.readouterr().out.splitlines()
+    (row,) = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert (row["data"], row["seeds"]) == ("conll", [1, 2])
+    assert row["test"]["micro F1"]["each"] == pytest.approx(reported(sweep), abs=1e-6)
+    mean, deviation = statistics.fmean(reported(sweep)), statistics.stdev(reported(sweep))
+    assert row["test"]["micro F1"]["mean"] == pytest.approx(mean, abs=1e-6)
+    assert row["test"]["micro F1"]["sd"] == pytest.approx(deviation, abs=1e-6)
+    assert header.split()[:6] == ["data", "overrides", "seeds", "score", "dev", "test"]
+    assert f"{100 * mean:.2f} ± {100 * deviation:.2f}" in line
+
+
+def test_jobs_that_failed_are_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert summarise.main([str(sweep)]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2] for line in told] == [
+        f"{sweep}: job {number} (seed={seed} encoder.hidden_size=0) failed or was not begun; it left no folder"
+        for number, seed in ((1, 1), (3, 2))
+    ]
+
+
+def test_markdown_has_the_same_cells(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert summarise.main([str(sweep)]) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert summarise.main([str(sweep), "--markdown"]) == 0
+    header, rule, row = capsys.readouterr().out.splitlines()
+    assert set(rule) <= set("|-:")
+    assert [line.strip("| ").replace(" | ", " ").split() for line in (header, row)] == [line.split() for line in text]
+
+
+def test_a_folder_without_runs_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert summarise.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"summarise.py: {tmp_path}: no run in it; give the folder of a run or of several\n"
+    )
