@@ -15,7 +15,7 @@ from tagger.errors import UserError
 T = TypeVar("T")
 Cell = Literal["rnn", "gru", "lstm", "gru_reset_before"]  # `inference.cells` has their equations
 GATES: dict[Cell, int] = {"rnn": 1, "gru": 3, "lstm": 4, "gru_reset_before": 3}  # matrices of H rows in each of W, U
-EMBEDDINGS = ("word", "characters", "shape", "affixes", "static")  # in the order they are concatenated
+EMBEDDINGS = ("word", "characters", "shape", "affixes", "static", "encoder")  # in the order they are concatenated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +113,33 @@ class StaticEmbedding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncoderEmbedding:
+    """Contextual vectors of a Hugging Face encoder; in a configuration, `encoder: PATH` is short for its `path`.
+
+    Attributes:
+        path: its folder, or its id on the Hub; None for no encoder.
+        revision: branch, tag or commit on the Hub; in a model folder, the commit.
+        layers: how many of the last layers' states are averaged.
+        pooling: a word's vector is the `mean` over its pieces, or that of the `first`.
+        window: pieces that the encoder reads at once, longer sentences in overlapping windows; None for all it can.
+        tune: train the encoder along; its weights then go into the model folder.
+        width: of a vector; None until the encoder is opened.
+        digest: SHA-256 of its files; None until the encoder is opened.
+        dropout: share of the vector's elements zeroed in training.
+    """
+
+    path: str | None = None
+    revision: str | None = None
+    layers: int = 4
+    pooling: Literal["mean", "first"] = "mean"
+    window: int | None = None
+    tune: bool = False
+    width: int | None = None
+    digest: str | None = None
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmbeddingsConfig:
     """The stack of embeddings, concatenated in this order; None leaves an entry out.
 
@@ -126,6 +153,7 @@ class EmbeddingsConfig:
     shape: ShapeEmbedding | None = field(default_factory=ShapeEmbedding)
     affixes: AffixEmbedding | None = field(default_factory=AffixEmbedding)
     static: StaticEmbedding | None = None
+    encoder: EncoderEmbedding | None = None
     dropout: float = 0.5
     word_dropout: float = 0.0
 
@@ -218,7 +246,7 @@ class DecoderConfig:
     scheme: Literal["iob2", "bioes"] = "bioes"
 
 
-_SHORT = {StaticEmbedding: "source", LayerConfig: "cell"}  # a text given for one of these stands for that field
+_SHORT = {StaticEmbedding: "source", EncoderEmbedding: "path", LayerConfig: "cell"}  # what a text stands for
 
 
 @dataclass(frozen=True, kw_only=True)

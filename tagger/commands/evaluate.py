@@ -35,6 +35,7 @@ class EvaluateConfig:
 
     Attributes:
         model: a model folder.
+        encoder: where its contextual encoder lies, if it has one and it lies elsewhere now.
         split: `train`, `dev` or `test`.
         input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
         out: where the report goes; by default `report/` beside the model, and nowhere for predictions.
@@ -43,6 +44,7 @@ class EvaluateConfig:
     """
 
     model: Path | None = None
+    encoder: str | None = None
     split: str = "test"
     input: str = "tokens"
     out: Path | None = None
@@ -100,7 +102,7 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Sc
     from tagger.inference.tagger import load
 
     assert asked.model is not None
-    model = load(asked.model)
+    model = load(asked.model, encoder=asked.encoder)
     data = DataConfig.from_mapping(data_settings)
     split = load_split(data, next(name for name in SPLITS if name == asked.split))
     require_known_labels(model, split)

@@ -114,7 +114,7 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
 
     import tagger  # here, so that --help and wrong use answer at once
 
-    model = tagger.load(parsed.model)
+    model = tagger.load(parsed.model, encoder=parsed.encoder)
     begin = time.perf_counter()
     counts = carry_out(job, model, standard_input, sys.stdout.buffer if sys.stdout else io.BytesIO())
     if job.outputs and not parsed.quiet:
@@ -181,6 +181,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
     add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model")
+    add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "
+        "elsewhere than in training: a folder or an id of the Hugging Face Hub")  # fmt: skip
     add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "
         "input's name with the format's extension, in the sub-folder it had below a named folder or pattern; "
         "default: standard output")  # fmt: skip

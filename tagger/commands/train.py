@@ -99,8 +99,10 @@ def _run(config: DictConfig, run_dir: Path) -> None:
 
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
-    """`auto` vectors are the bundled ones for English data and none for other languages."""
-    static = model.embeddings.static
+    """`auto` vectors are the bundled ones for English data and none for other languages; no path is no encoder."""
+    static, encoder = model.embeddings.static, model.embeddings.encoder
+    if encoder and encoder.path is None:
+        model = replace(model, embeddings=replace(model.embeddings, encoder=None))
     if static is None:
         return model
     source = static.source

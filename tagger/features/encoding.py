@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
+from tagger.features.context import Context, ContextBatch, NoContext
 from tagger.features.static import StaticVectors
 from tagger.features.vocabulary import PAD, Vocabularies
 from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
@@ -60,6 +61,7 @@ class Batch:
         features: of the U distinct words in the batch.
         tags: (B, T) gold tags; 0 beyond a sentence's end.
         sentences: (B,) which sentence of the corpus each is.
+        context: what an encoder gives for the N tokens, sentence after sentence.
     """
 
     lengths: Ints
@@ -67,6 +69,7 @@ class Batch:
     features: WordFeatures
     tags: Ints
     sentences: Ints
+    context: ContextBatch
 
     @property
     def tokens(self) -> int:
@@ -113,8 +116,21 @@ class FeatureEncoder:
 class EncodedCorpus:
     """A split encoded once: features per distinct word, a row number per token, gold tags as numbers."""
 
-    def __init__(self, sentences: Sequence[Sentence], encoder: FeatureEncoder, scheme: Scheme) -> None:
-        """`scheme` is the model's: gold tags are converted to it; tags unknown to the model become UNKNOWN_TAG."""
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        encoder: FeatureEncoder,
+        scheme: Scheme,
+        context: Context | None = None,
+    ) -> None:
+        """
+        Args:
+            sentences: in the order in which batches count them.
+            encoder: gives the features of words.
+            scheme: the model's; gold tags are converted to it, and those unknown to the model become UNKNOWN_TAG.
+            context: what an encoder gives for these sentences.
+        """
+        self._context = context or NoContext()
         rows_of_words: dict[str, int] = {}
         tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
         self.lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
@@ -149,4 +165,5 @@ class EncodedCorpus:
         rows, tags = np.zeros(inside.shape, dtype=np.int64), np.zeros(inside.shape, dtype=np.int64)
         rows[inside] = inverse
         tags[inside] = self._tags[positions]
-        return Batch(lengths, rows, self._features.take(distinct), tags, numbers)
+        context = self._context.take(numbers, positions)
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context)

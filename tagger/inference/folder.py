@@ -4,6 +4,7 @@ model.safetensors   weights, by the names of `TaggerModel.state_dict()`
 config.json         format version, the model's shape, its scheme, temperature, the tokenizer it is meant for, checksums
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, where the model has them
+encoder/            a fine-tuned encoder, where the model has one; of a frozen one config.json has path and digest
 README.md           the model card, for people
 """
 
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,7 @@ from tagger.features.vocabulary import Vocabularies
 FORMAT = "tagger-model"
 VERSION = 1
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
-STATIC = "static"
+STATIC, ENCODER = "static", "encoder"
 _MAX_JSON_BYTES = 1 << 30
 _COLDEST, _HOTTEST = 0.001, 1000
 
@@ -52,6 +56,8 @@ class ModelFolder:
         language: ISO 639-1 code of the training data, or "".
         static: pretrained vectors, where the configuration has them.
         temperature: what scores are divided by for probabilities.
+        encoder: where a fine-tuned encoder lies, where the model has one.
+        write_encoder: writes that encoder into a folder.
     """
 
     config: ModelConfig
@@ -62,6 +68,8 @@ class ModelFolder:
     language: str
     static: StaticVectors | None = None
     temperature: float = 1.0
+    encoder: Path | None = None
+    write_encoder: Callable[[Path], object] | None = None
 
     def save(self, folder: Path, card: str) -> None:
         """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
@@ -98,6 +106,8 @@ class ModelFolder:
         )
         if self.static is not None:
             self.static.save(folder / STATIC)
+        if self.write_encoder is not None:
+            self.write_encoder(folder / ENCODER)
         config = {
             "format": FORMAT,
             "version": VERSION,
@@ -150,7 +160,11 @@ class ModelFolder:
             raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
         tokenizer, language = settings["tokenizer"], settings["language"]
-        return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature)
+        encoder = folder / ENCODER if config.embeddings.encoder and config.embeddings.encoder.tune else None
+        if encoder and not encoder.is_dir():
+            raise UserError(f"{folder}: not a complete model folder: no {ENCODER}/; copy it whole")
+        write = partial(shutil.copytree, encoder) if encoder else None
+        return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
 
 
 def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
@@ -194,6 +208,8 @@ def _embedding_shapes(embeddings: EmbeddingsConfig, vocabularies: Vocabularies) 
         if static.trained:
             shapes["embeddings.parts.static.corrections.weight"] = (len(vocabularies.words), static.width or 0)
         width += static.width or 0
+    if embeddings.encoder:
+        width += embeddings.encoder.width or 0
     return shapes, width
 
 
@@ -228,8 +244,8 @@ def _layer_shapes(prefix: str, cell: Cell, width: int, hidden: int) -> _Shapes:
 
 def _data_files(folder: Path) -> list[str]:
     """The files whose checksums `config.json` holds."""
-    static = sorted(path.name for path in (folder / STATIC).iterdir()) if (folder / STATIC).is_dir() else []
-    return [WEIGHTS, VOCABULARY, *(f"{STATIC}/{name}" for name in static)]
+    within = [part for part in (STATIC, ENCODER) if (folder / part).is_dir()]
+    return [WEIGHTS, VOCABULARY, *(f"{part}/{name}" for part in within for name in sorted(os.listdir(folder / part)))]
 
 
 def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from tagger.config import EncoderConfig
+from tagger.errors import UserError
 from tagger.features.batching import reversed_positions
 from tagger.features.encoding import FeatureEncoder
 from tagger.inference.engine import packed_words
@@ -31,6 +32,8 @@ class NumpyEngine:
 
     def __init__(self, folder: ModelFolder) -> None:
         config, tensors = folder.config, folder.tensors
+        if config.embeddings.encoder is not None:
+            raise UserError("the numpy engine does not run encoders, and the model has one; use engine torch, or auto")
         self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
         self._vectors = WordVectors(config.embeddings, tensors)
         self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None

@@ -131,22 +131,27 @@ class _Wanted:
         return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
-def load(path: str | Path, *, engine: str = "numpy", device: str = "cpu") -> Tagger:
+def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", encoder: str | None = None) -> Tagger:
     """Load a model folder.
 
     Args:
         path: the folder, as training wrote it.
-        engine: `numpy` (CPU; PyTorch is not needed) or `torch`.
+        engine: `numpy` (CPU; PyTorch is not needed), `torch`, or `auto`: torch for models with a contextual encoder,
+            numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
+        encoder: where the model's contextual encoder lies, if not where it lay in training.
 
     Raises:
-        UserError: the folder is missing, damaged or of a newer format, or the engine is unknown or not installed.
+        UserError: the folder is missing, damaged or of a newer format, the engine is unknown or not installed, or the
+            encoder is missing or another one.
     """
     folder = ModelFolder.load(Path(path))
+    if engine == "auto":
+        engine = "torch" if folder.config.embeddings.encoder or encoder is not None else "numpy"
     if engine == "numpy":
         return Tagger(folder, NumpyEngine(folder))
     if engine == "torch":
         from tagger.inference.torch_engine import TorchEngine
 
-        return Tagger(folder, TorchEngine(folder, device))
-    raise UserError(f"engine {engine!r} is unknown; use numpy or torch")
+        return Tagger(folder, TorchEngine(folder, device, encoder))
+    raise UserError(f"engine {engine!r} is unknown; use auto, numpy or torch")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tagger.features.encoding import Batch
+from tagger.features.pieces import PieceBatch
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,18 @@ class TensorFeatures:
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """`Batch` as tensors. `lengths` (B,) stays on the CPU, where packing wants it; `mask` is derived from it."""
+    """`Batch` as tensors. `lengths` (B,) stays on the CPU, where packing wants it; `mask` is derived from it.
+
+    `pieces` are still arrays: an encoder that is trained along makes tensors of them.
+    """
 
     lengths: Tensor
     rows: Tensor
     features: TensorFeatures
     tags: Tensor
     mask: Tensor  # (B, T) True inside a sentence
+    context: Tensor  # (N, D)
+    pieces: PieceBatch | None
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
@@ -53,4 +59,6 @@ class TensorBatch:
             ),
             tags=torch.from_numpy(batch.tags).to(device),
             mask=(torch.arange(batch.rows.shape[1])[None, :] < lengths[:, None]).to(device),
+            context=torch.from_numpy(batch.context.vectors).to(device),
+            pieces=batch.context.pieces,
         )

@@ -10,6 +10,7 @@ from tagger.config import (
     AffixEmbedding,
     CharacterEmbedding,
     EmbeddingsConfig,
+    EncoderEmbedding,
     ShapeEmbedding,
     StaticEmbedding,
     WordEmbedding,
@@ -141,10 +142,28 @@ class FineTunedVectors(PretrainedVectors):
         return features.static + self.corrections(features.words) * known  # (U, D)
 
 
+class ContextualVectors(nn.Module):
+    """Each token's vector from a pretrained encoder: made beforehand, or by an encoder that is trained along."""
+
+    def __init__(self, config: EncoderEmbedding, encoder: nn.Module | None) -> None:
+        super().__init__()
+        assert config.width is not None
+        self.encoder = encoder
+        self.width = config.width
+        self.dropout = config.dropout
+
+    def forward(self, batch: TensorBatch) -> Tensor:
+        vectors = batch.context if self.encoder is None else self.encoder(batch.pieces)  # (N, D)
+        placed = vectors.new_zeros(*batch.mask.shape, self.width)
+        placed[batch.mask] = vectors
+        return placed  # (B, T, D)
+
+
 class EmbeddingStack(nn.Module):
     """The configured embeddings, concatenated: (B, T, E)."""
 
-    def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies) -> None:
+    def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies, encoder: nn.Module | None = None) -> None:
+        """`encoder` is trained along; without it, batches bring the contextual vectors, if there are such."""
         super().__init__()
         parts: dict[str, nn.Module] = {}
         if config.word:
@@ -160,6 +179,8 @@ class EmbeddingStack(nn.Module):
             parts["static"] = FineTunedVectors(config.static, vocabularies)
         elif config.static:
             parts["static"] = PretrainedVectors(config.static)
+        if config.encoder:
+            parts["encoder"] = ContextualVectors(config.encoder, encoder)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
         self._part_dropout = nn.ModuleDict({name: LockedDropout(part.dropout) for name, part in parts.items()})  # type: ignore[arg-type]
@@ -168,7 +189,9 @@ class EmbeddingStack(nn.Module):
 
     def forward(self, batch: TensorBatch) -> Tensor:
         looked_up = [
-            self._part_dropout[name](part(batch.features)[batch.rows])  # (B, T, E of the part)
+            self._part_dropout[name](
+                part(batch) if isinstance(part, ContextualVectors) else part(batch.features)[batch.rows]
+            )  # (B, T, E of the part)
             for name, part in self.parts.items()
         ]
         return self._word_dropout(self._dropout(torch.cat(looked_up, dim=2)))  # (B, T, E)

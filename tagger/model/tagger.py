@@ -13,14 +13,24 @@ from tagger.model.crf import LinearChainCRF
 from tagger.model.embeddings import EmbeddingStack
 from tagger.model.encoder import RecurrentEncoder
 
+ENCODER_PREFIX = "embeddings.parts.encoder."  # of the weights of an encoder that is trained along
+
 
 class TaggerModel(nn.Module):
     """Embeddings (B, T, E) → packed recurrent layers (B, T, W) → emissions (B, T, K)."""
 
-    def __init__(self, config: ModelConfig, vocabularies: Vocabularies, scheme: Scheme) -> None:
-        """`scheme` is that of `vocabularies.tags`: IOB2, BIOES or PLAIN."""
+    def __init__(
+        self, config: ModelConfig, vocabularies: Vocabularies, scheme: Scheme, encoder: nn.Module | None = None
+    ) -> None:
+        """
+        Args:
+            config: the model's shape.
+            vocabularies: with the K tags.
+            scheme: of these: IOB2, BIOES or PLAIN.
+            encoder: a pretrained one that is trained along.
+        """
         super().__init__()
-        self.embeddings = EmbeddingStack(config.embeddings, vocabularies)
+        self.embeddings = EmbeddingStack(config.embeddings, vocabularies, encoder)
         self.encoder = RecurrentEncoder(config.encoder, self.embeddings.width)
         self.emissions = nn.Linear(self.encoder.width, len(vocabularies.tags))
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None

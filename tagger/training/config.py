@@ -50,6 +50,7 @@ class OptimConfig:
         epochs: how many, where `trainer.max_epochs` is not set.
         min_steps: where these epochs are fewer steps, more are trained, up to three times as many: small data sets
             need them.
+        encoder_lr: learning rate of a contextual encoder that is trained along.
     """
 
     batch_tokens: int = 600
@@ -58,6 +59,7 @@ class OptimConfig:
     patience: int | None = None
     epochs: int = 20
     min_steps: int = 1500
+    encoder_lr: float = 2e-5
 
     def __post_init__(self) -> None:
         if self.batch_tokens < 1:

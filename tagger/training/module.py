@@ -23,11 +23,11 @@ from tagger.evaluation.scores import Scores, score
 from tagger.features.encoding import Batch
 from tagger.inference.decoder import Decoder, running_sentences
 from tagger.model.batch import TensorBatch
-from tagger.model.tagger import TaggerModel
+from tagger.model.tagger import ENCODER_PREFIX, TaggerModel
 from tagger.training.config import OptimConfig
 from tagger.training.schedule import learning_rate_factor
 
-OptimizerFactory = Callable[[Iterable[Parameter]], Optimizer]
+OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Optimizer]
 
 
 class TaggingModule(LightningModule):
@@ -139,7 +139,12 @@ class TaggingModule(LightningModule):
 
     def _optimizer(self) -> Optimizer:
         try:
-            return self._make_optimizer(self.model.parameters())
+            parameters = [parameter for name, parameter in self.model.named_parameters() if not _tuned(name)]
+            tuned = [parameter for name, parameter in self.model.named_parameters() if _tuned(name)]
+            if not tuned:
+                return self._make_optimizer(parameters)
+            groups: list[dict[str, Any]] = [{"params": parameters}, {"params": tuned, "lr": self._optim.encoder_lr}]
+            return self._make_optimizer(groups)
         except (TypeError, ValueError) as error:
             raise UserError(f"optim.optimizer: {error}") from error
 
@@ -152,3 +157,8 @@ class TaggingModule(LightningModule):
         settings = self._optimizer().param_groups[0].keys()
         same_kind = all(settings <= state["param_groups"][0].keys() for state in checkpoint["optimizer_states"])
         return same_kind and checkpoint.get("fingerprint") == self._fingerprint
+
+
+def _tuned(name: str) -> bool:
+    """Whether a parameter is of an encoder that is trained along."""
+    return name.startswith(ENCODER_PREFIX)

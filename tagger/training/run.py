@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 import signal
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tagger.config import ModelConfig
-from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
-from tagger.features.encoding import EncodedCorpus, FeatureEncoder
-from tagger.features.static import StaticVectors, open_static
-from tagger.features.vector_table import coverage
-from tagger.features.vocabulary import Vocabularies
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
 from tagger.training.calibration import calibrated
@@ -41,6 +30,7 @@ from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
 from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import OptimizerFactory, TaggingModule
+from tagger.training.start import copy_weights, make_start
 
 TrainerFactory = Callable[..., Trainer]
 _MISFIT = "does not fit these settings and data; resume with those of its run"
@@ -138,8 +128,8 @@ def train(
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(run.threads)
     seed_everything(run.seed, workers=True, verbose=False)
-    start = _start(splits["train"], model, run.init_from)
-    network = TaggerModel(start.config, start.vocabularies, start.scheme)
+    start = make_start(splits["train"], model, run.init_from)
+    network = TaggerModel(start.config, start.vocabularies, start.scheme, start.tuned_encoder)
     if start.weights:
         copy_weights(start.weights, network)
     module = TaggingModule(
@@ -152,8 +142,7 @@ def train(
         make_optimizer=make_optimizer,
         fingerprint=start.fingerprint(splits["dev"]),
     )
-    encoder = FeatureEncoder(start.config.embeddings, start.vocabularies, start.static)
-    encoded = {name: EncodedCorpus(splits[name].sentences, encoder, start.scheme) for name in ("train", "dev")}
+    encoded = {name: start.encoded(splits[name].sentences) for name in ("train", "dev")}
     loaders = TaggingDataModule(**encoded, batch_tokens=optim.batch_tokens, seed=run.seed)
     trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
     kept = run.run_dir / "checkpoints"
@@ -173,88 +162,6 @@ def train(
         seconds=seconds,
         stopped_by=stopped_by,
     )
-
-
-@dataclass(frozen=True)
-class _Start:
-    """What a run begins with: the model's shape, vocabularies and scheme, and perhaps another model's weights."""
-
-    config: ModelConfig
-    vocabularies: Vocabularies
-    scheme: Scheme
-    weights: Mapping[str, NDArray[np.float32]]
-    static: StaticVectors | None
-
-    def fingerprint(self, dev: Split) -> str:
-        """Of what a checkpoint rests on but does not hold: what its weights stand for, and what its score counts."""
-        static = self.config.embeddings.static
-        scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
-        rests_on = json.dumps([self.vocabularies.to_mapping(), static and static.source, scored])
-        return hashlib.sha256(rests_on.encode()).hexdigest()
-
-    def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
-        """The network's weights as a model folder."""
-        tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in network.state_dict().items()}
-        return ModelFolder(
-            self.config, self.vocabularies, self.scheme, tensors, data.tokenizer, data.language or "", self.static
-        )
-
-
-def _start(split: Split, model: ModelConfig, init_from: Path | None) -> _Start:
-    """Vocabularies of the training split, on top of those of the model to start from, if any.
-
-    Raises:
-        UserError: the split has no labels, or tags of another kind than that model's.
-    """
-    folder = ModelFolder.load(init_from) if init_from else None
-    tokens = Counter(token for sentence in split.sentences for token in sentence.tokens)
-    config, static = (folder.config, folder.static) if folder else _opened(model, tokens)
-    scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
-    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme)
-    if len(vocabularies.tags) < 2:
-        raise UserError(
-            f"the training split ({len(split.sentences)} sentences) has no labels to learn: its tags are "
-            f"{', '.join(vocabularies.tags)}; check data.tag_column"
-        )
-    if folder is None:
-        return _Start(config, vocabularies, scheme, {}, static)
-    if scheme is not folder.scheme:
-        raise UserError(
-            f"init_from: the model's tags are {folder.scheme.value}, the data's {split.scheme.value}; "
-            "start from a model of the same kind of tags"
-        )
-    return _Start(config, folder.vocabularies.extended(vocabularies), scheme, folder.tensors, static)
-
-
-@rank_zero_only
-def _tell(line: str) -> None:
-    print(line, flush=True)
-
-
-def _opened(model: ModelConfig, tokens: Mapping[str, int]) -> tuple[ModelConfig, StaticVectors | None]:
-    """The configuration with the width of its pretrained vectors, and these, if it has any.
-
-    Args:
-        tokens: how often each word occurs in the training split, for the coverage told.
-    """
-    chosen = model.embeddings.static
-    if chosen is None:
-        return model, None
-    static = open_static(chosen.source)
-    _tell(f"pretrained vectors ({chosen.source}): {coverage(static, tokens)}")
-    for note in getattr(static, "notes", ()):
-        _tell(f"  {note}")
-    embeddings = replace(model.embeddings, static=replace(chosen, width=static.width))
-    return replace(model, embeddings=embeddings), static
-
-
-def copy_weights(weights: Mapping[str, NDArray[np.float32]], network: TaggerModel) -> None:
-    """Copy a model's weights into a network that knows the same words and labels first and new ones after them."""
-    parameters = dict(network.named_parameters())
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            known = tuple(slice(0, size) for size in tensor.shape)
-            parameters[name][known] = torch.from_numpy(tensor)
 
 
 def _make_trainer(

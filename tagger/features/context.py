@@ -1,0 +1,142 @@
+"""What an encoder gives for a corpus: vectors kept on disk, or pieces for an encoder that is trained along."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.errors import UserError
+from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+
+Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
+Ints = NDArray[np.int64]
+Encode = Callable[[Sequence[Sequence[str]], Halves], None]  # writes the vectors of all words, in order, into an array
+
+
+class Context(Protocol):
+    """What is known of a corpus' words in their sentences."""
+
+    def take(self, sentences: Ints, words: Ints) -> ContextBatch:
+        """Of the sentences with these numbers, whose N words, one after the other, have the numbers `words` (N,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ContextBatch:
+    """What is known of N words in their sentences.
+
+    Attributes:
+        vectors: (N, D); D is 0 without an encoder, or with one that is trained along.
+        pieces: for an encoder that is trained along.
+    """
+
+    vectors: Floats
+    pieces: PieceBatch | None = None
+
+
+class NoContext:
+    """A corpus without an encoder."""
+
+    def take(self, sentences: Ints, words: Ints) -> ContextBatch:
+        return ContextBatch(np.zeros((len(words), 0), dtype=np.float32))
+
+
+class FrozenContext:
+    """Vectors of a corpus' words, in its order."""
+
+    def __init__(self, vectors: Floats | Halves) -> None:
+        """`vectors` are (words of the corpus, D), perhaps a file."""
+        self._vectors = vectors
+
+    def take(self, sentences: Ints, words: Ints) -> ContextBatch:
+        return ContextBatch(np.asarray(self._vectors[words], dtype=np.float32))
+
+
+class PiecesContext:
+    """A corpus' word pieces, for an encoder that is trained along."""
+
+    def __init__(self, sentences: Sequence[Sequence[Pieces]], around: Surroundings, capacity: int) -> None:
+        """As `lay_out` takes them."""
+        self._sentences, self._around, self._capacity = sentences, around, capacity
+
+    def take(self, sentences: Ints, words: Ints) -> ContextBatch:
+        laid_out = lay_out([self._sentences[number] for number in sentences], self._around, self._capacity)
+        return ContextBatch(np.zeros((len(words), 0), dtype=np.float32), laid_out)
+
+
+def cache_folder() -> Path:
+    """`$TAGGER_CACHE`, else `tagger/` in the user's folder for caches."""
+    if chosen := os.environ.get("TAGGER_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagger"
+
+
+def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encode, *, key: str, folder: Path) -> Halves:
+    """The vectors of a corpus' words, from the cache if they are there; else computed, and kept there.
+
+    They are float16: half the size of float32, and off by less than a thousandth. The file is named after all that its
+    content depends on, written whole and renamed, so that several processes may work at once.
+
+    Args:
+        sentences: the words.
+        width: D.
+        encode: computes them.
+        key: of the encoder and how it is used.
+        folder: of the cache; it is made if need be.
+
+    Returns:
+        (words, D), mapped from the file, not in memory.
+
+    Raises:
+        UserError: the cache cannot be written.
+    """
+    content = json.dumps([key, [list(words) for words in sentences]])
+    path = folder / "encoder" / f"{hashlib.sha256(content.encode()).hexdigest()}.npy"
+    shape = (sum(map(len, sentences)), width)
+    if (kept := _kept(path, shape)) is not None:
+        return kept
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as temporary:
+            made = Path(temporary) / path.name
+            vectors = np.lib.format.open_memmap(made, mode="w+", dtype=np.float16, shape=shape)
+            encode(sentences, vectors)
+            vectors.flush()
+            _checksum(path).write_text(_digest(made), encoding="ascii")
+            made.replace(path)
+    except OSError as error:
+        problem = (
+            f"cannot write to the cache: {error.strerror or error}; free the disk, or set TAGGER_CACHE to a folder"
+        )
+        raise UserError(f"{path.parent}: {problem}") from error
+    return np.load(path, mmap_mode="r")
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:
+    """The cache's file; None where there is none, or one that is damaged."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        if _checksum(path).read_text(encoding="ascii") == _digest(path):
+            vectors: Halves = np.load(path, mmap_mode="r")
+            if vectors.shape == shape and vectors.dtype == np.float16:
+                return vectors
+    return None
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

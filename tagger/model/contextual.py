@@ -1,0 +1,320 @@
+"""A pretrained encoder of text, from a folder or the Hugging Face Hub: a vector for each word in its sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from tagger.config import EncoderEmbedding
+from tagger.errors import UserError
+from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+
+CONFIG = "config.json"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_FILES = (  # that an encoder is made of
+    *(CONFIG, "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json"),
+    *("vocab.*", "merges.txt", "*.model"),
+)
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_SECONDS_TO_CONNECT = 3
+_PIECES_AT_ONCE = 4096
+_TOLD_FROM = 200  # windows: encoding fewer takes no time
+_UNUSED = "pooler."  # weights that some encoders come without, and no word's vector depends on
+
+
+class PretrainedEncoder(nn.Module):
+    """Runs the encoder: pieces of words in windows in, a vector per word out.
+
+    Attributes:
+        settings: with path, width, revision and digest settled.
+    """
+
+    def __init__(self, settings: EncoderEmbedding, model: nn.Module, tokenizer: Any) -> None:
+        """Parts that fit together; `open_encoder` makes them."""
+        super().__init__()
+        self.settings = settings
+        self.model = model
+        self._tokenizer = tokenizer
+        self.around = _surroundings(tokenizer)
+        self.capacity = _window(settings, model.config, tokenizer) - len(self.around.before) - len(self.around.after)
+
+    def split(self, sentences: Sequence[Sequence[str]]) -> list[list[Pieces]]:
+        """The pieces of each word; one that has none gets the unknown piece, so that no word is lost."""
+        unknown = self._tokenizer.unk_token_id
+        nothing: Pieces = (self.around.padding if unknown is None else unknown,)
+        pieces: list[list[Pieces]] = []
+        for sentence in sentences:
+            if not sentence:
+                pieces.append([])
+                continue
+            encoded = self._tokenizer(
+                [_without_surrogates(word) for word in sentence],
+                is_split_into_words=True,
+                add_special_tokens=False,
+                verbose=False,
+            )
+            found: list[list[int]] = [[] for _ in sentence]
+            for number, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+                found[word].append(number)
+            pieces.append([tuple(numbers) or nothing for numbers in found])
+        return pieces
+
+    def forward(self, batch: PieceBatch) -> Tensor:
+        """(N, D): of each word the mean over its pieces, or the first, of the mean over the last layers' states."""
+        device = next(self.model.parameters()).device
+        states = self.model(
+            input_ids=torch.from_numpy(batch.ids).to(device),
+            attention_mask=torch.from_numpy(batch.inside).long().to(device),
+            output_hidden_states=True,
+        ).hidden_states  # L + 1 times (W, P, D)
+        places, words = (torch.from_numpy(array).to(device) for array in (batch.places, batch.words))
+        if self.settings.pooling == "first":
+            first = torch.cat([words.new_ones(1, dtype=torch.bool), words[1:] != words[:-1]])
+            places, words = places[first], words[first]
+        layers = torch.stack(states[-self.settings.layers :]).mean(dim=0).flatten(0, 1)[places]  # (M, D)
+        sums = layers.new_zeros(batch.count, layers.shape[1]).index_add(0, words, layers)
+        return sums / torch.bincount(words, minlength=batch.count).unsqueeze(1)
+
+    def encode(self, sentences: Sequence[Sequence[str]], vectors: NDArray[Any]) -> None:
+        """Write the vectors of all words, sentence after sentence, into `vectors` (words, D).
+
+        Sentences of like length go together, some thousand pieces at a time.
+        """
+        pieces = self.split(sentences)
+        sizes = [sum(map(len, words)) for words in pieces]
+        order = sorted((n for n, size in enumerate(sizes) if size), key=lambda number: -sizes[number])
+        starts = np.concatenate([[0], np.cumsum([len(words) for words in pieces])]).astype(np.int64)
+        batches = list(_batches(order, sizes))
+        self.model.eval()
+        with torch.inference_mode():
+            for numbers in tqdm(batches, "encoding", unit="batch", disable=len(order) < _TOLD_FROM, leave=False):
+                found = self(lay_out([pieces[number] for number in numbers], self.around, self.capacity))
+                rows = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
+                vectors[rows] = found.float().cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write weights, configuration and tokenizer as a folder that `open_encoder` opens."""
+        self.model.save_pretrained(folder)  # type: ignore[operator]
+        self._tokenizer.save_pretrained(folder)
+
+
+def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
+    """Find, check and load the encoder that a configuration names.
+
+    Where `settings.digest` is set, as in a model folder, the encoder has to be that one.
+
+    Raises:
+        UserError: it is not there or unreachable, without safetensors weights or a fast tokenizer, of an architecture
+            that encodes no text, damaged, too small for the settings, or another one than recorded.
+    """
+    assert settings.path is not None
+    transformers = _import_transformers()
+    folder, revision = _find(settings.path, settings.revision)
+    _check_files(folder)
+    digest = _digest(folder)
+    if settings.digest not in (None, digest):
+        raise UserError(
+            f"{settings.path}: another encoder than the model was trained with (the digest of its files is "
+            f"{digest[:12]}…, expected {str(settings.digest)[:12]}…); give that one"
+        )
+    with _told(folder), _quiet(transformers):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            folder, use_fast=True, trust_remote_code=False, add_prefix_space=True, local_files_only=True
+        )
+        model, loading = transformers.AutoModel.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_model(folder, model, tokenizer, loading, settings)
+    settled = replace(settings, width=int(model.config.hidden_size), revision=revision, digest=digest)
+    return PretrainedEncoder(settled, model.eval(), tokenizer)
+
+
+def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
+    """The folder of an encoder, and its revision where it comes from the Hub: its cache first, then the network."""
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return local, revision
+    if not _HUB_ID.fullmatch(path):
+        raise UserError(f"{path}: no such folder; give one with an encoder's {CONFIG}, or an id of the Hub")
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    def snapshot(*, local_files_only: bool) -> Path:
+        found = snapshot_download(
+            path, revision=revision, allow_patterns=list(_FILES), local_files_only=local_files_only, etag_timeout=10
+        )
+        return Path(found)
+
+    with contextlib.suppress(LocalEntryNotFoundError):
+        found = snapshot(local_files_only=True)
+        if any((found / name).is_file() for name in _WEIGHTS):
+            return found, found.name
+    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+        raise UserError(
+            f"{path}: no such folder, not in the Hub's cache ({constants.HF_HUB_CACHE}), and {constants.ENDPOINT} "
+            "cannot be reached; connect, or give the path of a local copy"
+        )
+    try:
+        found = snapshot(local_files_only=False)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: cannot be fetched from {constants.ENDPOINT}: {reason}; check id and revision"
+        ) from error
+    return found, found.name
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse what cannot be an encoder, or could run code, before anything of it is loaded."""
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder}: no {CONFIG} in it; give the folder of an encoder")
+    if not any((folder / name).is_file() for name in _WEIGHTS):
+        if any((folder / name).is_file() for name in _PICKLED):
+            raise UserError(
+                f"{folder}: its weights are pickled only, which can run code when read; convert them to safetensors"
+            )
+        raise UserError(f"{folder}: no weights in it (model.safetensors); copy it whole")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise UserError(f"{folder}: no tokenizer in it ({', '.join(_TOKENIZERS)}); copy it whole")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{folder / CONFIG}: damaged: {error}; copy it anew") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise UserError(f"{folder / CONFIG}: names no model_type; give the folder of an encoder")
+    if "auto_map" in config:
+        raise UserError(
+            f"{folder}: comes with code of its own, which is not run; give an encoder of transformers itself"
+        )
+    if config.get("is_encoder_decoder") or "vocab_size" not in config:
+        kind = config["model_type"]
+        raise UserError(f"{folder}: a model of the kind {kind!r}, not an encoder of text; give one as BERT or RoBERTa")
+
+
+def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, settings: EncoderEmbedding) -> None:
+    """What shows only when everything is loaded."""
+    missing = sorted(name for name in loading["missing_keys"] if _UNUSED not in name)
+    if missing or loading["mismatched_keys"]:
+        what = f"no {missing[0]}" if missing else f"{next(iter(loading['mismatched_keys']))[0]} of another shape"
+        raise UserError(f"{folder}: its weights are not those of its {CONFIG}: {what}; copy it whole")
+    if not tokenizer.is_fast:
+        raise UserError(f"{folder}: its tokenizer cannot tell which word a piece belongs to; add a tokenizer.json")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
+        raise UserError(f"{folder}: its tokenizer knows more pieces than its weights; copy it whole")
+    layers = int(model.config.num_hidden_layers)  # type: ignore[arg-type, union-attr]
+    if settings.layers > layers + 1:
+        raise UserError(f"embeddings.encoder.layers: {settings.path} has {layers + 1} at most, not {settings.layers}")
+
+
+def _window(settings: EncoderEmbedding, config: Any, tokenizer: Any) -> int:
+    """Pieces in a window, the special ones included."""
+    positions = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= config.pad_token_id + 1  # they count positions from there
+    most = min(positions, int(tokenizer.model_max_length), 1 << 14)
+    window = settings.window or most
+    special = tokenizer.num_special_tokens_to_add()
+    if not special < window <= most:
+        raise UserError(f"embeddings.encoder.window: must lie between {special + 1} and {most}, not {window}")
+    return window
+
+
+def _surroundings(tokenizer: Any) -> Surroundings:
+    marked = tokenizer("a", return_special_tokens_mask=True, verbose=False)
+    ids, special = marked["input_ids"], marked["special_tokens_mask"]
+    first = special.index(0)
+    last = len(special) - special[::-1].index(0)
+    padding = tokenizer.pad_token_id
+    return Surroundings(tuple(ids[:first]), tuple(ids[last:]), 0 if padding is None else padding)
+
+
+def _batches(order: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Sentences in their order, so many at a time that rows as long as the longest stay below a budget."""
+    batch: list[int] = []
+    for number in order:
+        if batch and sizes[batch[0]] * (len(batch) + 1) > _PIECES_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def _digest(folder: Path) -> str:
+    """Of weights, configuration and tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in _FILES for path in folder.glob(pattern)}):
+        digest.update(f"{path.name}\n".encode())
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _without_surrogates(word: str) -> str:
+    """Halves of surrogate pairs, which no tokenizer takes, become U+FFFD."""
+    return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _reachable(endpoint: str) -> bool:
+    address = urlsplit(endpoint)
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 443), timeout=_SECONDS_TO_CONNECT):
+            return True
+    except OSError:
+        return False
+
+
+def _import_transformers() -> Any:
+    try:
+        import transformers
+    except ImportError:
+        raise UserError("encoders need the extra: pip install 'tagger[encoder]'") from None
+    return transformers
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell failures in one line: transformers passes on whatever the layers below it raise."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{folder}: cannot be loaded as an encoder: {reason}; copy it whole, or give another"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars, and no report of weights that words' vectors do not need."""
+    logging = transformers.utils.logging
+    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
