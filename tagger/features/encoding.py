@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,25 +132,40 @@ class EncodedCorpus:
             context: what an encoder gives for these sentences.
         """
         self._context = context or NoContext()
-        rows_of_words: dict[str, int] = {}
-        tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
+        self._scheme = scheme
+        self._row_of: dict[str, int] = {}
+        self._tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
+        self._read(sentences)
+        self._features = encoder.encode_words(list(self._row_of))
+
+    def _read(self, sentences: Sequence[Sentence]) -> None:
+        row_of, numbers = self._row_of, self._tag_numbers
         self.lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        tokens = int(self._starts[-1])
         self._rows = np.fromiter(
-            (rows_of_words.setdefault(token, len(rows_of_words)) for s in sentences for token in s.tokens),
+            (row_of.setdefault(token, len(row_of)) for sentence in sentences for token in sentence.tokens),
             dtype=np.int64,
-            count=int(self._starts[-1]),
+            count=tokens,
         )
         self._tags = np.fromiter(
             (
-                tag_numbers.get(tag, UNKNOWN_TAG)
+                numbers.get(tag, UNKNOWN_TAG)
                 for sentence in sentences
-                for tag in convert_tags(sentence.tags or ["O"] * len(sentence), scheme)
+                for tag in convert_tags(sentence.tags or ["O"] * len(sentence), self._scheme)
             ),
             dtype=np.int64,
-            count=int(self._starts[-1]),
+            count=tokens,
         )
-        self._features = encoder.encode_words(list(rows_of_words))
+
+    def of_same_words(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
+        """Other sentences encoded, no word of which is new to this corpus; without an encoder's context."""
+        known = len(self._row_of)
+        other = copy(self)
+        other._context = NoContext()
+        other._read(sentences)
+        assert len(self._row_of) == known
+        return other
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -62,6 +62,8 @@ def windows(lengths: Sequence[int], capacity: int) -> list[Window]:
         Windows from left to right, neighbours overlapping by at most half of the capacity; each word is taken from
         exactly one.
     """
+    if not lengths:
+        return []
     ends = [0, *accumulate(lengths)]  # ends[t]: pieces before word t
     cut: list[tuple[int, int]] = []
     start = end = 0

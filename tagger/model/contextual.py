@@ -110,8 +110,9 @@ class PretrainedEncoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write weights, configuration and tokenizer as a folder that `open_encoder` opens."""
-        self.model.save_pretrained(folder)  # type: ignore[operator]
-        self._tokenizer.save_pretrained(folder)
+        with _quiet(_import_transformers()):
+            self.model.save_pretrained(folder)  # type: ignore[operator]
+            self._tokenizer.save_pretrained(folder)
 
 
 def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:

@@ -46,6 +46,18 @@ class LinearChainCRF(nn.Module):
             self.end.masked_fill(~self._finish, FORBIDDEN),
         )
 
+    def possible(self, mask: Tensor) -> Tensor:
+        """(B, T, K) which tags may stand in a place: some can neither begin nor end a sentence.
+
+        Args:
+            mask: (B, T) as `forward` takes it.
+        """
+        possible = mask.new_ones(*mask.shape, len(self._begin))
+        possible[:, 0] &= self._begin
+        last = mask.sum(dim=1) - 1
+        possible[torch.arange(len(mask), device=mask.device), last] &= self._finish
+        return possible
+
     def forward(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Negative log-likelihood of each sentence, (B,).
 

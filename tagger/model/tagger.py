@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tagger.config import ModelConfig
-from tagger.corpus.schemes import Scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme
 from tagger.features.vocabulary import Vocabularies
 from tagger.model.batch import TensorBatch
 from tagger.model.crf import LinearChainCRF
@@ -33,6 +34,7 @@ class TaggerModel(nn.Module):
         self.embeddings = EmbeddingStack(config.embeddings, vocabularies, encoder)
         self.encoder = RecurrentEncoder(config.encoder, self.embeddings.width)
         self.emissions = nn.Linear(self.encoder.width, len(vocabularies.tags))
+        self._outside = vocabularies.tags.index(OUTSIDE) if scheme is not Scheme.PLAIN else None
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None
 
     def forward(self, batch: TensorBatch) -> Tensor:
@@ -44,10 +46,35 @@ class TaggerModel(nn.Module):
         """Emissions (N, K) packed by time, as decoding takes them: all first tokens, then all second tokens, …"""
         return self(batch).transpose(0, 1)[batch.mask.T]
 
-    def loss(self, batch: TensorBatch) -> Tensor:
-        """Mean negative log-likelihood per sentence (CRF) or summed over its tokens (softmax), a scalar."""
+    def loss(self, batch: TensorBatch, *, label_smoothing: float = 0.0, recall_cost: float = 0.0) -> Tensor:
+        """Mean negative log-likelihood per sentence (CRF) or summed over its tokens (softmax), a scalar.
+
+        Args:
+            batch: with gold tags.
+            label_smoothing: share of the gold tags' emissions put in by the mean over all tags (Szegedy et al. 2016,
+                arXiv:1512.00567); with a CRF, over the tags that may stand in that place.
+            recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
+                Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
+        """
         emissions = self(batch)
+        if recall_cost and self._outside is not None:
+            inside = (batch.tags != self._outside) & batch.mask
+            emissions = emissions.index_add(
+                2, emissions.new_tensor([self._outside], dtype=torch.long), recall_cost * inside.unsqueeze(2)
+            )
         if self.crf is not None:
-            return self.crf(emissions, batch.tags, batch.mask).mean()
-        losses = functional.cross_entropy(emissions[batch.mask].float(), batch.tags[batch.mask], reduction="sum")
+            losses = self.crf(emissions, batch.tags, batch.mask).sum()
+        else:
+            losses = functional.cross_entropy(emissions[batch.mask].float(), batch.tags[batch.mask], reduction="sum")
+        if label_smoothing:
+            losses = losses + label_smoothing * self._above_mean(emissions.float(), batch).sum()
         return losses / len(batch.lengths)
+
+    def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
+        """(N,) by how much each token's gold emission is above the mean of all that are possible there."""
+        possible = batch.mask.unsqueeze(2).expand_as(emissions)
+        if self.crf is not None:
+            possible = possible & self.crf.possible(batch.mask)
+        mean = (emissions * possible).sum(dim=2) / possible.sum(dim=2).clamp(min=1)
+        gold = emissions.gather(2, batch.tags.unsqueeze(2)).squeeze(2)
+        return (gold - mean)[batch.mask]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 
 from tagger.errors import UserError
 
@@ -78,3 +78,8 @@ def checkpoints(folder: Path, monitor: str) -> list[Callback]:
 def early_stopping(monitor: str, patience: int | None) -> list[Callback]:
     """Stops after `patience` epochs without a better dev score; nothing where that is None."""
     return [] if patience is None else [EarlyStopping(monitor, mode="max", patience=patience)]
+
+
+def averaging(decay: float | None) -> list[Callback]:
+    """Scores and keeps an exponential moving average of the weights; nothing where the decay is None."""
+    return [] if decay is None else [EMAWeightAveraging(decay=decay, use_buffers=False)]

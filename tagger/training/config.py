@@ -50,6 +50,11 @@ class OptimConfig:
         epochs: how many, where `trainer.max_epochs` is not set.
         min_steps: where these epochs are fewer steps, more are trained, up to three times as many: small data sets
             need them.
+        ema: decay of an exponential moving average of the weights, which is what is scored and kept; None for none.
+        label_smoothing: share by which gold tags give way to all others; see `TaggerModel.loss`.
+        recall_cost: what it costs more to miss an entity; see `TaggerModel.loss`.
+        mention_replacement: probability with which each mention of the training split gives place to another of its
+            label, drawn anew for each epoch.
         encoder_lr: learning rate of a contextual encoder that is trained along.
     """
 
@@ -59,6 +64,10 @@ class OptimConfig:
     patience: int | None = None
     epochs: int = 20
     min_steps: int = 1500
+    ema: float | None = None
+    label_smoothing: float = 0.0
+    recall_cost: float = 0.0
+    mention_replacement: float = 0.0
     encoder_lr: float = 2e-5
 
     def __post_init__(self) -> None:
@@ -68,6 +77,12 @@ class OptimConfig:
             raise UserError(f"optim.warmup: must lie in [0, 1), not {self.warmup}")
         if self.patience is not None and self.patience < 1:
             raise UserError(f"optim.patience: must be at least 1, or null; not {self.patience}")
+        for name in ("label_smoothing", "mention_replacement", "ema"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UserError(f"optim.{name}: must lie in [0, 1], not {value}")
+        if self.recall_cost < 0 or self.encoder_lr <= 0:
+            raise UserError("optim.recall_cost must not be negative, optim.encoder_lr positive")
         if self.epochs < 1:
             raise UserError(f"optim.epochs: must be at least 1, not {self.epochs}")
 

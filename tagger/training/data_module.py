@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from tagger.corpus.augmentation import MentionReplacement
 from tagger.errors import UserError
 from tagger.features.batching import Ints, training_batches, validation_batches
 from tagger.features.encoding import Batch, EncodedCorpus
@@ -26,17 +27,34 @@ class _Batches(Dataset[Batch]):
         return self._corpus.batch(sentences)
 
 
-class TrainingSampler(Sampler[Ints]):
-    """One process's share of an epoch's batches; Lightning tells it the epoch."""
+class _TrainingBatches(_Batches):
+    """The training split, in each epoch with other mentions, if these are replaced."""
 
-    def __init__(self, corpus: EncodedCorpus, budget: int, *, seed: int, process: int, processes: int) -> None:
+    def __init__(self, corpus: EncodedCorpus, replacement: MentionReplacement | None, seed: int) -> None:
+        super().__init__(corpus)
+        self._original, self._replacement, self._seed = corpus, replacement, seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the epoch's mentions."""
+        if self._replacement is not None:
+            drawn = self._replacement.draw(epoch << 32 | self._seed)
+            self._corpus = self._original.of_same_words(drawn)
+
+
+class TrainingSampler(Sampler[Ints]):
+    """One process's share of an epoch's batches; Lightning tells it the epoch, and it the batches."""
+
+    def __init__(
+        self, corpus: EncodedCorpus, batches: _TrainingBatches, *, budget: int, seed: int, process: int, processes: int
+    ) -> None:
         self._lengths, self._budget, self._seed = corpus.lengths, budget, seed
-        self._process, self._processes = process, processes
+        self._batches_of, self._process, self._processes = batches, process, processes
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self._epoch = epoch
+        self._batches_of.set_epoch(epoch)
 
     def _batches(self) -> list[Ints]:
         return training_batches(
@@ -53,24 +71,34 @@ class TrainingSampler(Sampler[Ints]):
 class TaggingDataModule(LightningDataModule):
     """The encoded training and dev splits as loaders of `Batch`."""
 
-    def __init__(self, train: EncodedCorpus, dev: EncodedCorpus, *, batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self,
+        train: EncodedCorpus,
+        dev: EncodedCorpus,
+        *,
+        batch_tokens: int,
+        seed: int,
+        replacement: MentionReplacement | None = None,
+    ) -> None:
         """
         Args:
             train, dev: the splits; dev is scored after each epoch.
-            batch_tokens: tokens per training batch.
+            batch_tokens: tokens per training batch, before mentions are replaced.
             seed: what the order of batches depends on, with the epoch.
+            replacement: of mentions in the training split.
         """
         super().__init__()
-        self._train, self._dev = train, dev
+        self._train, self._dev, self._replacement = train, dev, replacement
         self._batch_tokens, self._seed = batch_tokens, seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """This process's training batches."""
         process, processes = self._place()
+        batches = _TrainingBatches(self._train, self._replacement, self._seed)
         sampler = TrainingSampler(
-            self._train, self._batch_tokens, seed=self._seed, process=process, processes=processes
+            self._train, batches, budget=self._batch_tokens, seed=self._seed, process=process, processes=processes
         )
-        return DataLoader(_Batches(self._train), sampler=sampler, batch_size=None)
+        return DataLoader(batches, sampler=sampler, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """This process's share of the dev split: no sentence is in two shares."""

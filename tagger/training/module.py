@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -72,7 +72,9 @@ class TaggingModule(LightningModule):
     def training_step(self, batch: tuple[Batch, TensorBatch], batch_idx: int) -> Tensor:
         """Mean negative log-likelihood per sentence."""
         arrays, tensors = batch
-        loss = self.model.loss(tensors)
+        loss = self.model.loss(
+            tensors, label_smoothing=self._optim.label_smoothing, recall_cost=self._optim.recall_cost
+        )
         self._tokens += arrays.tokens
         self._steps += 1
         self._loss += loss.detach()

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,29 @@ from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from tagger.config import ModelConfig
+from tagger.corpus.augmentation import MentionReplacement
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
 from tagger.training.calibration import calibrated
-from tagger.training.callbacks import BEST, LAST, EpochLines, Progress, StopAtDivergence, checkpoints, early_stopping
+from tagger.training.callbacks import (
+    BEST,
+    LAST,
+    EpochLines,
+    Progress,
+    StopAtDivergence,
+    averaging,
+    checkpoints,
+    early_stopping,
+)
 from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
 from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import OptimizerFactory, TaggingModule
-from tagger.training.start import copy_weights, make_start
+from tagger.training.start import Start, copy_weights, make_start
 
 TrainerFactory = Callable[..., Trainer]
 _MISFIT = "does not fit these settings and data; resume with those of its run"
@@ -143,7 +155,12 @@ def train(
         fingerprint=start.fingerprint(splits["dev"]),
     )
     encoded = {name: start.encoded(splits[name].sentences) for name in ("train", "dev")}
-    loaders = TaggingDataModule(**encoded, batch_tokens=optim.batch_tokens, seed=run.seed)
+    loaders = TaggingDataModule(
+        **encoded,
+        batch_tokens=optim.batch_tokens,
+        seed=run.seed,
+        replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
+    )
     trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
     kept = run.run_dir / "checkpoints"
     began = time.perf_counter()
@@ -164,12 +181,26 @@ def train(
     )
 
 
+def _replacement(sentences: Sequence[Sentence], start: Start, probability: float) -> MentionReplacement | None:
+    """Of mentions, of which plain tags have none.
+
+    Raises:
+        UserError: an encoder has read the sentences as they are.
+    """
+    if not probability or start.scheme is Scheme.PLAIN:
+        return None
+    if start.encoder is not None:
+        raise UserError("optim.mention_replacement: an encoder reads the sentences as they are; set it to 0")
+    return MentionReplacement(sentences, probability)
+
+
 def _make_trainer(
     make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig, progress_bar: bool
 ) -> Trainer:
     callbacks = [
         *checkpoints(run_dir / "checkpoints", monitor),
         *early_stopping(monitor, optim.patience),
+        *averaging(optim.ema),
         LearningRateMonitor(logging_interval="step"),
         StopAtDivergence(),
         Progress() if progress_bar else EpochLines(),

@@ -144,6 +144,7 @@ def _open_encoder(settings: EncoderEmbedding, tuned: Path | None) -> PretrainedE
     encoder = open_encoder(replace(settings, path=str(tuned)) if tuned else settings)
     if settings.tune:  # its files change, and the model folder has checksums of its own
         encoder.settings = replace(encoder.settings, path=settings.path, digest=None)
+        encoder.train()
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
     kind = "trained along" if settings.tune else "frozen"
     _tell(f"encoder ({settings.path}): {parameters / 1e6:.1f} million parameters, {kind}")

@@ -1,0 +1,159 @@
+"""Training, scoring and tagging with a contextual encoder, frozen and trained along."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+import tagger
+from tagger.commands import evaluate, tag, train
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+from tests.small_corpus import QUICK, column_files
+from tests.tiny_encoder import write_tiny_encoder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGGER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    return write_tiny_encoder(tmp_path / "encoder")
+
+
+def trained(tmp_path: Path, encoder: Path, *overrides: str) -> Path:
+    tmp_path.mkdir(exist_ok=True)
+    settings = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", *overrides]
+    assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *settings]) == 0
+    return tmp_path / "run" / "model"
+
+
+def tags(model: Path, **options: str) -> list[list[str] | None]:
+    loaded = tagger.load(model, **options)
+    return [sentence.tags for sentence in loaded.tag_sentences([Sentence(["Anna", "met", "Bob"]), Sentence(["."])])]
+
+
+@pytest.mark.parametrize("tune", ["false", "true"])
+def test_it_trains_scores_and_tags_alike(
+    tmp_path: Path, encoder: Path, tune: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = trained(tmp_path, encoder, f"embeddings.encoder.tune={tune}")
+    first = json.loads((tmp_path / "run" / "report" / "report.json").read_text(encoding="utf-8"))
+    data = [argument for argument in column_files(tmp_path) if argument.startswith("data")]
+    assert evaluate.main([*data, f"model={model}", f"out={tmp_path / 'again'}"]) == 0
+    again = json.loads((tmp_path / "again" / "report.json").read_text(encoding="utf-8"))
+    assert again["entities"] == first["entities"]
+    assert evaluate.main([*data, f"model={model}", "split=dev", f"out={tmp_path / 'dev'}"]) == 0
+    dev = json.loads((tmp_path / "dev" / "report.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert dev["entities"]["micro"]["f1"] == pytest.approx(record["dev"]["dev_f1"])
+    (tmp_path / "text.txt").write_text("Anna met Bob .\n", encoding="utf-8")
+    capsys.readouterr()
+    assert tag.main(["--model", str(model), "--quiet", str(tmp_path / "text.txt")]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == "Anna met Bob ."
+
+
+def test_frozen_weights_stay_outside_the_model_and_tuned_ones_change_inside(tmp_path: Path, encoder: Path) -> None:
+    before = load_file(encoder / "model.safetensors")
+    frozen = trained(tmp_path / "frozen", encoder)
+    assert not (frozen / "encoder").exists()
+    tuned = trained(tmp_path / "tuned", encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    after = load_file(tuned / "encoder" / "model.safetensors")
+    assert any(not np.array_equal(before[name], after[name]) for name in before)
+    assert load_file(encoder / "model.safetensors").keys() == before.keys()
+    names = load_file(tuned / "model.safetensors").keys()
+    assert names == load_file(frozen / "model.safetensors").keys()
+
+
+def test_a_tuned_model_needs_its_folder_alone(tmp_path: Path, encoder: Path) -> None:
+    model = trained(tmp_path, encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    expected = tags(model)
+    shutil.rmtree(encoder)
+    assert tags(model) == expected
+
+
+def test_a_frozen_model_says_which_encoder_is_missing_and_takes_it_from_elsewhere(
+    tmp_path: Path, encoder: Path
+) -> None:
+    model = trained(tmp_path, encoder)
+    expected = tags(model)
+    encoder.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match=f"the model needs the encoder {encoder}; --encoder says where it lies"):
+        tags(model)
+    assert tags(model, encoder=str(tmp_path / "moved")) == expected
+    other = write_tiny_encoder(tmp_path / "other", seed=1)
+    with pytest.raises(UserError, match="another encoder than the model was trained with"):
+        tags(model, encoder=str(other))
+
+
+def test_the_second_run_on_the_same_data_runs_the_encoder_not_once(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(tmp_path / "first", encoder, "trainer.max_epochs=1")
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
+    monkeypatch.setattr("tagger.commands.train._finish", lambda *_: None)  # tagging the test split is no training
+    monkeypatch.setattr("tagger.model.contextual.PretrainedEncoder.forward", None)
+    arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "trainer.max_epochs=2"]
+    run_dir = f"run_dir={tmp_path / 'second'}"
+    assert train.main([*column_files(tmp_path / "first"), *QUICK, run_dir, *arguments]) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")} == kept
+
+
+def test_training_starts_from_a_tuned_model(tmp_path: Path, encoder: Path) -> None:
+    model = trained(tmp_path, encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    shutil.rmtree(encoder)
+    arguments = [f"init_from={model}", f"run_dir={tmp_path / 'second'}"]
+    assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 0
+    assert (tmp_path / "second" / "model" / "encoder" / "model.safetensors").is_file()
+
+
+def test_the_numpy_engine_refuses_such_a_model(tmp_path: Path, encoder: Path) -> None:
+    model = trained(tmp_path, encoder)
+    with pytest.raises(UserError, match="the numpy engine does not run encoders"):
+        tagger.load(model, engine="numpy")
+
+
+def test_a_bad_encoder_ends_the_run_before_training(
+    tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (encoder / "model.safetensors").rename(encoder / "pytorch_model.bin")
+    arguments = [f"embeddings.encoder.path={encoder}", f"run_dir={tmp_path / 'run'}"]
+    assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "its weights are pickled only" in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_the_package_it_says_what_to_install(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    arguments = [f"embeddings.encoder.path={encoder}", f"run_dir={tmp_path / 'run'}"]
+    assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 2
+    assert "pip install 'tagger[encoder]'" in capsys.readouterr().err
+
+
+def test_an_encoder_for_a_model_without_one_is_refused(tmp_path: Path, encoder: Path) -> None:
+    assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}"]) == 0
+    with pytest.raises(UserError, match="the model has none; leave it out"):
+        tagger.load(tmp_path / "run" / "model", encoder=str(encoder))
+
+
+def test_training_is_repeatable(tmp_path: Path, encoder: Path) -> None:
+    torch.manual_seed(5)
+    one = trained(tmp_path / "one", encoder, "embeddings.encoder.tune=true")
+    torch.manual_seed(6)
+    two = trained(tmp_path / "two", encoder, "embeddings.encoder.tune=true")
+    first, second = (load_file(model / "model.safetensors") for model in (one, two))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
