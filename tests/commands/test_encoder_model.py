@@ -157,3 +157,11 @@ def test_training_is_repeatable(tmp_path: Path, encoder: Path) -> None:
     two = trained(tmp_path / "two", encoder, "embeddings.encoder.tune=true")
     first, second = (load_file(model / "model.safetensors") for model in (one, two))
     assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_mentions_are_not_replaced_under_an_encoder(
+    tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "optim.mention_replacement=0.5"]
+    assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *arguments]) == 2
+    assert "an encoder reads the sentences as they are; set it to 0" in capsys.readouterr().err

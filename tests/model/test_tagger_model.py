@@ -7,7 +7,7 @@ import pytest
 import torch
 from random_models import NER_TRAIN, PARTS, POS_TRAIN, random_folder, random_words
 
-from tagger.corpus.schemes import Scheme
+from tagger.corpus.schemes import Scheme, may_follow
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
 from tagger.inference.folder import ModelFolder, expected_shapes
@@ -122,3 +122,51 @@ def test_a_few_steps_make_the_loss_fall() -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < before / 4
+
+
+def test_label_smoothing_of_softmax_is_pytorchs() -> None:
+    folder = random_folder(decoder="softmax")
+    model = model_of(folder)
+    tensors = TensorBatch.of(batch_of(folder, NER_TRAIN), CPU)
+    with torch.no_grad():
+        emissions, gold = model(tensors)[tensors.mask], tensors.tags[tensors.mask]
+        loss = model.loss(tensors, label_smoothing=0.2).item()
+    expected = torch.nn.functional.cross_entropy(emissions, gold, label_smoothing=0.2, reduction="sum")
+    assert loss == pytest.approx(expected.item() / len(tensors.lengths), rel=1e-5)
+
+
+@pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES])
+def test_label_smoothing_of_a_crf_puts_in_the_mean_over_tags_possible_in_that_place(scheme: Scheme) -> None:
+    folder = random_folder(scheme=scheme)
+    model, tags = model_of(folder), folder.vocabularies.tags
+    tensors = TensorBatch.of(batch_of(folder, NER_TRAIN), CPU)
+    with torch.no_grad():
+        emissions = model(tensors).double().numpy()
+        added = model.loss(tensors, label_smoothing=0.1).item() - model.loss(tensors).item()
+    expected = 0.0
+    for row, length in enumerate(tensors.lengths.tolist()):
+        for step in range(length):
+            possible = [
+                number
+                for number, tag in enumerate(tags)
+                if (step > 0 or may_follow(scheme, None, tag)) and (step < length - 1 or may_follow(scheme, tag, None))
+            ]
+            scores = emissions[row, step]
+            expected += 0.1 * (scores[tensors.tags[row, step]] - scores[possible].mean())
+    assert added == pytest.approx(expected / len(tensors.lengths), rel=1e-3)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+def test_the_recall_cost_is_added_to_o_where_an_entity_is(decoder: str) -> None:
+    folder = random_folder(decoder=decoder)
+    model = model_of(folder)
+    outside = folder.vocabularies.tags.index("O")
+    everywhere = [Sentence(["Anna", "Smith"], ["B-PER", "I-PER"])]
+    nowhere = [Sentence(["the", "cat"], ["O", "O"])]
+    with torch.no_grad():
+        tensors = TensorBatch.of(batch_of(folder, everywhere), CPU)
+        costly = model.loss(tensors, recall_cost=0.7).item()
+        model.emissions.bias[outside] += 0.7
+        assert costly == pytest.approx(model.loss(tensors).item(), rel=1e-5)
+        tensors = TensorBatch.of(batch_of(folder, nowhere), CPU)
+        assert model.loss(tensors, recall_cost=0.7).item() == pytest.approx(model.loss(tensors).item(), rel=1e-6)
