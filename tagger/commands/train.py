@@ -56,7 +56,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     """Check the settings, read the splits, train, save and score."""
     from tagger.commands import hydra_entry
     from tagger.training.config import OptimConfig, RunConfig
-    from tagger.training.run import claimed, train
+    from tagger.training.run import claimed, train, train_on_dev
 
     settings = hydra_entry.settings_of(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
@@ -78,16 +78,18 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             _describe(splits, run)
             if not run.resume:
                 hydra_entry.save_config(config, run_dir / "config.yaml")
-        outcome = train(
-            splits,
-            data=data,
-            model=model,
-            optim=optim,
-            make_trainer=make_trainer,
-            make_optimizer=make_optimizer,
-            run=run,
-            progress_bar=_progress_bar(settings["trainer"]),
-        )
+        how: dict[str, Any] = {
+            "data": data,
+            "model": model,
+            "optim": optim,
+            "make_trainer": make_trainer,
+            "make_optimizer": make_optimizer,
+            "run": run,
+            "progress_bar": _progress_bar(settings["trainer"]),
+        }
+        outcome = train(splits, **how)
+        if run.train_on_dev and outcome.stopped_by is None:
+            outcome = train_on_dev(outcome, splits, **how)
         if _is_leader():
             if run.resume:  # not before they have proved to fit the run
                 hydra_entry.save_config(config, run_dir / "config.yaml")

@@ -9,8 +9,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
@@ -46,7 +48,8 @@ from tagger.training.start import Start, copy_weights, make_start
 
 TrainerFactory = Callable[..., Trainer]
 _MISFIT = "does not fit these settings and data; resume with those of its run"
-_OTHERS = ("logs", "model", "report", "config.yaml", "run.json")  # what a run leaves in its folder, beside checkpoints
+WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
+_OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,7 @@ class Outcome:
     Attributes:
         folder: the best model, by the dev score.
         score_name, score: that score, `dev_f1` or `dev_accuracy`.
+        best_epoch: after which it had that, from 1.
         epochs: how many were trained.
         seconds: how long training took.
         stopped_by: the signal that ended it early, if one did: SIGINT (Ctrl-C) or SIGTERM.
@@ -64,6 +68,7 @@ class Outcome:
     folder: ModelFolder
     score_name: str
     score: float
+    best_epoch: int
     epochs: int
     seconds: float
     stopped_by: signal.Signals | None
@@ -120,6 +125,7 @@ def train(
     make_optimizer: OptimizerFactory,
     run: RunConfig,
     progress_bar: bool = False,
+    keep_last: bool = False,
 ) -> Outcome:
     """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
 
@@ -132,6 +138,7 @@ def train(
         make_optimizer: called with the parameters.
         run: folder, seed, and what to start from.
         progress_bar: show one, rather than a line per epoch.
+        keep_last: keep the model of the last epoch, whatever its score.
 
     Raises:
         UserError: something in the data, the settings or the run to resume does not fit.
@@ -170,15 +177,51 @@ def train(
         if stopped_by is signal.SIGTERM:
             raise SystemExit(128 + signal.SIGTERM)
         raise KeyboardInterrupt("before the first epoch's end; there is no model to keep")
-    score = _restore_best(network, kept / BEST, module.score_name)
+    state = _restore(network, kept / (LAST if keep_last else BEST))
     return Outcome(
         folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
         score_name=module.score_name,
-        score=score,
+        score=_best_score(state, module.score_name),
+        best_epoch=int(state["epoch"]) + 1,
         epochs=trainer.current_epoch,
         seconds=seconds,
         stopped_by=stopped_by,
     )
+
+
+def train_on_dev(
+    outcome: Outcome,
+    splits: Mapping[str, Split],
+    *,
+    optim: OptimConfig,
+    make_trainer: TrainerFactory,
+    run: RunConfig,
+    **settings: Any,
+) -> Outcome:
+    """Train anew on train and dev together, for as many epochs as the best model took, and keep the last one's.
+
+    The dev score and the temperature stay those of `outcome`, whose model has not seen the dev split.
+
+    Args:
+        outcome: of the training that chose the epoch; what is returned, too, where a signal ends this one.
+        splits, optim, make_trainer, run, settings: as `train` takes them.
+    """
+    both = replace(splits["train"], sentences=[*splits["train"].sentences, *splits["dev"].sentences])
+    try:
+        again = train(
+            {**splits, "train": both},
+            optim=replace(optim, patience=None),
+            make_trainer=partial(make_trainer, max_epochs=outcome.best_epoch),
+            run=replace(run, run_dir=run.run_dir / WITH_DEV),
+            keep_last=True,
+            **settings,
+        )
+    except KeyboardInterrupt:
+        return replace(outcome, stopped_by=signal.SIGINT)
+    if again.stopped_by:
+        return replace(outcome, stopped_by=again.stopped_by)
+    folder = replace(again.folder, temperature=outcome.folder.temperature)
+    return replace(outcome, folder=folder, seconds=outcome.seconds + again.seconds)
 
 
 def _replacement(sentences: Sequence[Sentence], start: Start, probability: float) -> MentionReplacement | None:
@@ -267,8 +310,8 @@ def _fit(
     return None
 
 
-def _restore_best(network: TaggerModel, checkpoint: Path, score_name: str) -> float:
-    """Load the best checkpoint's weights; returns its dev score.
+def _restore(network: TaggerModel, checkpoint: Path) -> dict[str, Any]:
+    """Load a checkpoint's weights; returns the checkpoint.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -284,5 +327,9 @@ def _restore_best(network: TaggerModel, checkpoint: Path, score_name: str) -> fl
         name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)
     }
     network.load_state_dict(weights)
-    saved = next(entry for entry in state["callbacks"].values() if entry.get("monitor") == score_name)
+    return state
+
+
+def _best_score(state: Mapping[str, Any], name: str) -> float:
+    saved = next(entry for entry in state["callbacks"].values() if entry.get("monitor") == name)
     return float(saved["best_model_score"])

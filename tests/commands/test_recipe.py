@@ -82,3 +82,29 @@ def test_what_cannot_be_is_refused_in_a_line(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_trained_on_dev_too_the_model_knows_its_words_and_keeps_the_first_one_s_score(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    arguments = [*column_files(tmp_path / "data"), *QUICK]
+    with (tmp_path / "data" / "dev.conll").open("a", encoding="utf-8") as dev:
+        dev.write("\n\nWe\tO\nmet\tO\nXanthippe\tB-PER\n.\tO\n")
+    assert train.main([*arguments, f"run_dir={tmp_path / 'plain'}"]) == 0
+    assert train.main([*arguments, f"run_dir={tmp_path / 'both'}", "train_on_dev=true"]) == 0
+    words = [json.loads((tmp_path / name / "model" / "vocab.json").read_text())["words"] for name in ("plain", "both")]
+    assert [any(word == "xanthippe" for word in known) for known in words] == [False, True]
+    plain, both = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("plain", "both"))
+    assert both["dev"] == plain["dev"]
+    configs = [json.loads((tmp_path / name / "model" / "config.json").read_text()) for name in ("plain", "both")]
+    assert configs[0]["temperature"] == configs[1]["temperature"]
+
+
+def test_a_run_on_train_and_dev_resumes_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", "train_on_dev=true"]
+    assert train.main(arguments) == 0
+    expected = weights(tmp_path / "run")
+    capsys.readouterr()
+    assert train.main([*arguments, "resume=true"]) == 0
+    assert "epoch 1:" not in capsys.readouterr().err
+    found = weights(tmp_path / "run")
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
