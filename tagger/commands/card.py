@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tagger.config import EMBEDDINGS, EncoderEmbedding
 from tagger.corpus.source import DataConfig, Split
 
 if TYPE_CHECKING:
     from tagger.evaluation.report import Report
     from tagger.training.run import Outcome
+
+_NAMES = {"static": "pretrained vectors", "encoder": "contextual encoder"}
 
 
 def model_card(
@@ -31,7 +34,7 @@ def model_card(
     sizes = [
         f"| {split.name} | {len(split.sentences):,} | {sum(map(len, split.sentences)):,} |" for split in splits.values()
     ]
-    parts = [name for name in ("word", "characters", "shape", "affixes") if getattr(config.embeddings, name)]
+    parts = [_NAMES.get(name, name) for name in EMBEDDINGS if getattr(config.embeddings, name)]
     layers = [f"{layer.cell.upper()} of {layer.hidden_size} units per direction" for layer in config.encoder.stack]
     lines = [
         f"# Sequence tagger trained on {data.title}",
@@ -60,5 +63,14 @@ def model_card(
         "```",
         'echo "Some text." | python tag.py --model THIS_FOLDER',
         "```",
+        *_needs(config.embeddings.encoder),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _needs(encoder: EncoderEmbedding | None) -> list[str]:
+    """What tagging needs beside the folder."""
+    if encoder is None:
+        return []
+    where = "is part of this folder" if encoder.tune else f"is `{encoder.path}`, of the digest {encoder.digest}"
+    return ["", f"Tagging needs the extra `tagger[encoder]`. The encoder {where}."]

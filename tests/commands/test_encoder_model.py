@@ -165,3 +165,10 @@ def test_mentions_are_not_replaced_under_an_encoder(
     arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "optim.mention_replacement=0.5"]
     assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *arguments]) == 2
     assert "an encoder reads the sentences as they are; set it to 0" in capsys.readouterr().err
+
+
+def test_the_accurate_experiment_is_the_default_and_a_frozen_encoder(tmp_path: Path, encoder: Path) -> None:
+    model = trained(tmp_path, encoder, "experiment=accurate", "data.language=en", "trainer.max_epochs=1")
+    embeddings = json.loads((model / "config.json").read_text(encoding="utf-8"))["model"]["embeddings"]
+    assert embeddings["static"]["source"] == "bundled"
+    assert (embeddings["encoder"]["path"], embeddings["encoder"]["tune"]) == (str(encoder), False)

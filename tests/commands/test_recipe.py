@@ -108,3 +108,10 @@ def test_a_run_on_train_and_dev_resumes_where_it_was(tmp_path: Path, capsys: pyt
     assert "epoch 1:" not in capsys.readouterr().err
     found = weights(tmp_path / "run")
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
+
+
+def test_the_tiny_experiment_is_the_default_with_nothing_pretrained(tmp_path: Path) -> None:
+    run_dir = run(tmp_path, "run", "experiment=tiny", "data.language=en", "trainer.max_epochs=1")
+    config = json.loads((run_dir / "model" / "config.json").read_text(encoding="utf-8"))
+    assert (config["model"]["embeddings"]["static"], config["model"]["embeddings"]["encoder"]) == (None, None)
+    assert not (run_dir / "model" / "static").exists()
