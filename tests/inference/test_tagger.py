@@ -276,7 +276,7 @@ def test_a_negative_number_of_alternatives_is_told() -> None:
 
 def test_an_unknown_engine_is_told(tmp_path: Path) -> None:
     random_folder().save(tmp_path / "model", "")
-    with pytest.raises(UserError, match="engine 'onnx' is unknown; use numpy or torch"):
+    with pytest.raises(UserError, match="engine 'onnx' is unknown; use auto, numpy or torch"):
         load(tmp_path / "model", engine="onnx")
 
 
