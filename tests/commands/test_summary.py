@@ -53,11 +53,11 @@ def test_runs_that_differ_in_seed_and_folder_are_one_group(tmp_path: Path) -> No
 def test_other_settings_are_another_group(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", "encoder.hidden_size=64")
-    write_run(tmp_path / "c", "experiment=tiny", "encoder.hidden_size=64")
+    write_run(tmp_path / "c", "embeddings=tiny", "encoder.hidden_size=64")
     assert seeds(tmp_path) == [
         ("starter", (), [1]),
+        ("starter", ("embeddings=tiny", "encoder.hidden_size=64"), [1]),
         ("starter", ("encoder.hidden_size=64",), [1]),
-        ("starter", ("experiment=tiny", "encoder.hidden_size=64"), [1]),
     ]
 
 
