@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, RobertaConfig, RobertaModel, RobertaTokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,"
 
@@ -27,6 +27,23 @@ def write_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 64) -> P
         max_position_embeddings=positions,
     )
     BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def write_tiny_roberta(folder: Path, *, positions: int) -> Path:
+    """The same of RoBERTa's kind: pieces begin with their blank, positions behind the padding's number."""
+    entries = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *LETTERS, "Ġa"]
+    vocabulary = {piece: number for number, piece in enumerate(entries)}
+    RobertaTokenizer(vocab=vocabulary, merges=[("Ġ", "a")]).save_pretrained(folder)
+    config = RobertaConfig(
+        vocab_size=len(entries),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=positions + 2,
+    )
+    RobertaModel(config).save_pretrained(folder)
     return folder
 
 

@@ -85,6 +85,19 @@ def read_huggingface(
         yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
 
 
+def hub_reachable(endpoint: str) -> bool:
+    """Whether something listens where the Hub, or the proxy to it, should be."""
+    scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname or ""
+    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
+    target = urlsplit(proxy or endpoint)
+    try:
+        address = (target.hostname or "", target.port or (80 if target.scheme == "http" else 443))
+        with socket.create_connection(address, timeout=_SECONDS_TO_CONNECT):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 def _open_folder(folder: Path, subset: str | None) -> Splits:
     datasets = _import_datasets()
     with _told(str(folder), "check data.path"), _quiet(datasets):
@@ -99,7 +112,7 @@ def _open_folder(folder: Path, subset: str | None) -> Splits:
 def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:
     datasets = _import_datasets()
     where = {"data_dir": subset} if revision == PARQUET_BRANCH else {"name": subset}
-    reachable = not datasets.config.HF_HUB_OFFLINE and _reachable(datasets.config.HF_ENDPOINT)
+    reachable = not datasets.config.HF_HUB_OFFLINE and hub_reachable(datasets.config.HF_ENDPOINT)
     converted = f"try data.revision={PARQUET_BRANCH}"
     with _told(path, "check data.path, data.name and data.revision", for_scripts=converted), _quiet(datasets):
         try:
@@ -142,19 +155,6 @@ def _records(dataset: Any, source: str) -> Iterator[Any]:
             if record is None:
                 return
             yield record
-
-
-def _reachable(endpoint: str) -> bool:
-    """Whether something listens where the Hub, or the proxy to it, should be."""
-    scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname or ""
-    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
-    target = urlsplit(proxy or endpoint)
-    try:
-        address = (target.hostname or "", target.port or (80 if target.scheme == "http" else 443))
-        with socket.create_connection(address, timeout=_SECONDS_TO_CONNECT):
-            return True
-    except (OSError, ValueError):
-        return False
 
 
 @contextmanager

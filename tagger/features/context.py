@@ -111,6 +111,7 @@ def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encod
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as temporary:
             made = Path(temporary) / path.name
             vectors = np.lib.format.open_memmap(made, mode="w+", dtype=np.float16, shape=shape)
+            _reserve(made)
             encode(sentences, vectors)
             vectors.flush()
             _checksum(path).write_text(_digest(made), encoding="ascii")
@@ -121,6 +122,16 @@ def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encod
         )
         raise UserError(f"{path.parent}: {problem}") from error
     return np.load(path, mmap_mode="r")
+
+
+def _reserve(path: Path) -> None:
+    """Fail where the disk is too full for a file, which so far is nothing but its length.
+
+    Writing into such a file by way of memory would end the process at once.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:

@@ -6,12 +6,10 @@ import contextlib
 import hashlib
 import json
 import re
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -20,21 +18,21 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tagger.config import EncoderEmbedding
+from tagger.corpus.huggingface import hub_reachable
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 
 CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _FILES = (  # that an encoder is made of
     *(CONFIG, "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json"),
     *("vocab.*", "merges.txt", "*.model"),
 )
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_SECONDS_TO_CONNECT = 3
 _PIECES_AT_ONCE = 4096
-_TOLD_FROM = 200  # windows: encoding fewer takes no time
+_SECONDS_UNTOLD = 2
 _UNUSED = "pooler."  # weights that some encoders come without, and no word's vector depends on
 
 
@@ -52,7 +50,7 @@ class PretrainedEncoder(nn.Module):
         self.model = model
         self._tokenizer = tokenizer
         self.around = _surroundings(tokenizer)
-        self.capacity = _window(settings, model.config, tokenizer) - len(self.around.before) - len(self.around.after)
+        self.capacity = _window(settings, model, tokenizer) - len(self.around.before) - len(self.around.after)
 
     def split(self, sentences: Sequence[Sequence[str]]) -> list[list[Pieces]]:
         """The pieces of each word; one that has none gets the unknown piece, so that no word is lost."""
@@ -91,10 +89,11 @@ class PretrainedEncoder(nn.Module):
         sums = layers.new_zeros(batch.count, layers.shape[1]).index_add(0, words, layers)
         return sums / torch.bincount(words, minlength=batch.count).unsqueeze(1)
 
-    def encode(self, sentences: Sequence[Sequence[str]], vectors: NDArray[Any]) -> None:
+    def encode(self, sentences: Sequence[Sequence[str]], vectors: NDArray[Any], *, progress: bool = False) -> None:
         """Write the vectors of all words, sentence after sentence, into `vectors` (words, D).
 
-        Sentences of like length go together, some thousand pieces at a time.
+        Sentences of like length go together, some thousand pieces at a time. With `progress`, a bar shows on standard
+        error, if that is a terminal and it takes its time.
         """
         pieces = self.split(sentences)
         sizes = [sum(map(len, words)) for words in pieces]
@@ -103,7 +102,8 @@ class PretrainedEncoder(nn.Module):
         batches = list(_batches(order, sizes))
         self.model.eval()
         with torch.inference_mode():
-            for numbers in tqdm(batches, "encoding", unit="batch", disable=len(order) < _TOLD_FROM, leave=False):
+            disable = None if progress else True  # None: where standard error is no terminal
+            for numbers in tqdm(batches, "encoding", unit="batch", disable=disable, delay=_SECONDS_UNTOLD, leave=False):
                 found = self(lay_out([pieces[number] for number in numbers], self.around, self.capacity))
                 rows = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
                 vectors[rows] = found.float().cpu().numpy()
@@ -146,16 +146,22 @@ def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    _check_model(folder, model, tokenizer, loading, settings)
-    settled = replace(settings, width=int(model.config.hidden_size), revision=revision, digest=digest)
-    return PretrainedEncoder(settled, model.eval(), tokenizer)
+        _check_model(folder, model, tokenizer, loading, settings)
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None  # a vector of the whole text: in fine-tuning, weights without a gradient
+        width = int(model.config.hidden_size)
+        path = settings.path if revision else str(folder.resolve())  # what comes from the Hub has a revision
+        settled = replace(settings, path=path, width=width, revision=revision, digest=digest)
+        encoder = PretrainedEncoder(settled, model, tokenizer)
+        encoder.encode([["a"]], np.empty((1, width)))  # what cannot encode words fails here
+    return encoder
 
 
 def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
     """The folder of an encoder, and its revision where it comes from the Hub: its cache first, then the network."""
     local = Path(path).expanduser()
     if local.is_dir():
-        return local, revision
+        return local, None
     if not _HUB_ID.fullmatch(path):
         raise UserError(f"{path}: no such folder; give one with an encoder's {CONFIG}, or an id of the Hub")
     from huggingface_hub import constants, snapshot_download
@@ -171,7 +177,7 @@ def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
         found = snapshot(local_files_only=True)
         if any((found / name).is_file() for name in _WEIGHTS):
             return found, found.name
-    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+    if constants.HF_HUB_OFFLINE or not hub_reachable(constants.ENDPOINT):
         raise UserError(
             f"{path}: no such folder, not in the Hub's cache ({constants.HF_HUB_CACHE}), and {constants.ENDPOINT} "
             "cannot be reached; connect, or give the path of a local copy"
@@ -196,7 +202,7 @@ def _check_files(folder: Path) -> None:
                 f"{folder}: its weights are pickled only, which can run code when read; convert them to safetensors"
             )
         raise UserError(f"{folder}: no weights in it (model.safetensors); copy it whole")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
+    if not any(path.is_file() for pattern in _TOKENIZERS for path in folder.glob(pattern)):
         raise UserError(f"{folder}: no tokenizer in it ({', '.join(_TOKENIZERS)}); copy it whole")
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -219,6 +225,8 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
     if missing or loading["mismatched_keys"]:
         what = f"no {missing[0]}" if missing else f"{next(iter(loading['mismatched_keys']))[0]} of another shape"
         raise UserError(f"{folder}: its weights are not those of its {CONFIG}: {what}; copy it whole")
+    if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
+        raise UserError(f"{folder}: its tokenizer knows no pieces: not the files that this kind needs; copy it whole")
     if not tokenizer.is_fast:
         raise UserError(f"{folder}: its tokenizer cannot tell which word a piece belongs to; add a tokenizer.json")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
@@ -228,11 +236,12 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
         raise UserError(f"embeddings.encoder.layers: {settings.path} has {layers + 1} at most, not {settings.layers}")
 
 
-def _window(settings: EncoderEmbedding, config: Any, tokenizer: Any) -> int:
+def _window(settings: EncoderEmbedding, model: Any, tokenizer: Any) -> int:
     """Pieces in a window, the special ones included."""
-    positions = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= config.pad_token_id + 1  # they count positions from there
+    positions = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            positions = module.num_embeddings - module.padding_idx - 1  # RoBERTa's kind counts from behind padding's
     most = min(positions, int(tokenizer.model_max_length), 1 << 14)
     window = settings.window or most
     special = tokenizer.num_special_tokens_to_add()
@@ -277,15 +286,6 @@ def _without_surrogates(word: str) -> str:
     return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _reachable(endpoint: str) -> bool:
-    address = urlsplit(endpoint)
-    try:
-        with socket.create_connection((address.hostname or "", address.port or 443), timeout=_SECONDS_TO_CONNECT):
-            return True
-    except OSError:
-        return False
-
-
 def _import_transformers() -> Any:
     try:
         import transformers
@@ -299,6 +299,8 @@ def _told(folder: Path) -> Iterator[None]:
     """Tell failures in one line: transformers passes on whatever the layers below it raise."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ class Start:
         settings = encoder.settings
         key = json.dumps([settings.digest, settings.layers, settings.pooling, encoder.capacity])
         width = settings.width or 0
-        return FrozenContext(cached_vectors(sentences, width, encoder.encode, key=key, folder=cache_folder()))
+        encode = partial(encoder.encode, progress=True)
+        return FrozenContext(cached_vectors(sentences, width, encode, key=key, folder=cache_folder()))
 
     def fingerprint(self, dev: Split) -> str:
         """Of what a checkpoint rests on but does not hold: what its weights stand for, and what its score counts."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ import tagger
 from tagger.commands import evaluate, tag, train
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
+from tagger.model.contextual import PretrainedEncoder
 from tests.small_corpus import QUICK, column_files
 from tests.tiny_encoder import write_tiny_encoder
 
@@ -102,11 +105,19 @@ def test_the_second_run_on_the_same_data_runs_the_encoder_not_once(
     trained(tmp_path / "first", encoder, "trainer.max_epochs=1")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
     monkeypatch.setattr("tagger.commands.train._finish", lambda *_: None)  # tagging the test split is no training
-    monkeypatch.setattr("tagger.model.contextual.PretrainedEncoder.forward", None)
+    encoded: list[int] = []
+    encode = PretrainedEncoder.encode
+
+    def counted(self: PretrainedEncoder, sentences: Sequence[Sequence[str]], *others: Any, **named: Any) -> None:
+        encoded.append(sum(map(len, sentences)))
+        encode(self, sentences, *others, **named)
+
+    monkeypatch.setattr(PretrainedEncoder, "encode", counted)
     arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "trainer.max_epochs=2"]
     run_dir = f"run_dir={tmp_path / 'second'}"
     assert train.main([*column_files(tmp_path / "first"), *QUICK, run_dir, *arguments]) == 0
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")} == kept
+    assert encoded == [1]  # the word that shows on opening whether it can encode any
 
 
 def test_training_starts_from_a_tuned_model(tmp_path: Path, encoder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,29 @@ def test_a_cache_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> Non
     (tmp_path / "encoder").write_text("a file", encoding="utf-8")
     with pytest.raises(UserError, match=r"cannot write to the cache: .*set TAGGER_CACHE to a folder"):
         vectors_of(Encoder(), tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system does not reserve disk")
+def test_the_disk_is_reserved_before_anything_is_computed(tmp_path: Path) -> None:
+    words, width = 1000, 64
+    reserved = []
+
+    def encode(sentences: Sequence[Sequence[str]], vectors: NDArray[Any]) -> None:
+        (made,) = tmp_path.rglob("*.npy")
+        reserved.append(made.stat().st_blocks * 512)
+
+    cached_vectors([["a"] * words], width, encode, key="k", folder=tmp_path)
+    assert reserved[0] >= words * width * 2
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(UserError, match=r"No space left on device; free the disk, or set TAGGER_CACHE"):
+        vectors_of(Encoder(), tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_the_folder_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

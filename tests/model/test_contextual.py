@@ -16,9 +16,9 @@ from transformers import AutoModel, AutoTokenizer
 
 from tagger.config import EncoderEmbedding
 from tagger.errors import UserError
-from tagger.features.pieces import windows
+from tagger.features.pieces import lay_out, windows
 from tagger.model.contextual import PretrainedEncoder, open_encoder
-from tests.tiny_encoder import change_config, write_tiny_encoder
+from tests.tiny_encoder import LETTERS, change_config, write_tiny_encoder, write_tiny_roberta
 
 SENTENCES = [["the", "cat", "."], ["a"], [], ["unbelievably", "long", "words", "stand", "in", "here"], ["x", "yz"] * 9]
 ODD = ["\u200b", "", "  ", "🙂", "\ud800", "a\u0301", "東京"]
@@ -105,6 +105,31 @@ def test_the_window_does_not_matter_to_a_sentence_that_fits(folder: Path) -> Non
     assert np.isfinite(vectors_of(narrow, SENTENCES)).all()
 
 
+def test_encoders_that_count_positions_from_behind_padding_read_as_many_pieces_as_they_can(tmp_path: Path) -> None:
+    encoder = open_encoder(EncoderEmbedding(path=str(write_tiny_roberta(tmp_path / "r", positions=16)), layers=1))
+    assert encoder.capacity == 16 - 2
+    assert encoder.split([["a", "b"]]) == [[(6 + len(LETTERS),), (5, 7)]]  # "Ġa"; "Ġ", "b"
+    assert np.isfinite(vectors_of(encoder, [["ab", "c"] * 20])).all()
+
+
+def test_every_weight_that_is_trained_along_has_a_gradient(folder: Path) -> None:
+    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=1, tune=True)).train()
+    encoder(lay_out(encoder.split([["the", "cat"]]), encoder.around, encoder.capacity)).sum().backward()
+    assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
+
+
+def test_encoding_says_nothing_unless_asked_to(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    vectors_of(open_encoder(EncoderEmbedding(path=str(folder), layers=1)), [["a"]] * 300)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_is_found_again_from_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    settings = open_encoder(EncoderEmbedding(path=folder.name, layers=1)).settings
+    monkeypatch.chdir(tmp_path)
+    assert open_encoder(settings).settings == settings
+
+
 def test_what_is_settled_on_opening(folder: Path, tmp_path: Path) -> None:
     settings = open_encoder(EncoderEmbedding(path=str(folder), layers=1)).settings
     other = open_encoder(EncoderEmbedding(path=str(write_tiny_encoder(tmp_path / "b", seed=1)), layers=1)).settings
@@ -140,6 +165,11 @@ def without_tokenizer(folder: Path) -> None:
         path.unlink()
 
 
+def with_another_tokenizer(folder: Path) -> None:
+    without_tokenizer(folder)
+    (folder / "vocab.json").write_text("{}", encoding="utf-8")
+
+
 def without_a_tensor(folder: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     del tensors["encoder.layer.1.output.dense.weight"]
@@ -158,6 +188,7 @@ def cut_off(folder: Path) -> None:
         (without("model.safetensors"), r"no weights in it \(model.safetensors\)"),
         (pickled, "its weights are pickled only, which can run code when read; convert them to safetensors"),
         (without_tokenizer, "no tokenizer in it"),
+        (with_another_tokenizer, "its tokenizer knows no pieces|cannot be loaded as an encoder"),
         (without_a_tensor, "its weights are not those of its config.json: no encoder.layer.1.output.dense.weight"),
         (cut_off, "cannot be loaded as an encoder: .*copy it whole"),
         (lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"), "config.json: damaged"),
