@@ -9,6 +9,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast, RobertaConfig, RobertaModel, RobertaTokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,"
+SHAPE = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 
 
 def write_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 64) -> Path:
@@ -18,15 +19,7 @@ def write_tiny_encoder(folder: Path, *, seed: int = 0, positions: int = 64) -> P
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
     BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=positions).save_pretrained(folder)
     torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=positions,
-    )
-    BertModel(config).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=len(pieces), max_position_embeddings=positions, **SHAPE)).save_pretrained(folder)
     return folder
 
 
@@ -35,15 +28,9 @@ def write_tiny_roberta(folder: Path, *, positions: int) -> Path:
     entries = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *LETTERS, "Ġa"]
     vocabulary = {piece: number for number, piece in enumerate(entries)}
     RobertaTokenizer(vocab=vocabulary, merges=[("Ġ", "a")]).save_pretrained(folder)
-    config = RobertaConfig(
-        vocab_size=len(entries),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=positions + 2,
-    )
-    RobertaModel(config).save_pretrained(folder)
+    RobertaModel(
+        RobertaConfig(vocab_size=len(entries), max_position_embeddings=positions + 2, **SHAPE)
+    ).save_pretrained(folder)
     return folder
 
 

@@ -29,7 +29,6 @@ def model_card(
     """
     folder = outcome.folder
     config, vocabularies = folder.config, folder.vocabularies
-    labels = sorted({tag.partition("-")[2] or tag for tag in vocabularies.tags} - {"O"})
     parameters = sum(tensor.size for tensor in folder.tensors.values())
     sizes = [
         f"| {split.name} | {len(split.sentences):,} | {sum(map(len, split.sentences)):,} |" for split in splits.values()
@@ -39,7 +38,8 @@ def model_card(
     lines = [
         f"# Sequence tagger trained on {data.title}",
         "",
-        f"Labels: {', '.join(labels)}. Language: {folder.language or 'not stated'}. Tokenizer: {folder.tokenizer}.",
+        f"Labels: {', '.join(folder.labels)}. Language: {folder.language or 'not stated'}. "
+        f"Tokenizer: {folder.tokenizer}.",
         "",
         "## Model",
         "",

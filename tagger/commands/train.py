@@ -138,7 +138,7 @@ def _progress_bar(trainer: dict[str, Any]) -> bool:
 def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     """Say what was read, and what of it cannot be learnt."""
     from tagger.evaluation.report import unknown_label_warnings
-    from tagger.inference.tagger import load
+    from tagger.inference.folder import ModelFolder
 
     for split in splits.values():
         tokens = sum(map(len, split.sentences))
@@ -147,7 +147,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
             print(f"  {report.summary()}")
         for note in split.notes:
             print(f"  {note}")
-    known = {*splits["train"].labels(), *(load(run.init_from).labels if run.init_from else ())}
+    known = {*splits["train"].labels(), *(ModelFolder.load(run.init_from).labels if run.init_from else ())}
     for name in ("dev", "test"):
         for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):
             print(f"warning: {warning}")

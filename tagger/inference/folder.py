@@ -71,6 +71,12 @@ class ModelFolder:
     encoder: Path | None = None
     write_encoder: Callable[[Path], object] | None = None
 
+    @property
+    def labels(self) -> list[str]:
+        """The labels (entity types, or plain tags) that the model knows, sorted."""
+        plain = self.scheme is Scheme.PLAIN
+        return sorted({tag if plain else tag[2:] for tag in self.vocabularies.tags} - {""})
+
     def save(self, folder: Path, card: str) -> None:
         """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
 

@@ -43,10 +43,9 @@ class Tagger:
     def __init__(self, folder: ModelFolder, engine: Engine) -> None:
         self.tokenizer, self.language = folder.tokenizer, folder.language
         self.plain = folder.scheme is Scheme.PLAIN
-        tags = folder.vocabularies.tags
-        self.labels = sorted({tag if self.plain else tag[2:] for tag in tags} - {""})
+        self.labels = folder.labels
         self._engine = engine
-        self._decoder = Decoder.of(tags, folder.scheme, folder.tensors, folder.temperature)
+        self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
         self._split: Tokenizer | None = None
 
     def tag(self, text: str, *, scores: bool = False, n_best: int = 0) -> Document:

@@ -58,10 +58,9 @@ class TaggerModel(nn.Module):
         """
         emissions = self(batch)
         if recall_cost and self._outside is not None:
-            inside = (batch.tags != self._outside) & batch.mask
-            emissions = emissions.index_add(
-                2, emissions.new_tensor([self._outside], dtype=torch.long), recall_cost * inside.unsqueeze(2)
-            )
+            outside = torch.arange(emissions.shape[2], device=emissions.device) == self._outside  # (K,)
+            missed = (batch.tags != self._outside) & batch.mask  # (B, T)
+            emissions = emissions + recall_cost * (missed.unsqueeze(2) & outside)
         if self.crf is not None:
             losses = self.crf(emissions, batch.tags, batch.mask).sum()
         else:

@@ -21,6 +21,7 @@ import torch
 import tagger
 from tagger.commands import evaluate, main, train
 from tagger.training.module import TaggingModule
+from tests.failing_output import FailingOutput
 from tests.small_corpus import QUICK, column_files
 
 GOOD = "Ada\tB-PER\nmet\tO\n\n" * 5
@@ -349,19 +350,6 @@ def test_scores_are_shown_though_the_report_cannot_be_written(
     assert Path("file").read_text() == "precious"
 
 
-class _Failing(io.RawIOBase):
-    """A standard output that fails like a full disk or a closed pipe."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        raise OSError(self._number, os.strerror(self._number))
-
-
 @pytest.mark.parametrize(
     ("number", "code", "told"),
     [(errno.EPIPE, 141, ""), (errno.ENOSPC, 1, "evaluate.py: standard output: No space left on device\n")],
@@ -370,7 +358,7 @@ def test_standard_output_that_fails(
     number: int, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("both.conll").write_text("Ada\tB-PER\tB-PER\n")
-    output = io.TextIOWrapper(io.BufferedWriter(_Failing(number)))
+    output = io.TextIOWrapper(io.BufferedWriter(FailingOutput(number)))
     monkeypatch.setattr(sys, "stdout", output)
     assert evaluate.main(["predictions=both.conll"]) == code
     assert capsys.readouterr().err == told

@@ -25,6 +25,7 @@ from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import Source, find_sources
 from tagger.inference.tagging import Job, carry_out, tag_documents
 from tagger.inference.writers import OutputFormat
+from tests.failing_output import FailingOutput
 
 _NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
@@ -340,19 +341,6 @@ def test_help_is_there(run: Run) -> None:
     assert result.out.isascii()
 
 
-class _Failing(io.RawIOBase):
-    """A standard output that fails like a full disk or a closed pipe."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        raise OSError(self._number, os.strerror(self._number))
-
-
 @pytest.mark.parametrize(
     ("number", "code", "told"),
     [(errno.EPIPE, 141, ""), (errno.ENOSPC, 2, "tag.py: standard output: cannot write: No space left on device\n")],
@@ -360,7 +348,7 @@ class _Failing(io.RawIOBase):
 def test_failing_standard_output(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int, told: str
 ) -> None:
-    output = io.TextIOWrapper(io.BufferedWriter(_Failing(number)))
+    output = io.TextIOWrapper(io.BufferedWriter(FailingOutput(number)))
     monkeypatch.setattr("sys.stdout", output)
     result = run(stdin="Ada")
     assert (result.code, capsys.readouterr().err + result.err) == (code, told)

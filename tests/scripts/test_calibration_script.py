@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -12,17 +11,12 @@ import numpy as np
 import pytest
 from random_models import random_folder
 
-from tests.conftest import REPOSITORY
+from tests.scripts.loading import load_script
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("calibration_script", REPOSITORY / "scripts" / "calibration.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("calibration.py")
 
 
 def test_the_error_is_the_mean_distance_between_probability_and_share_right(script: ModuleType) -> None:

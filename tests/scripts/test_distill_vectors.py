@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import sys
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from tagger.errors import UserError
-from tests.conftest import REPOSITORY
+from tests.scripts.loading import load_script
 
 BERT = {
     "normalizer": {
@@ -31,12 +30,7 @@ BERT = {
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("distill_vectors", REPOSITORY / "scripts" / "distill_vectors.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("distill_vectors.py")
 
 
 @pytest.mark.parametrize(
