@@ -40,6 +40,7 @@ DOORS = {  # framework: the paths that may import it
     "safetensors": (
         "inference/folder.py",
         "features/wordpiece.py",
+        "features/model2vec_folder.py",
         "features/vector_arrays.py",
         "features/vector_table.py",
     ),

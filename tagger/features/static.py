@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tagger.corpus.source import bundled_data_folder
+from tagger.features.model2vec_folder import is_model2vec, read_model2vec
 from tagger.features.vector_files import read_vectors
 from tagger.features.vector_table import VECTORS, WORDS, LooksUp
 from tagger.features.wordpiece import WordPieceVectors
@@ -31,12 +32,14 @@ def open_static(source: str) -> StaticVectors:
     """Open the vectors that a configuration names.
 
     Args:
-        source: `bundled`, a folder of word-piece vectors, or a file of word vectors.
+        source: `bundled`, a folder of word-piece vectors, also one of model2vec, or a file of word vectors.
 
     Raises:
         UserError: they are missing or damaged.
     """
     path = bundled_data_folder() / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
+    if is_model2vec(path):
+        return read_model2vec(path)
     return load_static(path) if path.is_dir() else read_vectors(path)
 
 

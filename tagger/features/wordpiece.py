@@ -224,6 +224,15 @@ def _read_vectors(path: Path) -> Floats:
     if "scales" in tensors:
         with np.errstate(all="ignore"):  # damaged scales are found below
             vectors *= tensors["scales"].astype(np.float32)[:, None]
+    return sound_rows(vectors, path)
+
+
+def sound_rows(vectors: Floats, path: Path) -> Floats:
+    """The same vectors (V, E), none of whose numbers is infinite, huge or none at all.
+
+    Raises:
+        UserError: a row has such a number.
+    """
     sound = (np.abs(vectors) < _TOO_LARGE).all(axis=1)  # NaN is not less either
     if not sound.all():
         raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
