@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tagger.features.encoding import Batch
+from tagger.features.encoding import Batch, WordFeatures
 from tagger.features.pieces import PieceBatch
+from tagger.features.vocabulary import PAD
 
 
 @dataclass(frozen=True)
 class TensorFeatures:
-    """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L), static (U, D)."""
+    """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L), static (U, D).
+
+    Attributes:
+        spelled: (M,) where in the U * C places of `characters`, row after row, there is a character.
+    """
 
     words: Tensor
     characters: Tensor
     shapes: Tensor
     affixes: Tensor
     static: Tensor
+    spelled: Tensor
+
+    @classmethod
+    def of(cls, features: WordFeatures, device: torch.device) -> TensorFeatures:
+        """Copy features to `device`. What is there to count is counted before, as a device would be waited for."""
+        arrays = (
+            *(features.words, features.characters, features.shapes, features.affixes, features.static),
+            np.flatnonzero(features.characters != PAD),
+        )
+        return cls(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -41,22 +57,10 @@ class TensorBatch:
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
         """Copy a batch to `device`."""
         lengths = torch.from_numpy(batch.lengths)
-        features = batch.features
         return cls(
             lengths=lengths,
             rows=torch.from_numpy(batch.rows).to(device),
-            features=TensorFeatures(
-                *(
-                    torch.from_numpy(array).to(device)
-                    for array in (
-                        features.words,
-                        features.characters,
-                        features.shapes,
-                        features.affixes,
-                        features.static,
-                    )
-                )
-            ),
+            features=TensorFeatures.of(batch.features, device),
             tags=torch.from_numpy(batch.tags).to(device),
             mask=(torch.arange(batch.rows.shape[1])[None, :] < lengths[:, None]).to(device),
             context=torch.from_numpy(batch.context.vectors).to(device),

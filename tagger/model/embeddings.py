@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from tagger.config import (
@@ -42,7 +43,11 @@ class WordVectors(nn.Module):
 
 
 class ConvolvedCharacters(nn.Module):
-    """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016, arXiv:1603.01354)."""
+    """A convolution over a word's characters, max-pooled over positions (Ma & Hovy 2016, arXiv:1603.01354).
+
+    Only places where there is a character are worked on. A filter's product with a character's vector is that
+    character's in every word, so it is made once, and a place's window is a sum of looked-up products.
+    """
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
@@ -53,11 +58,43 @@ class ConvolvedCharacters(nn.Module):
         self.dropout = 0.0
 
     def forward(self, features: TensorFeatures) -> Tensor:
-        inside = (features.characters != PAD).unsqueeze(2)  # (U, C, 1)
-        vectors = self.character_dropout(self.table(features.characters)) * inside  # (U, C, S)
-        filtered = self.convolution(vectors.transpose(1, 2)).transpose(1, 2)  # (U, C, F)
-        filtered = filtered.masked_fill(~inside, -torch.inf).amax(dim=1)  # (U, F)
-        return torch.relu(filtered)  # an empty word, all -inf, gives zeros
+        with torch.autocast(features.characters.device.type, enabled=False):  # the products are few, and summed
+            return self._convolved(features)
+
+    def _convolved(self, features: TensorFeatures) -> Tensor:
+        words, longest = features.characters.shape  # U, C
+        word_of = features.spelled // longest  # (M,)
+        windows, stream = self._windows(features, word_of)  # (M, k)
+        if self.training and self.character_dropout.p:  # then a character's vector differs from place to place
+            vectors = self.character_dropout(self._vectors()[stream])  # (M + gaps, S)
+        else:
+            vectors, windows = self._vectors(), stream[windows]
+        filters, size, kernel = self.convolution.weight.shape
+        products = vectors @ self.convolution.weight.permute(1, 2, 0).reshape(size, kernel * filters)
+        places = windows * kernel + torch.arange(kernel, device=windows.device)
+        filtered = functional.embedding_bag(places, products.view(-1, filters), mode="sum")  # (M, F)
+        assert self.convolution.bias is not None
+        filtered = filtered + self.convolution.bias
+        rectified = filtered.new_zeros(words, filters)  # an empty word keeps the zeros
+        return rectified.scatter_reduce(0, word_of.unsqueeze(1).expand_as(filtered), filtered, "amax")  # (U, F)
+
+    def _vectors(self) -> Tensor:
+        """(A, S) characters' vectors, padding's zero."""
+        inside = torch.arange(len(self.table.weight), device=self.table.weight.device) != PAD
+        return self.table.weight * inside.unsqueeze(1)
+
+    def _windows(self, features: TensorFeatures, word_of: Tensor) -> tuple[Tensor, Tensor]:
+        """(M, k) what each place's window covers of the stream: all words' characters, padding before and after each.
+
+        The stream itself, (M + gaps,), comes second.
+        """
+        kernel = self.convolution.kernel_size[0]
+        gap = kernel // 2
+        count, device = len(word_of), word_of.device
+        places = torch.arange(count, device=device) + gap * (word_of + 1)  # (M,)
+        stream = word_of.new_full((count + gap * (len(features.characters) + 1),), PAD)
+        stream[places] = features.characters.flatten()[features.spelled]
+        return places.unsqueeze(1) + torch.arange(-gap, gap + 1, device=device), stream
 
 
 class ReadCharacters(nn.Module):

@@ -17,7 +17,7 @@ from tagger.inference import numpy_engine, word_vectors
 from tagger.inference.cells import CellWeights, gru_cell
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
-from tagger.model.batch import TensorBatch
+from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.embeddings import ConvolvedCharacters, ReadCharacters
 from tagger.model.tagger import TaggerModel
 
@@ -191,9 +191,8 @@ def test_the_character_convolution_is_that_of_pytorch(
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
     assert isinstance(module, ConvolvedCharacters)
-    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
     with torch.no_grad():
-        from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
+        from_torch = module(TensorFeatures.of(features, torch.device("cpu"))).numpy()
     found = word_vectors.ConvolvedCharacters(folder.tensors)(features)
     np.testing.assert_allclose(found, from_torch, **CLOSE)
     np.testing.assert_allclose(found, [word_vector(folder, word) for word in chosen], **CLOSE)
@@ -211,16 +210,9 @@ def test_characters_are_read_as_pytorch_reads_them(
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
     assert isinstance(module, ReadCharacters)
-    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
     with torch.no_grad():
-        from_torch = module(numpy_features_as_tensors(*arrays)).numpy()
+        from_torch = module(TensorFeatures.of(features, torch.device("cpu"))).numpy()
     np.testing.assert_allclose(word_vectors.ReadCharacters(folder.tensors)(features), from_torch, **CLOSE)
-
-
-def numpy_features_as_tensors(*arrays: NDArray[np.int64]) -> object:
-    from tagger.model.batch import TensorFeatures
-
-    return TensorFeatures(*map(torch.from_numpy, arrays))
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])

@@ -24,9 +24,7 @@ KNOWN = Vocabularies.build(NER_TRAIN, CONFIG, Scheme.BIOES)
 
 
 def features_of(words: list[str]) -> TensorFeatures:
-    features = FeatureEncoder(CONFIG, KNOWN).encode_words(words)
-    arrays = (features.words, features.characters, features.shapes, features.affixes, features.static)
-    return TensorFeatures(*map(torch.from_numpy, arrays))
+    return TensorFeatures.of(FeatureEncoder(CONFIG, KNOWN).encode_words(words), CPU)
 
 
 def batch_of(sentences: list[list[str]]) -> TensorBatch:
@@ -49,7 +47,7 @@ def became_unknown(vectors: WordVectors, number: int, tries: int = 2000) -> floa
     """The share of `tries` in which a word got UNK's vector."""
     words = torch.full((tries,), number)
     nothing = torch.zeros(0)
-    found = vectors(TensorFeatures(words, nothing, nothing, nothing, nothing))
+    found = vectors(TensorFeatures(words, nothing, nothing, nothing, nothing, nothing))
     return (found == vectors.table.weight[UNK]).all(dim=1).float().mean().item()
 
 
@@ -90,6 +88,41 @@ def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
             weight, bias = vectors.convolution.weight, vectors.convolution.bias
             expected = functional.conv1d(spelled, weight, bias, padding=1).amax(dim=2).clamp(min=0)[0]
         torch.testing.assert_close(found[row], expected)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_convolved_characters_and_their_gradients_are_those_of_a_padded_convolution(
+    kernel: int, dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    assert CONFIG.characters is not None
+    vectors = ConvolvedCharacters(replace(CONFIG.characters, kernel=kernel, dropout=dropout), KNOWN)
+    if dropout:  # the other way through the module, nothing dropped
+        monkeypatch.setattr(vectors.character_dropout, "forward", lambda values: values)
+    features = features_of(["Anna", "", "aaaa", "bought", "25,000", "x"])
+    inside = (features.characters != PAD).unsqueeze(2)
+    padded = vectors.convolution((vectors.table(features.characters) * inside).transpose(1, 2)).transpose(1, 2)
+    expected = torch.relu(padded.masked_fill(~inside, -torch.inf).amax(dim=1))
+    weights = torch.randn(expected.shape)
+    found = vectors(features)
+    torch.testing.assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad((values * weights).sum(), list(vectors.parameters())) for values in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_dropped_character_is_dropped_in_all_windows() -> None:
+    torch.manual_seed(1)
+    vectors = ConvolvedCharacters(CharacterEmbedding(size=4, filters=3, kernel=3, dropout=0.5), KNOWN)
+    with torch.no_grad():
+        vectors.convolution.weight.fill_(1.0)
+        vectors.convolution.bias.zero_()
+        vectors.table.weight[PAD + 1 :] = 1.0
+    found = vectors(features_of(["a"] * 400))  # the element is doubled or gone, and seen from one place alone
+    assert {round(value) for value in found.flatten().tolist()} == {0, 2, 4, 6, 8}
+    assert found.mean().item() == pytest.approx(4.0, abs=0.4)
 
 
 def reading(words: list[str]) -> tuple[ReadCharacters, Tensor]:
