@@ -1,15 +1,15 @@
-"""Recurrent layers over packed sequences: PyTorch's own, and the one that it lacks."""
+"""Recurrent layers over packed sequences: PyTorch's own, its GRU made quick on a CPU, and the one that it lacks."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tagger.config import GATES, Cell
-from tagger.features.batching import reversed_positions
-
-_DIRECTIONS = ("", "_reverse")
+from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
 
 
 def bidirectional(cell: Cell, input_width: int, hidden_size: int) -> nn.Module:
@@ -18,11 +18,14 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int) -> nn.Module:
     Input weights are drawn after Glorot & Bengio 2010, recurrent ones orthogonal (Saxe et al. 2014,
     arXiv:1312.6120), each gate for itself; biases are zero, but for the LSTM's forget gate, 1 (Jozefowicz et al. 2015).
     """
-    own = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-    if cell in own:
-        layer = own[cell](input_width, hidden_size, batch_first=True, bidirectional=True)
-    else:
+    layer: nn.Module
+    if cell == "gru":
+        layer = PackedGRU(input_width, hidden_size)
+    elif cell == "gru_reset_before":
         layer = ResetBeforeGRU(input_width, hidden_size)
+    else:
+        kind = {"rnn": nn.RNN, "lstm": nn.LSTM}[cell]
+        layer = kind(input_width, hidden_size, batch_first=True, bidirectional=True)
     for name, parameter in layer.named_parameters():
         if "weight_hh" in name:
             for gate in parameter.chunk(GATES[cell]):
@@ -37,6 +40,21 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int) -> nn.Module:
     return layer
 
 
+class PackedGRU(nn.GRU):
+    """PyTorch's GRU, one bidirectional layer, batch first: on a CPU by the gradients written out in `packed_gru`."""
+
+    def __init__(self, input_width: int, hidden_size: int) -> None:
+        super().__init__(input_width, hidden_size, batch_first=True, bidirectional=True)
+
+    def forward(self, inputs: Any, state: Any = None) -> Any:
+        """As `nn.GRU`; the last states (2, B, H) come for packed sentences alone."""
+        values = inputs.data if isinstance(inputs, PackedSequence) else inputs
+        if values.device.type != "cpu" or state is not None:
+            return super().forward(inputs, state)
+        states = _states(ResetAfter, self, inputs)
+        return states, _last(states) if isinstance(states, PackedSequence) else None
+
+
 class ResetBeforeGRU(nn.Module):
     """A bidirectional GRU whose reset gate acts before the matrix product (Cho et al. 2014, arXiv:1406.1078).
 
@@ -46,8 +64,7 @@ class ResetBeforeGRU(nn.Module):
 
     def __init__(self, input_width: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
-        for direction in _DIRECTIONS:
+        for direction in ("", "_reverse"):
             self.register_parameter(f"weight_ih_l0{direction}", _parameter(3 * hidden_size, input_width))
             self.register_parameter(f"weight_hh_l0{direction}", _parameter(3 * hidden_size, hidden_size))
             self.register_parameter(f"bias_ih_l0{direction}", _parameter(3 * hidden_size))
@@ -62,38 +79,39 @@ class ResetBeforeGRU(nn.Module):
         Returns:
             (B, T, 2H), or packed; and None, where PyTorch's layers give their last states.
         """
-        if isinstance(inputs, PackedSequence):
-            states = self._run(inputs.data, inputs.batch_sizes)
-            return PackedSequence(states, inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices), None
-        sentences, steps, _ = inputs.shape
-        packed = self._run(inputs.transpose(0, 1).flatten(0, 1), torch.full((steps,), sentences))
-        return packed.unflatten(0, (steps, sentences)).transpose(0, 1), None
+        return _states(ResetBefore, self, inputs), None
 
-    def _run(self, values: Tensor, running: Tensor) -> Tensor:
-        """(N, E) packed by time → (N, 2H); `running` (T,) on the CPU counts the sentences at each step."""
-        backward = torch.from_numpy(reversed_positions(running.numpy())).to(values.device)
-        # in both products the recurrent bias stands outside what r scales: it can be added here, to all steps at once
-        read = torch.stack([values, values[backward]])  # (2, N, E)
-        projected = torch.baddbmm(self._both("bias_ih") + self._both("bias_hh"), read, self._both("weight_ih"))
-        recurrent = self._both("weight_hh")  # (2, H, 3H)
-        for_gates, for_candidate = recurrent.split([2 * self.hidden_size, self.hidden_size], dim=2)
-        sizes = running.tolist()
-        state = values.new_zeros(2, sizes[0], self.hidden_size)
-        states = []
-        for count, now in zip(sizes, projected.split(sizes, dim=1), strict=True):  # (2, n, 3H)
-            state = state[:, :count]
-            from_input, candidate = now.split([2 * self.hidden_size, self.hidden_size], dim=2)
-            reset, update = torch.sigmoid(from_input + state @ for_gates).chunk(2, dim=2)
-            candidate = torch.tanh(candidate + (reset * state) @ for_candidate)
-            state = candidate + update * (state - candidate)
-            states.append(state)
-        forward, reverse = torch.cat(states, dim=1).unbind()  # (N, H)
-        return torch.cat([forward, reverse[backward]], dim=1)
 
-    def _both(self, name: str) -> Tensor:
-        """Both directions' weights (2, E or H, 3H) or biases (2, 1, 3H)."""
-        stacked = torch.stack([self.get_parameter(f"{name}_l0{direction}") for direction in _DIRECTIONS])
-        return stacked.transpose(1, 2) if name.startswith("weight") else stacked.unsqueeze(1)
+def _states(
+    cell: type[torch.autograd.Function], layer: nn.Module, inputs: PackedSequence | Tensor
+) -> PackedSequence | Tensor:
+    """The states of a layer whose parameters are in the order of `nn.GRU`'s."""
+    if isinstance(inputs, PackedSequence):
+        states = _run(cell, layer, inputs.data, inputs.batch_sizes)
+        return PackedSequence(states, inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
+    sentences, steps, _ = inputs.shape
+    packed = _run(cell, layer, inputs.transpose(0, 1).flatten(0, 1), torch.full((steps,), sentences))
+    return packed.unflatten(0, (steps, sentences)).transpose(0, 1)
+
+
+def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, running: Tensor) -> Tensor:
+    """(N, E) packed by time → (N, 2H); under autocast the products with the input weights are in its type."""
+    kind = values.device.type
+    products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+    parameters = list(layer.parameters())
+    with torch.autocast(kind, enabled=False):
+        return cell.apply(values.to(parameters[0].dtype), Order.of(running, values.device), products, *parameters)
+
+
+def _last(states: PackedSequence) -> Tensor:
+    """(2, B, H) the states after each direction's last token, of sentences in the order they had before packing."""
+    running = states.batch_sizes
+    sentences = int(running[0])
+    lengths = (running.unsqueeze(1) > torch.arange(sentences)).sum(dim=0)  # (B,)
+    ends = (running.cumsum(dim=0) - running)[lengths - 1] + torch.arange(sentences)
+    forward, reverse = states.data.chunk(2, dim=1)
+    last = torch.stack([forward[ends], reverse[:sentences]])
+    return last if states.unsorted_indices is None else last[:, states.unsorted_indices]
 
 
 def _parameter(*shape: int) -> nn.Parameter:
