@@ -66,6 +66,20 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
     return [batches[process::processes] for process in range(processes)]
 
 
+def packed_positions(running: Ints) -> Ints:
+    """Of sentences one after the other, where the tokens stand that come k-th when they are packed by time.
+
+    Args:
+        running: (T,) sentences that reach each time step, in falling order.
+
+    Returns:
+        (N,), whose entry k, which stands at step t of sentence i, is t more than the tokens of the sentences before i.
+    """
+    steps, sentences = _places(running)
+    lengths = _lengths(running)
+    return (np.cumsum(lengths) - lengths)[sentences] + steps
+
+
 def reversed_positions(running: Ints) -> Ints:
     """Of sentences packed by time, the packed position of each one's tokens from its last to its first.
 
@@ -76,11 +90,20 @@ def reversed_positions(running: Ints) -> Ints:
         (N,), whose entry k, which stands at step t of sentence i, is the position of that sentence's token
         `length - 1 - t`. Taken twice, it leads back.
     """
-    starts = np.concatenate([[0], np.cumsum(running)[:-1]])
-    lengths = np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")  # (B,)
+    steps, sentences = _places(running)
+    starts = np.cumsum(running) - running
+    return starts[_lengths(running)[sentences] - 1 - steps] + sentences
+
+
+def _places(running: Ints) -> tuple[Ints, Ints]:
+    """(N,) the step and (N,) the sentence of each token packed by time."""
     steps = np.repeat(np.arange(len(running)), running)
-    sentences = np.arange(running.sum()) - starts[steps]
-    return starts[lengths[sentences] - 1 - steps] + sentences
+    return steps, np.arange(len(steps)) - (np.cumsum(running) - running)[steps]
+
+
+def _lengths(running: Ints) -> Ints:
+    """(B,) tokens of each sentence."""
+    return np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")
 
 
 def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:
@@ -102,12 +125,10 @@ def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:
 
 
 def _cut(order: Ints, lengths: Ints, budget: int) -> list[Ints]:
-    batches, start, tokens = [], 0, 0
-    for position, number in enumerate(order):
-        if position > start and tokens + lengths[number] > budget:
-            batches.append(order[start:position])
-            start, tokens = position, 0
-        tokens += int(lengths[number])
-    if start < len(order):
-        batches.append(order[start:])
+    ends = np.cumsum(lengths[order])  # of the tokens up to each sentence
+    batches, start, before = [], 0, 0
+    while start < len(order):
+        stop = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
+        batches.append(order[start:stop])
+        start, before = stop, int(ends[stop - 1])
     return batches

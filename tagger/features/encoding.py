@@ -14,8 +14,8 @@ from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
 from tagger.features.static import StaticVectors
-from tagger.features.vocabulary import PAD, Vocabularies
-from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
+from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
+from tagger.features.word_blocks import WordBlock, beginnings, endings, normalised
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -90,28 +90,30 @@ class FeatureEncoder:
         self._lowercase = config.word.lowercase if config.word else True
         self._max_length = config.characters.max_length if config.characters else 0
         self._lengths = config.affixes.lengths if config.affixes else ()
+        self._characters = _by_code_point(vocabularies.characters)
 
     def encode_words(self, words: Sequence[str]) -> WordFeatures:
         """Features of U words."""
-        known = self.vocabularies
-        spelled = [[known.characters[c] for c in clip_characters(word, self._max_length)] for word in words]
-        characters = np.full((len(words), max(1, *map(len, spelled), 1)), PAD, dtype=np.int64)
-        for row, numbers in zip(characters, spelled, strict=True):
-            row[: len(numbers)] = numbers
-        affixes = [
-            [known.prefixes[n][prefix(word, n)] for n in self._lengths]
-            + [known.suffixes[n][suffix(word, n)] for n in self._lengths]
-            for word in words
-        ]
+        known, block = self.vocabularies, WordBlock(words)
+        affixes = [known.prefixes[n].numbers(beginnings(words, n)) for n in self._lengths]
+        affixes += [known.suffixes[n].numbers(endings(words, n)) for n in self._lengths]
         return WordFeatures(
-            words=np.array([known.words[normalise(word, self._lowercase)] for word in words], dtype=np.int64),
-            characters=characters,
-            shapes=np.array([known.shapes[shape(word)] for word in words], dtype=np.int64),
-            affixes=np.array(affixes, dtype=np.int64).reshape(len(words), 2 * len(self._lengths)),
+            words=known.words.numbers(normalised(words, self._lowercase)),
+            characters=block.characters(self._characters, self._max_length),
+            shapes=known.shapes.numbers(block.shapes()),
+            affixes=np.stack(affixes, axis=1) if affixes else np.zeros((len(words), 0), dtype=np.int64),
             static=np.zeros((len(words), 0), dtype=np.float32)
             if self._static is None
             else self._static.look_up(words)[0],
         )
+
+
+def _by_code_point(characters: Vocabulary) -> Ints:
+    """The number of each character up to the last known one and, in one place more, UNK for those beyond."""
+    codes = [ord(entry) for entry in characters.entries if len(entry) == 1]
+    numbers = np.full(max(codes, default=0) + 2, UNK, dtype=np.int64)
+    numbers[codes] = [characters[chr(code)] for code in codes]
+    return numbers
 
 
 class EncodedCorpus:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import OUTSIDE, Scheme, convert_tags, split_tag
@@ -41,6 +45,10 @@ class Vocabulary:
 
     def __contains__(self, entry: str) -> bool:
         return entry in self._numbers
+
+    def numbers(self, entries: Sequence[str]) -> NDArray[np.int64]:
+        """(U,) the numbers of U strings."""
+        return np.fromiter(map(self._numbers.get, entries, repeat(UNK)), dtype=np.int64, count=len(entries))
 
     def extended(self, other: Vocabulary) -> Vocabulary:
         """This vocabulary with the new entries of `other` appended; numbers already given stay."""

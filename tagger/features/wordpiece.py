@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from tagger.errors import UserError
+from tagger.features.word_blocks import joined
 
 PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
 INSIDE = "##"  # how pieces begin that continue a word
@@ -34,6 +34,7 @@ _IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `token
 )
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -108,43 +109,63 @@ class WordPieceVectors:
         vectors = np.zeros((len(words), self.width), dtype=np.float32)
         known = np.zeros(len(words), dtype=np.bool_)
         for begin in range(0, len(words), _BLOCK):
-            rows = [self.pieces_of(word) for word in words[begin : begin + _BLOCK]]
-            known[begin : begin + len(rows)] = found = np.fromiter(map(bool, rows), dtype=np.bool_, count=len(rows))
+            rows, counts = self._pieces_of_each(words[begin : begin + _BLOCK])
+            known[begin : begin + len(counts)] = found = counts > 0
             if found.any():
-                vectors[begin : begin + len(rows)][found] = self._directions([some for some in rows if some])
+                vectors[begin : begin + len(counts)][found] = self._directions(rows, counts[found])
         return vectors, known
 
-    def _directions(self, rows: Sequence[Sequence[int]]) -> Floats:
-        """Means over the rows of each of U words, at least one of each, brought to length 1 (U, E)."""
-        starts = np.cumsum([0, *map(len, rows)])[:-1]  # (U,)
-        flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64)  # (P,)
-        sums = np.add.reduceat(self.vectors[flat], starts, axis=0)  # (U, E), of the same direction as the means
+    def _directions(self, rows: Ints, counts: Ints) -> Floats:
+        """Means over the rows of each of U words, brought to length 1 (U, E).
+
+        Args:
+            rows: (P,) one word's after the other's.
+            counts: (U,) how many each has, at least one.
+        """
+        order = np.argsort(-counts, kind="stable")
+        starts = (np.cumsum(counts) - counts)[order]
+        sums = self.vectors[rows[starts]]  # (U, E), those of most pieces first; of the same direction as the means
+        for place in range(1, counts[order[0]]):
+            longer = np.count_nonzero(counts > place)
+            sums[:longer] += self.vectors[rows[starts[:longer] + place]]
         lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
-        return np.divide(sums, lengths, out=sums, where=lengths > 0)
+        np.divide(sums, lengths, out=sums, where=lengths > 0)
+        directions = np.empty_like(sums)
+        directions[order] = sums
+        return directions
 
     def pieces_of(self, word: str) -> list[int]:
         """Rows of a word's pieces, those of unknown parts left out."""
-        rows: list[int] = []
-        for token in basic_tokens(word):
-            if (row := self._rows.get(token)) is not None:
-                rows.append(row)
-            elif len(token) <= _MAX_CHARACTERS:
-                rows += self._longest_first(token)
-        return rows
+        return self._pieces_of_each([word])[0].tolist()
 
-    def _longest_first(self, token: str) -> list[int]:
-        """Rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""
+    def _pieces_of_each(self, words: Sequence[str]) -> tuple[Ints, Ints]:
+        """Rows of the pieces of U words, one word's after the other's, and (U,) how many each has."""
+        lines = joined(words)
+        folded = map(_fold_all, words) if lines is None else lines.translate(_FOLDED_LINES).split("\n")
         rows: list[int] = []
+        ends = [0]
+        for form in folded:
+            for token in form.split():
+                if (row := self._rows.get(token)) is not None:
+                    rows.append(row)
+                elif len(token) <= _MAX_CHARACTERS:
+                    self._add_longest_first(token, rows)
+            ends.append(len(rows))
+        return np.array(rows, dtype=np.int64), np.diff(ends)
+
+    def _add_longest_first(self, token: str, rows: list[int]) -> None:
+        """Add the rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""
+        known, longest, before = self._rows.get, self._longest, len(rows)
         rest, least = token, 0
-        while len(rest) > least:
-            for end in range(min(len(rest), self._longest), least, -1):
-                if (row := self._rows.get(rest[:end])) is not None:
-                    break
-            else:
-                return []
+        while (end := len(rest)) > least:
+            end = min(end, longest)
+            while (row := known(rest[:end])) is None:
+                end -= 1
+                if end <= least:
+                    del rows[before:]
+                    return
             rows.append(row)
             rest, least = INSIDE + rest[end:], len(INSIDE)
-        return rows
 
 
 def basic_tokens(text: str) -> list[str]:
@@ -155,7 +176,11 @@ def basic_tokens(text: str) -> list[str]:
     category Mn remains, so is NFD. Characters have the properties of this Python's Unicode version, those of
     `tokenizers` are of an older one: they differ in marks and punctuation that Unicode has got since 2015 or so.
     """
-    return text.translate(_FOLDED).split()
+    return _fold_all(text).split()
+
+
+def _fold_all(text: str) -> str:
+    return text.translate(_FOLDED)
 
 
 class _Folded(dict[int, str]):
@@ -167,6 +192,7 @@ class _Folded(dict[int, str]):
 
 
 _FOLDED = _Folded()
+_FOLDED_LINES = _Folded({ord("\n"): "\n"})  # for words that are a line each
 
 
 def _fold(character: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_RUN = 2  # characters of one class shown in a shape; longer runs are cut
+SHAPE_RUN = 2  # characters of one class shown in a shape; longer runs are cut
+SHAPE_LENGTH = 8  # classes shown; long outlines are all rare: their beginnings serve
 
 
 def normalise(word: str, lowercase: bool) -> str:
@@ -12,28 +13,29 @@ def normalise(word: str, lowercase: bool) -> str:
     return word.lower() if lowercase else word
 
 
+def kind(character: str) -> str:
+    """A character's class, as a shape shows it."""
+    if character.isupper():
+        return "X"
+    if character.islower():
+        return "x"
+    if character.isdigit():
+        return "d"
+    return "c" if character.isalpha() else character
+
+
 def shape(word: str) -> str:
     """A word's outline: `X` upper case, `x` lower case, `d` digit, `c` letters without case, others themselves.
 
     Runs of one class are cut to two, so that `London` is `Xxx`, `1984` is `dd` and `U.S.` is `X.X.`.
     """
     pieces: list[str] = []
-    previous, run = "", 0
     for character in word:
-        if character.isupper():
-            kind = "X"
-        elif character.islower():
-            kind = "x"
-        elif character.isdigit():
-            kind = "d"
-        else:
-            kind = "c" if character.isalpha() else character
-        run = run + 1 if kind == previous else 1
-        previous = kind
-        if run <= _RUN:
-            pieces.append(kind)
-            if len(pieces) == 2 * _RUN * _RUN:  # long outlines are all rare: their beginnings serve
-                break
+        pieces.append(kind(character))
+        if len(pieces) > SHAPE_RUN and len(set(pieces[-SHAPE_RUN - 1 :])) == 1:
+            pieces.pop()
+        if len(pieces) == SHAPE_LENGTH:
+            break
     return "".join(pieces)
 
 

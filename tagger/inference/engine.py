@@ -24,8 +24,3 @@ class Engine(Protocol):
             and so on.
         """
         ...
-
-
-def packed_words(sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> list[str]:
-    """The N words of sentences, longest first, packed by time."""
-    return [sentence[step] for step, count in enumerate(running.tolist()) for sentence in sentences[:count]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +11,16 @@ from threadpoolctl import ThreadpoolController
 
 from tagger.config import EncoderConfig
 from tagger.errors import UserError
-from tagger.features.batching import reversed_positions
+from tagger.features.batching import packed_positions, reversed_positions
 from tagger.features.encoding import FeatureEncoder
-from tagger.inference.engine import packed_words
 from tagger.inference.folder import ModelFolder
 from tagger.inference.recurrence import LAYERS
+from tagger.inference.word_cache import WordCache
 from tagger.inference.word_vectors import WordVectors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_CACHE_BYTES = 32 << 20
+_CACHE_BYTES = 64 << 20
 _NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -27,7 +28,7 @@ class NumpyEngine:
     """Emissions from a model folder's weights, equal to PyTorch's to rounding.
 
     What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
-    computed once per distinct word and kept, for the words met last, up to some 32 MB.
+    computed once per distinct word and kept, up to some 64 MB.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -41,9 +42,7 @@ class NumpyEngine:
         self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
         self._emission_bias = tensors["emissions.bias"]
         self._blas = ThreadpoolController()  # its threads cost the small products here more than they give
-        self._rows: dict[str, int] = {}
-        self._kept = self._project([])  # each (room, …), the first len(self._rows) rows in use
-        self._capacity = max(1, _CACHE_BYTES // sum(array.itemsize * array.shape[1] for array in self._kept))
+        self._words = WordCache(self._project, _CACHE_BYTES)
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
@@ -51,29 +50,15 @@ class NumpyEngine:
             return self._run(sentences, running)
 
     def _run(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
-        words = packed_words(sentences, running)
-        self._remember(words)
-        rows = np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))  # (N,)
+        rows = self._words.rows(list(chain.from_iterable(sentences)))[packed_positions(running)]  # (N,)
         backward = reversed_positions(running)
-        values = self._layers[0].run(self._kept, rows, running, backward)  # (N, W)
+        values = self._layers[0].run(self._words.arrays, rows, running, backward)  # (N, W)
         everything = np.arange(len(rows))
         for layer in self._layers[1:]:
             values = layer.run(layer.project(values), everything, running, backward)
-        return values @ self._emissions + self._emission_bias
-
-    def _remember(self, words: Sequence[str]) -> None:
-        """Make sure that every word has its row of projections, forgetting all others where there are too many."""
-        new = dict.fromkeys(word for word in words if word not in self._rows)
-        if len(self._rows) + len(new) > self._capacity:
-            self._rows, new = {}, dict.fromkeys(words)
-        if not new:
-            return
-        known, needed = len(self._rows), len(self._rows) + len(new)
-        if needed > len(self._kept[0]):
-            self._kept = [_grown(array, known, 2 * needed) for array in self._kept]
-        for array, computed in zip(self._kept, self._project(list(new)), strict=True):
-            array[known:needed] = computed
-        self._rows.update(zip(new, range(known, needed), strict=True))
+        emissions = values @ self._emissions
+        emissions += self._emission_bias
+        return emissions
 
     def _project(self, words: Sequence[str]) -> list[Floats]:
         """What the first layer takes of U words; see `_Layer.project`."""
@@ -111,13 +96,12 @@ class _Layer:
         """What the layer takes of inputs (M, E), before the recurrence.
 
         Returns:
-            The projections of the forward and of the backward direction, each (M, GH), and, with a skip connection,
-            what it adds to the output, (M, W).
+            The projections (M, 2GH) and, with a skip connection, what it adds to the output, (M, W).
         """
-        projections = [*self._recurrence.project(vectors)]
+        projections = self._recurrence.project(vectors)
         if not self._skip:
-            return projections
-        return [*projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
+            return [projections]
+        return [projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
 
     def run(self, projected: Sequence[Floats], rows: Ints, running: Ints, backward: Ints) -> Floats:
         """The layer's output (N, W) packed by time.
@@ -128,7 +112,7 @@ class _Layer:
             running: (T,) sentences at each time step.
             backward: (N,) the tokens' reversed positions.
         """
-        values = self._recurrence.run(projected[:2], rows, rows[backward], running, backward)  # (N, 2H)
+        values = self._recurrence.run(projected[0], rows, running, backward)  # (N, 2H)
         if self._merge != "concat":
             values = values.reshape(len(rows), 2, -1).sum(axis=1)  # (N, H)
             values *= 0.5 if self._merge == "mean" else 1
@@ -139,12 +123,5 @@ class _Layer:
             values *= weight
             values += bias
         if self._skip:
-            values += projected[2][rows]
+            values += projected[1][rows]
         return values
-
-
-def _grown(array: Floats, used: int, rows: int) -> Floats:
-    """The array with room for more rows, those in use copied."""
-    grown = np.empty((rows, array.shape[1]), dtype=np.float32)
-    grown[:used] = array[:used]
-    return grown

@@ -8,7 +8,7 @@ the gates (the projection) is computed apart from the loop, so that it can be ke
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +29,7 @@ class RecurrentLayer(ABC):
         gates: G, how many matrices are stacked in each weight.
     """
 
+    memories: ClassVar[int] = 1  # S, arrays kept from step to step: the hidden state, of an LSTM its cell's too
     scales: ClassVar[tuple[float, ...]]  # of each gate's argument: ½ before a σ, 1 before a tanh
     order: ClassVar[tuple[int, ...]]  # the stored gates in the order in which the step wants them
 
@@ -37,10 +38,12 @@ class RecurrentLayer(ABC):
         self.hidden_size = tensors[f"{prefix}weight_hh_l0"].shape[1]
         self.gates = len(self.scales)
         recurrent_bias = self._stacked(tensors, f"{prefix}bias_hh_l0")  # (2, GH)
-        self._bias = self._stacked(tensors, f"{prefix}bias_ih_l0")[:, None]  # (2, 1, GH)
-        self._bias += self._projected_bias(recurrent_bias)[:, None]
-        self._input = self._transposed(tensors, f"{prefix}weight_ih_l0")  # (2, E, GH)
-        self._recurrent = self._transposed(tensors, f"{prefix}weight_hh_l0")  # (2, H, GH)
+        bias = self._stacked(tensors, f"{prefix}bias_ih_l0") + self._projected_bias(recurrent_bias)
+        self._bias = bias.reshape(-1)  # (2GH,)
+        from_input = self._stacked(tensors, f"{prefix}weight_ih_l0")  # (2, GH, E)
+        self._input = np.ascontiguousarray(from_input.reshape(len(self._bias), -1).T)  # (E, 2GH)
+        by_gate = self._stacked(tensors, f"{prefix}weight_hh_l0").reshape(2, self.gates, self.hidden_size, -1)
+        self._recurrent = np.ascontiguousarray(by_gate.swapaxes(2, 3))  # (2, G, H, H)
 
     def _stacked(self, tensors: Mapping[str, Floats], name: str) -> Floats:
         """Both directions' weights, gates scaled and put in order."""
@@ -49,59 +52,57 @@ class RecurrentLayer(ABC):
         by_gate = both.reshape(2, self.gates, self.hidden_size, -1) * scales[:, None, None]
         return by_gate[:, list(self.order)].reshape(both.shape)
 
-    def _transposed(self, tensors: Mapping[str, Floats], name: str) -> Floats:
-        return np.ascontiguousarray(self._stacked(tensors, name).swapaxes(1, 2))
-
     def _projected_bias(self, recurrent_bias: Floats) -> Floats:
         """What of the recurrent bias (2, GH) is simply added to the gates, and so can be part of the projection."""
         return recurrent_bias
 
     def project(self, vectors: Floats) -> Floats:
-        """(M, E) → (2, M, GH)."""
-        return vectors @ self._input + self._bias
+        """(M, E) → (M, 2GH): what the input adds to the gates, of the forward and then of the backward direction."""
+        projections = vectors @ self._input
+        projections += self._bias
+        return projections
 
-    def run(
-        self, projections: Sequence[Floats] | Floats, forward: Ints, backward: Ints, running: Ints, positions: Ints
-    ) -> Floats:
+    def run(self, projections: Floats, rows: Ints, running: Ints, backward: Ints) -> Floats:
         """Hidden states (N, 2H) packed by time.
 
         Args:
-            projections: (M, GH) for either direction.
-            forward, backward: (N,) the row of `projections` that each direction reads, in the order it reads.
+            projections: (M, 2GH), as `project` gives them.
+            rows: (N,) the row in it of each token.
             running: (T,) sentences at each time step.
-            positions: (N,) where in the packed order the backward direction's k-th reading stands.
+            backward: (N,) where the token stands in the packed order that the backward direction reads as its k-th.
         """
         hidden, sentences = self.hidden_size, int(running[0])
-        states = np.empty((len(forward), 2 * hidden), dtype=np.float32)
-        reversed_states = np.empty((len(forward), hidden), dtype=np.float32)
-        state = np.zeros((2, sentences, hidden), dtype=np.float32)
-        inputs = np.empty((2, sentences, self.gates * hidden), dtype=np.float32)
-        room = self._room(sentences)
+        halves = projections.reshape(-1, self.gates * hidden)  # (2M, GH), forward and backward by turns
+        reading = np.stack([2 * rows, 2 * rows[backward] + 1])  # (2, N)
+        states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
+        reversed_states = np.empty((len(rows), hidden), dtype=np.float32)
+        memory = np.zeros((2, self.memories, sentences, hidden), dtype=np.float32)
+        gates = np.empty((sentences, self.gates * hidden), dtype=np.float32)
+        product = np.empty((self.gates, sentences, hidden), dtype=np.float32)
         done = 0
         for count in running.tolist():
-            gates, old = inputs[:, :count], state[:, :count]
             now = slice(done, done + count)
-            np.take(projections[0], forward[now], axis=0, out=gates[0], mode="clip")
-            np.take(projections[1], backward[now], axis=0, out=gates[1], mode="clip")
-            self._step(gates, old, *(array[:, :count] for array in room))
-            states[now, :hidden] = old[0]
-            reversed_states[now] = old[1]
+            read = gates[:count]
+            by_gate = read.reshape(count, self.gates, hidden).swapaxes(0, 1)
+            for direction in (0, 1):
+                np.take(halves, reading[direction, now], axis=0, out=read, mode="clip")
+                self._step(direction, by_gate, memory[direction, :, :count], product[:, :count])
+            states[now, :hidden] = memory[0, 0, :count]
+            reversed_states[now] = memory[1, 0, :count]
             done += count
-        states[positions, hidden:] = reversed_states
+        states[backward, hidden:] = reversed_states
         return states
 
-    def _room(self, sentences: int) -> tuple[Floats, ...]:
-        """The arrays (2, B, …) that `_step` works in besides gates and state; the first is for h U."""
-        return (np.empty((2, sentences, self.gates * self.hidden_size), dtype=np.float32),)
-
-    def _multiply(self, state: Floats, out: Floats) -> None:
-        """h U of both directions, (2, n, GH)."""
-        for direction in (0, 1):
-            np.matmul(state[direction], self._recurrent[direction], out=out[direction])
-
     @abstractmethod
-    def _step(self, gates: Floats, state: Floats, *room: Floats) -> None:
-        """Advance `state` (2, n, H) in place, from the projections `gates` (2, n, GH), which may be written over."""
+    def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
+        """One direction's next time step for n sentences.
+
+        Args:
+            direction: 0 forward, 1 backward.
+            gates: (G, n, H) what the input adds, gate by gate.
+            memory: (S, n, H), to be changed to the new one; the hidden state comes first.
+            product: (G, n, H) room to work in.
+        """
 
 
 class ElmanLayer(RecurrentLayer):
@@ -109,11 +110,10 @@ class ElmanLayer(RecurrentLayer):
 
     scales, order = (1.0,), (0,)
 
-    def _step(self, gates: Floats, state: Floats, *room: Floats) -> None:
-        (product,) = room
-        self._multiply(state, product)
-        gates += product
-        np.tanh(gates, out=state)
+    def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
+        np.matmul(memory[0], self._recurrent[direction], out=product)
+        product += gates
+        np.tanh(product, out=memory)
 
 
 class GRULayer(RecurrentLayer):
@@ -123,21 +123,19 @@ class GRULayer(RecurrentLayer):
 
     def _projected_bias(self, recurrent_bias: Floats) -> Floats:
         candidate = 2 * self.hidden_size
-        self._candidate_bias = recurrent_bias[:, None, candidate:].copy()  # (2, 1, H), which the reset gate scales
+        self._candidate_bias = recurrent_bias[:, candidate:].copy()  # (2, H), which the reset gate scales
         return np.where(np.arange(recurrent_bias.shape[1]) < candidate, recurrent_bias, np.float32(0))
 
-    def _step(self, gates: Floats, state: Floats, *room: Floats) -> None:
-        (product,) = room
-        self._multiply(state, product)
-        hidden = self.hidden_size
-        both, candidate = gates[:, :, : 2 * hidden], gates[:, :, 2 * hidden :]
-        both += product[:, :, : 2 * hidden]
+    def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
+        np.matmul(memory[0], self._recurrent[direction], out=product)
+        both, candidate = product[:2], product[2]
+        both += gates[:2]
         _finish_sigmoid(both)
-        from_state = product[:, :, 2 * hidden :]
-        from_state += self._candidate_bias
-        from_state *= both[:, :, :hidden]
-        candidate += from_state
-        _update(state, candidate, both[:, :, hidden:])
+        reset, update = both
+        candidate += self._candidate_bias[direction]
+        candidate *= reset
+        candidate += gates[2]
+        _update(memory[0], candidate, update)
 
 
 class ResetBeforeGRULayer(RecurrentLayer):
@@ -145,53 +143,38 @@ class ResetBeforeGRULayer(RecurrentLayer):
 
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
-    def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
-        super().__init__(tensors, prefix)
-        both, candidate = np.split(self._recurrent, [2 * self.hidden_size], axis=2)
-        self._recurrent = np.ascontiguousarray(both)  # (2, H, 2H)
-        self._for_candidate = np.ascontiguousarray(candidate)  # (2, H, H)
-
-    def _room(self, sentences: int) -> tuple[Floats, ...]:
-        widths = (2 * self.hidden_size, self.hidden_size)
-        return tuple(np.empty((2, sentences, width), dtype=np.float32) for width in widths)
-
-    def _step(self, gates: Floats, state: Floats, *room: Floats) -> None:
-        product, from_state = room
-        self._multiply(state, product)
-        hidden = self.hidden_size
-        both, candidate = gates[:, :, : 2 * hidden], gates[:, :, 2 * hidden :]
-        both += product
+    def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
+        (state,), weights = memory, self._recurrent[direction]
+        both, candidate = product[:2], product[2]
+        np.matmul(state, weights[:2], out=both)
+        both += gates[:2]
         _finish_sigmoid(both)
-        reset = both[:, :, :hidden]
+        reset, update = both
         reset *= state
-        for direction in (0, 1):
-            np.matmul(reset[direction], self._for_candidate[direction], out=from_state[direction])
-        candidate += from_state
-        _update(state, candidate, both[:, :, hidden:])
+        np.matmul(reset, weights[2], out=candidate)
+        candidate += gates[2]
+        _update(state, candidate, update)
 
 
 class LSTMLayer(RecurrentLayer):
     """Layer of `lstm_cell`, its gates in the order i, f, o, g."""
 
     scales, order = (0.5, 0.5, 1.0, 0.5), (0, 1, 3, 2)
+    memories = 2
 
-    def _room(self, sentences: int) -> tuple[Floats, ...]:
-        memory = np.zeros((2, sentences, self.hidden_size), dtype=np.float32)
-        return (*super()._room(sentences), memory)
-
-    def _step(self, gates: Floats, state: Floats, *room: Floats) -> None:
-        product, memory = room
-        self._multiply(state, product)
-        gates += product
-        hidden = self.hidden_size
-        sigmoids, candidate = gates[:, :, : 3 * hidden], gates[:, :, 3 * hidden :]
+    def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
+        state, cell = memory
+        np.matmul(state, self._recurrent[direction], out=product)
+        product += gates
+        sigmoids, candidate = product[:3], product[3]
         _finish_sigmoid(sigmoids)
+        into, forget, output = sigmoids
         np.tanh(candidate, out=candidate)
-        memory *= sigmoids[:, :, hidden : 2 * hidden]
-        candidate *= sigmoids[:, :, :hidden]
-        memory += candidate
-        np.tanh(memory, out=state)
-        state *= sigmoids[:, :, 2 * hidden :]
+        cell *= forget
+        candidate *= into
+        cell += candidate
+        np.tanh(cell, out=state)
+        state *= output
 
 
 LAYERS: dict[Cell, type[RecurrentLayer]] = {

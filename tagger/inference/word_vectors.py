@@ -14,6 +14,7 @@ from tagger.features.vocabulary import PAD, UNK
 from tagger.inference.recurrence import GRULayer
 
 Floats = NDArray[np.float32]
+_CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
 _ELEMENTS_AT_ONCE = 1 << 22  # of the widest array that is made of characters
 _PREFIX = "embeddings.parts."
 
@@ -53,17 +54,26 @@ class ConvolvedCharacters:
 
     def __call__(self, features: WordFeatures) -> Floats:
         width, _, filters = self._contribution.shape
-        length = features.characters.shape[1]
-        result = np.empty((len(features), filters), dtype=np.float32)
-        at_once = max(1, _ELEMENTS_AT_ONCE // (length * filters))
-        for first in range(0, len(features), at_once):
-            characters = features.characters[first : first + at_once]  # (u, C)
-            padded = np.pad(characters, ((0, 0), (width // 2, width // 2)), constant_values=PAD)
-            filtered = self._contribution[0][padded[:, :length]]  # (u, C, F)
+        lengths = (features.characters != PAD).sum(axis=1)
+        result = np.zeros((len(features), filters), dtype=np.float32)
+        order = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]  # no empty word
+        padded = np.pad(features.characters, ((0, 0), (width // 2, width // 2)), constant_values=PAD)
+        most = max(_CHARACTERS_AT_ONCE, int(lengths.max(initial=0)))
+        rooms = [np.empty((most, filters), dtype=np.float32) for _ in range(2)]
+        first = 0
+        while first < len(order):
+            words = order[first : first + most // lengths[order[first]]]
+            words = words[: most // lengths[words[-1]]]
+            length = lengths[words[-1]]
+            characters = padded[words, : length + width - 1]
+            filtered, more = (room[: len(words) * length].reshape(len(words), length, filters) for room in rooms)
+            np.take(self._contribution[0], characters[:, :length], axis=0, out=filtered, mode="clip")
             for place in range(1, width):
-                filtered += self._contribution[place][padded[:, place : place + length]]
-            filtered[characters == PAD] = -np.inf
-            result[first : first + at_once] = filtered.max(axis=1) + self._bias
+                np.take(self._contribution[place], characters[:, place : place + length], axis=0, out=more, mode="clip")
+                filtered += more
+            filtered[features.characters[words, :length] == PAD] = -np.inf
+            result[words] = filtered.max(axis=1) + self._bias
+            first += len(words)
         return np.maximum(result, 0, out=result)
 
 
@@ -72,7 +82,7 @@ class ReadCharacters:
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self._layer = GRULayer(tensors, f"{_PREFIX}characters.recurrence.")
-        self._projections = self._layer.project(tensors[f"{_PREFIX}characters.table.weight"])  # (2, V, 3H)
+        self._projections = self._layer.project(tensors[f"{_PREFIX}characters.table.weight"])  # (V, 6H)
 
     def __call__(self, features: WordFeatures) -> Floats:
         lengths = (features.characters != PAD).sum(axis=1)
@@ -87,7 +97,7 @@ class ReadCharacters:
             running = inside.sum(axis=1)
             characters = features.characters[words, : len(steps)].T[inside]  # packed by time
             backward = reversed_positions(running)
-            states = self._layer.run(self._projections, characters, characters[backward], running, backward)
+            states = self._layer.run(self._projections, characters, running, backward)
             result[words, :hidden] = states[backward[: len(words)], :hidden]  # at each word's last character
             result[words, hidden:] = states[: len(words), hidden:]  # at its first
         return result

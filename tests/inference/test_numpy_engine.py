@@ -159,7 +159,7 @@ def test_a_full_cache_changes_nothing(words_kept: int, monkeypatch: pytest.Monke
         return project(engine, words)
 
     monkeypatch.setattr(NumpyEngine, "_project", counted)
-    monkeypatch.setattr(numpy_engine, "_CACHE_BYTES", words_kept * 24 * folder.config.encoder.hidden_size)
+    monkeypatch.setattr(numpy_engine, "_CACHE_BYTES", words_kept * (300 + 24 * folder.config.encoder.hidden_size))
     engine = NumpyEngine(folder)
     for batch, wanted in zip(batches, expected, strict=True):
         for one, other in zip(emissions_by_sentence(engine, batch), wanted, strict=True):
@@ -173,7 +173,7 @@ def test_a_word_is_projected_once() -> None:
     batches = [random_words([8, 5, 3], seed=seed) for seed in range(6)]
     for batch in batches:
         emissions_by_sentence(engine, batch)
-    assert len(engine._rows) == len({word for batch in batches for words in batch for word in words})
+    assert len(engine._words) == len({word for batch in batches for words in batch for word in words})
 
 
 WORDS = ["", "a", "of", "Anna", "München", "♛♜♝♞", "z" * 11, "z" * 12, "z" * 13, "Anna" * 5000, "北京", "हिन्दी"]

@@ -47,7 +47,7 @@ def run(cell: Cell, tensors: dict[str, Floats], sentences: list[Floats]) -> list
     places = [(row, step) for step, count in enumerate(running) for row in range(count)]
     packed = np.stack([sentences[row][step] for row, step in places])
     backward = reversed_positions(running)
-    states = layer.run(layer.project(packed), np.arange(len(packed)), backward, running, backward)
+    states = layer.run(layer.project(packed), np.arange(len(packed)), running, backward)
     return [states[[place[0] == row for place in places]] for row in range(len(sentences))]
 
 

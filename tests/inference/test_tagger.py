@@ -22,7 +22,6 @@ from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.inference import tagger as tagger_module
-from tagger.inference.engine import packed_words
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger, load
 
@@ -40,7 +39,7 @@ class WordEngine:
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
         self.batches.append([len(sentence) for sentence in sentences])
-        words = packed_words(sentences, running)
+        words = [sentence[step] for step, count in enumerate(running) for sentence in sentences[:count]]
         return np.eye(self._tags, dtype=np.float32)[[len(word) % self._tags for word in words]]
 
 

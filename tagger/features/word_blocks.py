@@ -1,0 +1,139 @@
+"""What `words` says of a word, for many words at a time: by array operations, or by one string operation over all.
+
+A word costs about a microsecond this way, a tenth of what it costs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.features.words import SHAPE_LENGTH, SHAPE_RUN, kind, normalise, shape
+
+Ints = NDArray[np.int64]
+CodePoints = NDArray[np.uint32]
+_LINE = "\n"  # parts words; being neither cased nor skipped over, it changes nothing about its neighbours' lower case
+_NO_KIND = 0  # of characters not met so far; NUL has no other either
+
+
+class WordBlock:
+    """U words, and their characters one word after the other.
+
+    Attributes:
+        words: U of them.
+        lengths: (U,) characters of each.
+        codes: (P,) all code points.
+        rows: (P,) which word each character stands in.
+        places: (P,) at which place of it.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self.lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+        self.codes: CodePoints = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        self.rows = np.repeat(np.arange(len(words)), self.lengths)
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        self.places = np.arange(len(self.codes)) - self._starts[self.rows]
+
+    def characters(self, numbers: Ints, length: int) -> Ints:
+        """The numbers of the words' characters, at most `length` of each; see `words.clip_characters`.
+
+        Args:
+            numbers: of the first code points and, in the last place, of all others.
+            length: C, at most.
+
+        Returns:
+            (U, C), 0 beyond a word's end; at least one column.
+        """
+        rows, places, codes = self.rows, self.places, self.codes
+        longest = int(self.lengths.max(initial=0))
+        if longest > length:
+            head = (length + 1) // 2
+            left_out = (self.lengths - length).clip(min=0)[rows]
+            kept = (places < head) | (places >= head + left_out)
+            places = np.where(places < head, places, places - left_out)
+            rows, places, codes = rows[kept], places[kept], codes[kept]
+        table = np.zeros((len(self.words), max(1, min(longest, length))), dtype=np.int64)
+        table[rows, places] = numbers[np.minimum(codes, len(numbers) - 1)]
+        return table
+
+    def shapes(self) -> list[str]:
+        """`words.shape` of each."""
+        kinds = _KINDS.of(self.codes)
+        # a character is left out where so many before it in its word are of its kind
+        alike = np.ones(len(kinds), dtype=np.bool_)
+        for distance in range(1, SHAPE_RUN + 1):
+            alike[distance:] &= kinds[distance:] == kinds[:-distance]
+        kept = ~(alike & (self.places >= SHAPE_RUN))
+        before = np.cumsum(kept) - kept  # how many are kept before each, in all words
+        first = np.append(before, 0)[np.minimum(self._starts, len(before))]
+        places = before - first[self.rows]
+        kept &= places < SHAPE_LENGTH
+        outlines = np.zeros((len(self.words), SHAPE_LENGTH), dtype="<u4")
+        outlines[self.rows[kept], places[kept]] = kinds[kept]
+        shapes: list[str] = outlines.view(f"<U{SHAPE_LENGTH}")[:, 0].tolist()
+        for row in set(self.rows[self.codes == 0].tolist()):  # NumPy's strings cannot end in NUL
+            shapes[row] = shape(self.words[row])
+        return shapes
+
+
+class _Kinds:
+    """What a shape shows for each character, found when it is first met."""
+
+    def __init__(self) -> None:
+        self._kinds = np.zeros(0x110000, dtype=np.uint32)  # takes memory only where something is written
+
+    def of(self, codes: CodePoints) -> CodePoints:
+        kinds = self._kinds[codes]
+        new = kinds == _NO_KIND
+        if new.any():
+            for code in set(codes[new].tolist()):
+                self._kinds[code] = ord(kind(chr(code)))
+            kinds = self._kinds[codes]
+        return kinds
+
+
+_KINDS = _Kinds()
+
+
+class _Digits(dict[int, str]):
+    """Digits to `0`, all other characters to themselves, found when first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = changed = "0" if chr(code).isdigit() else chr(code)
+        return changed
+
+
+_DIGITS = _Digits()
+
+
+def beginnings(words: Sequence[str], length: int) -> list[str]:
+    """`words.prefix` of each."""
+    return _lowered([word[:length] for word in words])
+
+
+def endings(words: Sequence[str], length: int) -> list[str]:
+    """`words.suffix` of each."""
+    return _lowered([word[-length:] for word in words])
+
+
+def _lowered(words: Sequence[str]) -> list[str]:
+    lines = joined(words)
+    return [word.lower() for word in words] if lines is None else lines.lower().split(_LINE)
+
+
+def normalised(words: Sequence[str], lowercase: bool) -> list[str]:
+    """`words.normalise` of each."""
+    lines = joined(words)
+    if lines is None:
+        return [normalise(word, lowercase) for word in words]
+    text = lines.translate(_DIGITS)
+    return (text.lower() if lowercase else text).split(_LINE)
+
+
+def joined(words: Sequence[str]) -> str | None:
+    """The words as one text, a line each; None where there are none, or one of them holds a line end itself."""
+    text = _LINE.join(words)
+    return text if words and text.count(_LINE) == len(words) - 1 else None
