@@ -56,7 +56,7 @@ DOORS = {  # framework: the paths that may import it
     "tqdm": ("model/contextual.py",),
     "seqeval": ("evaluation/scores.py",),
     "spacy": ("corpus/tokenizers.py",),
-    "syntok": ("corpus/tokenizers.py",),
+    "syntok": ("corpus/syntok_spans.py",),
 }
 
 

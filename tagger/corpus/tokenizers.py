@@ -17,7 +17,6 @@ Tokenizer = Callable[[str], Iterator[list[CharSpan]]]
 
 _NON_SPACE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]+")
-_GAP = re.compile(r"[^\s\u200b]+")
 NAMES = "syntok, whitespace, characters or spacy:LANG"
 
 
@@ -28,7 +27,9 @@ def get_tokenizer(name: str) -> Tokenizer:
         UserError: the name is unknown, or spaCy or its language is not there.
     """
     if name == "syntok":
-        return _syntok()
+        from tagger.corpus.syntok_spans import SyntokTokenizer
+
+        return SyntokTokenizer()
     if name == "whitespace":
         return whitespace
     if name == "characters":
@@ -61,42 +62,6 @@ def characters(text: str) -> Iterator[list[CharSpan]]:
         spans = [(position, position + 1) for position in range(start, end) if not text[position].isspace()]
         if spans:
             yield spans
-
-
-def _syntok() -> Tokenizer:
-    """syntok's sentences and tokens, set so that every character is kept.
-
-    Its defaults rewrite contractions and drop hyphens, and its offsets begin anew with each paragraph; here "don't"
-    gives "do", "n't", hyphens are tokens, and a span counts in the whole text. Whatever non-space characters it should
-    leave out all the same become tokens of their own.
-    """
-    from syntok import segmenter
-    from syntok.tokenizer import Tokenizer as Syntok
-
-    splitter = Syntok(emit_hyphen_or_underscore_sep=True, replace_not_contraction=False)
-
-    def tokenize(text: str) -> Iterator[list[CharSpan]]:
-        for paragraph_start, paragraph in segmenter.preprocess_with_offsets(text):
-            covered = 0
-            for sentence in segmenter.segment(splitter.tokenize(paragraph)):
-                spans: list[CharSpan] = []
-                for token in sentence:
-                    start, end = token.offset, token.offset + len(token.value)
-                    spans.extend(_left_out(paragraph, covered, start))
-                    if token.value.strip():  # some separators below U+0020 are no space to syntok
-                        spans.append((start, end))
-                    covered = end
-                if spans:
-                    yield [(start + paragraph_start, end + paragraph_start) for start, end in spans]
-            rest = _left_out(paragraph, covered, len(paragraph))
-            if rest:
-                yield [(start + paragraph_start, end + paragraph_start) for start, end in rest]
-
-    return tokenize
-
-
-def _left_out(text: str, start: int, end: int) -> list[CharSpan]:
-    return [gap.span() for gap in _GAP.finditer(text, start, end)] if end > start else []
 
 
 def _spacy(language: str) -> Tokenizer:
