@@ -27,6 +27,7 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
     "model/": ("corpus", "features", "model", *BASE),
     "inference/": ("corpus", "features", "inference", *BASE),
     "inference/torch_engine.py": ("corpus", "features", "inference", "model", *BASE),
+    "inspection/": ("corpus", "features", "inference", "inspection", *BASE),
     "evaluation/": ("corpus", "evaluation", *BASE),
     "evaluation/model.py": ("corpus", "evaluation", "inference", *BASE),
     "training/": (
@@ -36,7 +37,7 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
     "commands/": (*("", "corpus", "features", "model", "training", "inference", "evaluation", "commands", *BASE),),
 }
 DOORS = {  # framework: the paths that may import it
-    "numpy": ("features/", "model/", "training/", "inference/"),
+    "numpy": ("features/", "model/", "training/", "inference/", "inspection/"),
     "safetensors": (
         "inference/folder.py",
         "features/wordpiece.py",

@@ -53,11 +53,20 @@ class TorchEngine:
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`."""
-        context = None if self._encoder is None else FrozenContext(_contextual(self._encoder, sentences))
-        corpus = EncodedCorpus([Sentence(list(words)) for words in sentences], self._features, self._scheme, context)
-        batch = TensorBatch.of(corpus.batch(range(len(corpus))), self._device)
+        batch = self._batch(sentences)
         with torch.inference_mode():
             return self._model.packed_emissions(batch).float().cpu().numpy()
+
+    def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """What the embeddings give for a sentence's T words, (T, E)."""
+        batch = self._batch([words])
+        with torch.inference_mode():
+            return self._model.embeddings(batch)[0].float().cpu().numpy()
+
+    def _batch(self, sentences: Sequence[Sequence[str]]) -> TensorBatch:
+        context = None if self._encoder is None else FrozenContext(_contextual(self._encoder, sentences))
+        corpus = EncodedCorpus([Sentence(list(words)) for words in sentences], self._features, self._scheme, context)
+        return TensorBatch.of(corpus.batch(range(len(corpus))), self._device)
 
 
 def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | None:

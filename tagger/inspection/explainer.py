@@ -1,0 +1,181 @@
+"""One sentence taken apart: what the model says of it, what its layers computed, and what its decisions rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.corpus.schemes import Scheme
+from tagger.errors import UserError
+from tagger.features.encoding import FeatureEncoder
+from tagger.inference.decoder import Decoder
+from tagger.inference.engine import Engine
+from tagger.inference.folder import ModelFolder
+from tagger.inference.numpy_engine import NumpyEngine
+from tagger.inference.word_vectors import WordVectors
+from tagger.inspection import decisions
+from tagger.inspection.decisions import Decision
+from tagger.inspection.gates import Trace, trace
+from tagger.inspection.memory import Memory, memory_of
+
+FORMAT = 1  # of `Explanation.to_mapping`; raised when a key changes its meaning or goes away
+MOST_TOKENS = 300
+_DIGITS = 7
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A sentence taken apart.
+
+    Attributes:
+        tokens: its T words.
+        tags: as the tagger gives them out: IOB2, or plain.
+        plain: whether they are plain.
+        trace: what each layer computed.
+        memories: of each layer, by direction; None for cells that have no gate that keeps.
+        path: the best path through the emissions, and the CRF's part in it.
+        decisions: its entities or plain tags, and each word's part in them.
+        difference: the largest absolute difference of the emissions in `trace` from those of the model's engine.
+    """
+
+    tokens: Sequence[str]
+    tags: Sequence[str]
+    plain: bool
+    trace: Trace
+    memories: Sequence[Mapping[str, Memory | None]]
+    path: decisions.Path
+    decisions: Sequence[Decision]
+    difference: float
+
+    def to_mapping(self, layers: Sequence[int], units: Sequence[int] | None = None) -> dict[str, Any]:
+        """What JSON takes of it, numbers to seven significant digits.
+
+        Args:
+            layers: numbers of the layers to give, from 0.
+            units: numbers of the units to give, from 0; None for all.
+        """
+        columns = slice(None) if units is None else list(units)
+        given = []
+        for number in layers:
+            layer, memories = self.trace.layers[number], self.memories[number]
+            given.append(
+                {
+                    "layer": number + 1,
+                    "cell": layer.cell,
+                    **{
+                        direction: {
+                            **{name: _rounded(values[:, columns]) for name, values in computed.items()},
+                            "retention": _retention(memories[direction]),
+                        }
+                        for direction, computed in layer.directions.items()
+                    },
+                }
+            )
+        return {
+            "format": FORMAT,
+            "tokens": list(self.tokens),
+            "tags": list(self.tags),
+            "units": None if units is None else list(units),
+            "layers": given,
+            "emissions": _rounded(self.trace.emissions),
+            "difference": self.difference,
+            "path": {
+                "score": self.path.score,
+                "probability": self.path.probability,
+                "crf": self.path.crf,
+                "steps": [vars(step) for step in self.path.steps],
+                "end": self.path.end,
+                "without_transitions": list(self.path.legal),
+            },
+            "decisions": [
+                {**one.span._asdict(), "chosen": one.chosen, "probability": one.probability}
+                | {"without": _rounded(one.without)}
+                for one in self.decisions
+            ],
+        }
+
+
+class Explainer:
+    """Takes sentences apart under one model."""
+
+    def __init__(self, folder: ModelFolder, engine: Engine, vectors: Callable[[Sequence[str]], Floats]) -> None:
+        """
+        Args:
+            folder: the model.
+            engine: that runs it.
+            vectors: gives what its embeddings make of a sentence's T words, (T, E).
+        """
+        self.folder = folder
+        self._engine, self._vectors = engine, vectors
+        self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
+
+    @classmethod
+    def load(cls, path: Path, encoder: str | None = None) -> Explainer:
+        """Of a model folder. One with a contextual encoder needs PyTorch, others do not.
+
+        Args:
+            path: the folder.
+            encoder: where the model's contextual encoder lies, if not where it lay in training.
+
+        Raises:
+            UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not there.
+        """
+        folder = ModelFolder.load(path)
+        embeddings = folder.config.embeddings
+        if embeddings.encoder is None and encoder is None:
+            features = FeatureEncoder(embeddings, folder.vocabularies, folder.static)
+            vectors = WordVectors(embeddings, folder.tensors)
+            return cls(folder, NumpyEngine(folder), lambda words: vectors(features.encode_words(words)))
+        from tagger.inference.torch_engine import TorchEngine
+
+        engine = TorchEngine(folder, encoder=encoder)
+        return cls(folder, engine, engine.token_vectors)
+
+    def explain(self, tokens: Sequence[str]) -> Explanation:
+        """Take a sentence apart.
+
+        Raises:
+            UserError: it has no token, or more than `MOST_TOKENS`.
+        """
+        if not tokens:
+            raise UserError("there is no word to explain; give a sentence")
+        if len(tokens) > MOST_TOKENS:
+            raise UserError(
+                f"a sentence of {len(tokens):,} tokens; give one of at most {MOST_TOKENS}, cut it if need be"
+            )
+        running = np.ones(len(tokens), dtype=np.int64)
+        emissions = self._engine.emissions([tokens], running)
+        traced = trace(self._vectors(tokens), self.folder.config.encoder, self.folder.tensors)
+        return Explanation(
+            tokens=tokens,
+            tags=self._decoder.decode(emissions, running)[0],
+            plain=self.folder.scheme is Scheme.PLAIN,
+            trace=traced,
+            memories=[
+                {way: memory_of(gates, backward=way == "backward") for way, gates in layer.directions.items()}
+                for layer in traced.layers
+            ],
+            path=decisions.path_of(emissions, self.folder, self._decoder),
+            decisions=decisions.decisions(tokens, emissions, self._engine, self._decoder),
+            difference=float(np.abs(traced.emissions - emissions).max()),
+        )
+
+
+def _rounded(values: NDArray[Any]) -> list[Any]:
+    """Nested lists, each number to so many significant digits."""
+    flat = [float(f"{value:.{_DIGITS}g}") for value in values.ravel().tolist()]
+    return np.array(flat).reshape(values.shape).tolist()
+
+
+def _retention(memory: Memory | None) -> dict[str, Any] | None:
+    if memory is None:
+        return None
+    tables = {name: _rounded(table) for name, table in vars(memory).items()}
+    return {**tables, "kept_by_distance": _rounded(memory.by_distance())}

@@ -1,0 +1,141 @@
+"""What every layer of a model computes for one sentence: gates, candidates and states, by the reference cells.
+
+Step by step with `inference.cells` and in double precision, from the stored weights: slow, and plain to read. Tests
+hold it against PyTorch's states and the engine's emissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.config import Cell, EncoderConfig
+from tagger.inference.cells import CellWeights, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
+
+Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
+KEEPS: dict[Cell, str | None] = {"gru": "update", "gru_reset_before": "update", "lstm": "forget", "rnn": None}
+_GRU_CELLS = {"gru": gru_cell, "gru_reset_before": gru_cell_reset_before}
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+_NORM_EPSILON = 1e-5  # PyTorch's
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """One bidirectional layer.
+
+    Attributes:
+        cell: its kind.
+        forward, backward: what each direction computed, by name, (T, H) in the order of the tokens, whichever way they
+            were read. GRU: reset, update, candidate, state; LSTM: input, forget, candidate, output, memory, state;
+            RNN: state.
+        output: (T, W) what the layer gives: its states merged, normalised, added to, as configured.
+    """
+
+    cell: Cell
+    forward: Mapping[str, Floats]
+    backward: Mapping[str, Floats]
+    output: Doubles
+
+    @property
+    def directions(self) -> dict[str, Mapping[str, Floats]]:
+        return {"forward": self.forward, "backward": self.backward}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A sentence's way through the network.
+
+    Attributes:
+        layers: from the first to the last.
+        emissions: (T, K).
+    """
+
+    layers: Sequence[LayerTrace]
+    emissions: Doubles
+
+
+def trace(vectors: Floats, config: EncoderConfig, tensors: Mapping[str, Floats]) -> Trace:
+    """Run a sentence through encoder and emissions.
+
+    Args:
+        vectors: (T, E) what the embeddings give for its T words, T at least 1.
+        config: the model's encoder.
+        tensors: its weights, by the names of `TaggerModel.state_dict()`.
+    """
+    weights = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if not name.startswith("embed")}
+    values = vectors.astype(np.float64)
+    if config.feed_forward:
+        values = _feed_forward(values, weights)
+    layers = []
+    for number, layer in enumerate(config.stack):
+        name = f"encoder.layers.{number}."
+        forward = read(layer.cell, values, _cell_weights(weights, name, ""))
+        backward = read(layer.cell, values[::-1], _cell_weights(weights, name, "_reverse"))
+        backward = {what: array[::-1] for what, array in backward.items()}
+        values = _around(values, forward["state"], backward["state"], config, number, weights)
+        layers.append(LayerTrace(layer.cell, forward, backward, values))
+    return Trace(layers, values @ weights["emissions.weight"].T + weights["emissions.bias"])
+
+
+def read(cell: Cell, values: Doubles, weights: CellWeights) -> dict[str, Floats]:
+    """One direction reading a sentence from zero states: what each step computes, by name, (T, H) each.
+
+    Args:
+        cell: its kind.
+        values: (T, E) its inputs, in the order of reading.
+        weights: of the direction.
+    """
+    state: Floats = np.zeros((1, weights.hidden.shape[1]))
+    memory = state
+    steps: list[dict[str, Floats]] = []
+    for value in values[:, None]:  # (1, E)
+        if cell == "rnn":
+            found = {"state": rnn_cell(value, state, weights)}
+        elif cell == "lstm":
+            found = lstm_cell(value, state, memory, weights)._asdict()
+            memory = found["memory"]
+        else:
+            found = _GRU_CELLS[cell](value, state, weights)._asdict()
+        state = found["state"]
+        steps.append(found)
+    return {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
+
+
+def _cell_weights(weights: Mapping[str, Doubles], name: str, direction: str) -> CellWeights:
+    return CellWeights(*(weights[f"{name}{kind}_l0{direction}"] for kind in _WEIGHTS))
+
+
+def _feed_forward(values: Doubles, weights: Mapping[str, Doubles]) -> Doubles:
+    """Linear, GELU in its tanh form (Hendrycks & Gimpel 2016), Linear: (T, E) → (T, F)."""
+    inner, outer = "encoder.feed_forward.inner", "encoder.feed_forward.outer"
+    x = values @ weights[f"{inner}.weight"].T + weights[f"{inner}.bias"]
+    gelu = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return gelu @ weights[f"{outer}.weight"].T + weights[f"{outer}.bias"]
+
+
+def _around(
+    values: Doubles,
+    forward: Floats,
+    backward: Floats,
+    config: EncoderConfig,
+    number: int,
+    weights: Mapping[str, Doubles],
+) -> Doubles:
+    """A layer's output (T, W) from its inputs and states: merge, normalisation, skip connection."""
+    if config.merge == "concat":
+        output = np.concatenate([forward, backward], axis=1)
+    else:
+        output = (forward + backward) * (0.5 if config.merge == "mean" else 1)
+    if config.layer_norm:
+        output = (output - output.mean(axis=1, keepdims=True)) / np.sqrt(
+            output.var(axis=1, keepdims=True) + _NORM_EPSILON
+        )
+        output = output * weights[f"encoder.norms.{number}.weight"] + weights[f"encoder.norms.{number}.bias"]
+    if not config.skip:
+        return output
+    skip = weights.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
+    return output + (values if skip is None else values @ skip.T)

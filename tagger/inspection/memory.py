@@ -1,0 +1,68 @@
+"""How long a state keeps what it has read: products of its keeping gate over the words that come after.
+
+A GRU's unit has the state h_t = (1 - z_t) n_t + z_t h_{t-1}. Written out from the zero state it began with,
+
+    h_t = Σ over s ≤ t of (1 - z_s) z_{s+1} z_{s+2} … z_t n_s:
+
+a weighted mean of the candidates n_s of all words read so far, with weights that, beside the zero state's own, sum to
+1. Of an LSTM the same holds for its memory cell, with the forget gate for z and the input gate for 1 - z, but for the
+sum. It is the direct way alone: a candidate also depends on the states before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
+LONGEST = 0.9  # the quantile of units that counts as keeping long
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is left of each word s (row) at each word t (column), (T, T) each; zero where t was read before s.
+
+    Attributes:
+        kept: Π of the keeping gate over the words read after s up to t, mean over the units; 1 where t is s.
+        kept_longest: the same at the 90th percentile of the units.
+        share: the weight of s's candidate in the state at t, mean over the units.
+    """
+
+    kept: Doubles
+    kept_longest: Doubles
+    share: Doubles
+
+    def by_distance(self) -> Doubles:
+        """(T,) the mean of `kept` over all pairs of words so many words apart."""
+        later, earlier = self.kept.diagonal, self.kept.T.diagonal  # one of the two is zero, whichever way is read
+        return np.array([(later(gap) + (earlier(gap) if gap else 0)).mean() for gap in range(len(self.kept))])
+
+
+def memory_of(gates: Mapping[str, Floats], *, backward: bool) -> Memory | None:
+    """The memory of one direction of a layer; None for a cell without a gate that keeps.
+
+    Args:
+        gates: as in `LayerTrace`.
+        backward: whether the direction reads from the last word to the first.
+    """
+    if "update" in gates:
+        keep, write = gates["update"], 1 - gates["update"]
+    elif "forget" in gates:
+        keep, write = gates["forget"], gates["input"]
+    else:
+        return None
+    if backward:
+        keep, write = keep[::-1], write[::-1]
+    tables = np.zeros((3, len(keep), len(keep)))
+    for word in range(len(keep)):
+        left = np.cumprod(np.concatenate([np.ones_like(keep[:1]), keep[word + 1 :]]), axis=0)  # (T - word, H)
+        tables[:, word, word:] = (
+            left.mean(axis=1),
+            np.quantile(left, LONGEST, axis=1),
+            (left * write[word]).mean(axis=1),
+        )
+    return Memory(*(tables[:, ::-1, ::-1] if backward else tables))
