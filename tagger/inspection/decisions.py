@@ -73,7 +73,7 @@ class Path:
         end: the CRF's score of ending with the last tag; 0 without a CRF.
         probability: of the whole path.
         crf: whether there is one.
-        legal: what tags the scheme's rules alone would make of the emissions, written as the output is.
+        legal: the tags of the best path by the emissions and the scheme's rules, without transitions.
     """
 
     steps: Sequence[PathStep]
@@ -115,7 +115,7 @@ def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
         end=end,
         probability=float(np.exp(decoder.lattice(emissions, running).log_probability(best)[0])),
         crf=crf,
-        legal=Decoder(tags, folder.scheme).decode(emissions, running)[0],
+        legal=[tags[tag] for tag in Decoder(tags, folder.scheme).best_paths(emissions, running).tolist()],
     )
 
 

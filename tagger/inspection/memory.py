@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
-LONGEST = 0.9  # the quantile of units that counts as keeping long
+LONGEST = 0.1  # the share of units that counts as keeping long
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Memory:
 
     Attributes:
         kept: Π of the keeping gate over the words read after s up to t, mean over the units; 1 where t is s.
-        kept_longest: the same at the 90th percentile of the units.
+        kept_longest: the same, mean over the tenth of the units that has most left there.
         share: the weight of s's candidate in the state at t, mean over the units.
     """
 
@@ -57,12 +58,11 @@ def memory_of(gates: Mapping[str, Floats], *, backward: bool) -> Memory | None:
         return None
     if backward:
         keep, write = keep[::-1], write[::-1]
+    longest = ceil(LONGEST * keep.shape[1])
     tables = np.zeros((3, len(keep), len(keep)))
     for word in range(len(keep)):
         left = np.cumprod(np.concatenate([np.ones_like(keep[:1]), keep[word + 1 :]]), axis=0)  # (T - word, H)
-        tables[:, word, word:] = (
-            left.mean(axis=1),
-            np.quantile(left, LONGEST, axis=1),
-            (left * write[word]).mean(axis=1),
-        )
+        of_longest = np.sort(left, axis=1)[:, -longest:]
+        means = left.mean(axis=1), of_longest.mean(axis=1), (left * write[word]).mean(axis=1)
+        tables[:, word, word:] = means
     return Memory(*(tables[:, ::-1, ::-1] if backward else tables))

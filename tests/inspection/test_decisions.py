@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from random_models import emissions_by_sentence, random_folder
 
 from tagger.config import EncoderConfig
-from tagger.corpus.schemes import Scheme, convert_tags, count_illegal, spans_from_tags
+from tagger.corpus.schemes import Scheme, count_illegal, spans_from_tags
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
@@ -95,7 +95,7 @@ def test_emissions_alone_are_told_at_every_token(explainer: Explainer) -> None:
     best = max(
         legal(explainer.folder, 5), key=lambda path: sum(emissions[t, tags.index(tag)] for t, tag in enumerate(path))
     )
-    assert convert_tags(list(found.path.legal), Scheme.BIOES) == best
+    assert list(found.path.legal) == best
 
 
 def test_an_entity_s_probability_without_each_word_is_that_of_the_sentence_with_it_replaced(tmp_path: Path) -> None:
