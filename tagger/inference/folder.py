@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -31,12 +32,23 @@ from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.static import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
+from tagger.inference.folder_files import (
+    CARD,
+    CONFIG,
+    ENCODER,
+    MOST_BYTES,
+    STATIC,
+    VOCABULARY,
+    WEIGHTS,
+    check_files,
+)
+from tagger.untrusted import read_json
 
 FORMAT = "tagger-model"
 VERSION = 1
-WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
-STATIC, ENCODER = "static", "encoder"
-_MAX_JSON_BYTES = 1 << 30
+_MOST_LAYERS = 1000
+_HEADER_BYTES = 4096  # for a tensor's name, type, shape and place
+_LONGEST = 500  # of what is told of a damage
 _COLDEST, _HOTTEST = 0.001, 1000
 
 Floats = NDArray[np.float32]
@@ -146,24 +158,26 @@ class ModelFolder:
         for name in (CONFIG, VOCABULARY, WEIGHTS):
             if not (folder / name).is_file():
                 raise UserError(f"{folder}: not a complete model folder: no {name}; give a folder that training wrote")
-        settings = _read_json(folder / CONFIG)
+        check_files(folder)
+        settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
         _check_format(folder, settings)
         for name in _data_files(folder):
             if settings["sha256"].get(name) != _sha256(folder / name):
                 raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
         try:
             config = from_mapping(ModelConfig, settings["model"], "model")
-            vocabularies = Vocabularies.from_mapping(_read_json(folder / VOCABULARY))
+            vocabularies = Vocabularies.from_mapping(read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY]))
             scheme = Scheme(settings["scheme"])
             _check_tags(vocabularies.tags, scheme)
             temperature = _temperature(settings)
-            tensors = load_file(folder / WEIGHTS)
-            if config.encoder.depth > len(tensors):
-                raise UserError(f"{config.encoder.depth} layers, but only {len(tensors)} tensors")
-            static = _read_static(folder, config)
+            if config.encoder.depth > _MOST_LAYERS:
+                raise UserError(f"{config.encoder.depth} layers, more than any model has")
             shapes = expected_shapes(config, vocabularies)
+            _check_size(folder / WEIGHTS, shapes)
+            tensors = load_file(folder / WEIGHTS)
+            static = _read_static(folder, config)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise UserError(f"{folder}: damaged model: {error}; copy or train it anew") from error
+            raise UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it anew") from error
         _check_tensors(folder, tensors, shapes)
         tokenizer, language = settings["tokenizer"], settings["language"]
         encoder = folder / ENCODER if config.embeddings.encoder and config.embeddings.encoder.tune else None
@@ -296,6 +310,13 @@ def _check_tags(tags: Sequence[str], scheme: Scheme) -> None:
         raise UserError(f"tags: {OUTSIDE} is missing")
 
 
+def _check_size(weights: Path, shapes: _Shapes) -> None:
+    """Before they are read: no larger than these tensors and a header that names them."""
+    most = 4 * sum(map(math.prod, shapes.values())) + _HEADER_BYTES * (len(shapes) + 1)
+    if (size := weights.stat().st_size) > most:
+        raise UserError(f"{weights.name}: {size:,} bytes, expected at most {most:,} for the tensors of {CONFIG}")
+
+
 def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name in sorted(shapes.keys() ^ tensors.keys()):
         what = "is missing" if name in shapes else "does not belong there"
@@ -307,18 +328,6 @@ def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str
                 f"{folder / WEIGHTS}: {name} is {tensor.dtype} {tensor.shape}, expected float32 {shape}; "
                 "copy or train the model anew"
             )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise UserError(f"{path}: larger than {_MAX_JSON_BYTES:,} bytes; not a model of this tagger")
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: damaged: not JSON ({error}); copy it anew") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: damaged: not a JSON object; copy it anew")
-    return value
 
 
 def _sha256(path: Path) -> str:

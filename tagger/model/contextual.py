@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tagger.config import EncoderEmbedding
 from tagger.corpus.huggingface import hub_reachable
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.untrusted import read_json
 
 CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -33,6 +33,7 @@ _FILES = (  # that an encoder is made of
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _PIECES_AT_ONCE = 4096
 _SECONDS_UNTOLD = 2
+_MOST_JSON_BYTES = 1 << 26
 _UNUSED = "pooler."  # weights that some encoders come without, and no word's vector depends on
 
 
@@ -204,11 +205,8 @@ def _check_files(folder: Path) -> None:
         raise UserError(f"{folder}: no weights in it (model.safetensors); copy it whole")
     if not any(path.is_file() for pattern in _TOKENIZERS for path in folder.glob(pattern)):
         raise UserError(f"{folder}: no tokenizer in it ({', '.join(_TOKENIZERS)}); copy it whole")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{folder / CONFIG}: damaged: {error}; copy it anew") from error
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+    config = _read_json(folder / CONFIG)
+    if not isinstance(config.get("model_type"), str):
         raise UserError(f"{folder / CONFIG}: names no model_type; give the folder of an encoder")
     if "auto_map" in config:
         raise UserError(
@@ -217,6 +215,41 @@ def _check_files(folder: Path) -> None:
     if config.get("is_encoder_decoder") or "vocab_size" not in config:
         kind = config["model_type"]
         raise UserError(f"{folder}: a model of the kind {kind!r}, not an encoder of text; give one as BERT or RoBERTa")
+    _check_sizes(folder, config)
+
+
+def _check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse weights that lie elsewhere, and a configuration that would have far larger ones made up than there are."""
+    weights = [path for path in folder.glob("*.safetensors") if path.is_file()]
+    if (folder / _WEIGHTS[1]).is_file():
+        shards = _read_json(folder / _WEIGHTS[1]).get("weight_map")
+        names = set(map(str, shards.values())) if isinstance(shards, dict) else {""}
+        if not names <= {path.name for path in weights}:
+            raise UserError(f"{folder / _WEIGHTS[1]}: names weights that are no file of the folder; copy it whole")
+    known = sum(path.stat().st_size for path in weights)
+    if _fewest_weights(config) > known:
+        raise UserError(f"{folder / CONFIG}: describes more weights than {known:,} bytes can be; copy it whole")
+
+
+def _fewest_weights(config: Mapping[str, Any]) -> int:
+    """How many weights an encoder so configured has at least: the tables it begins with and its layers' matrices."""
+
+    def size(*names: str, otherwise: int = 0) -> int:
+        value = next((config[name] for name in names if config.get(name) is not None), otherwise)
+        return value if isinstance(value, int) else 0  # transformers refuses what is none
+
+    width = size("hidden_size", "dim", otherwise=1)
+    inner = size("intermediate_size", "hidden_dim", otherwise=1)
+    layers = 1 if config["model_type"] == "albert" else size("num_hidden_layers", "n_layers", otherwise=1)
+    tables = max(size("vocab_size"), size("max_position_embeddings"), size("type_vocab_size"))
+    return tables * size("embedding_size", otherwise=width) + layers * width * (width + inner)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path, _MOST_JSON_BYTES)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
 def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, settings: EncoderEmbedding) -> None:

@@ -243,11 +243,6 @@ def test_a_file_that_is_no_utf_8_is_told_by_name(saved: Path, name: str) -> None
     assert name in refused(saved)
 
 
-def test_a_file_beyond_all_size_is_not_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "_MAX_JSON_BYTES", 100)
-    assert "larger than 100 bytes" in refused(saved)
-
-
 @pytest.mark.parametrize("value", [None, "pytorch_model", 3, ["tagger-model"]])
 def test_a_model_of_another_kind_is_told(saved: Path, value: object) -> None:
     edit_json(saved / CONFIG, lambda config: config.update(format=value))

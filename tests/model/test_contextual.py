@@ -192,7 +192,7 @@ def cut_off(folder: Path) -> None:
         (without_a_tensor, "its weights are not those of its config.json: no encoder.layer.1.output.dense.weight"),
         (cut_off, "cannot be loaded as an encoder: .*copy it whole"),
         (lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"), "config.json: damaged"),
-        (lambda folder: (folder / "config.json").write_text("[]", encoding="utf-8"), "names no model_type"),
+        (lambda folder: (folder / "config.json").write_text("[]", encoding="utf-8"), "not a JSON object"),
         (lambda folder: change_config(folder, model_type=None), "names no model_type"),
         (lambda folder: change_config(folder, model_type="no-such-thing"), "cannot be loaded as an encoder"),
         (lambda folder: change_config(folder, is_encoder_decoder=True), "not an encoder of text"),

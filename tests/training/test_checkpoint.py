@@ -45,6 +45,28 @@ def test_a_truncated_checkpoint_is_told(tmp_path: Path, size: int) -> None:
         read_checkpoint(path)
 
 
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (str(self.trace), "w")
+
+
+@pytest.mark.parametrize("archive", [True, False])
+@pytest.mark.parametrize("key", ["callbacks", "state_dict", "more"])
+def test_a_checkpoint_that_would_run_code_is_refused_and_does_not(tmp_path: Path, key: str, archive: bool) -> None:
+    path, trace = tmp_path / "last.ckpt", tmp_path / "trace"
+    torch.save({**STATE, key: Payload(trace)}, path, _use_new_zipfile_serialization=archive)
+    with pytest.raises(UserError, match=r"last\.ckpt: damaged checkpoint \(UnpicklingError\)"):
+        read_checkpoint(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)
+    assert trace.exists(), "the payload would have shown"
+
+
 @pytest.mark.parametrize("content", [[1], {"state_dict": {}}])
 def test_a_file_that_is_none_of_a_run_is_told(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "last.ckpt")

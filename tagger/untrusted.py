@@ -1,0 +1,89 @@
+"""What is read before it is trusted: JSON within bounds, pickles known by how they begin, files that lie elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tagger.errors import UserError
+
+_MOST_DEPTH = 50
+_RUN_BY_NAME = "_target_"  # the key by which configurations name code to be imported
+_PICKLES = (*(bytes([0x80, protocol]) for protocol in range(2, 6)), b"PK\x03\x04")  # and archives, as PyTorch's
+_PICKLE_SUFFIXES = frozenset(
+    (".pkl", ".pickle", ".p", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".dat", ".h5")
+)
+
+
+def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
+    """A JSON object from a file of others.
+
+    Raises:
+        UserError: it is larger than `most_bytes`, no JSON, no object, nested too deep, or names code to run.
+        OSError: it cannot be read.
+    """
+    if path.stat().st_size > most_bytes:
+        raise UserError(f"{path}: larger than {most_bytes:,} bytes; not what belongs there")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_data_only)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged: not JSON ({error}); copy it anew") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: damaged: not a JSON object; copy it anew")
+    if _deeper_than(value, _MOST_DEPTH):
+        raise UserError(f"{path}: damaged: nested deeper than {_MOST_DEPTH} levels; copy it anew")
+    return value
+
+
+def _data_only(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dictionary."""
+    if any(key == _RUN_BY_NAME for key, _ in pairs):
+        raise UserError(f"has an entry {_RUN_BY_NAME}, which names code to run; give a folder of data only")
+    return dict(pairs)
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Refuse a file that is, or by its name may be, pickled; nothing else in it is looked at.
+
+    Raises:
+        UserError: it is.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        pickled = stream.read(4).startswith(_PICKLES)
+    if pickled or path.suffix.lower() in _PICKLE_SUFFIXES:
+        raise UserError(f"{path}: may hold pickled objects, which can run code when read; take it out of the folder")
+
+
+def refuse_outside(path: Path, within: Sequence[Path]) -> None:
+    """Refuse an entry of a folder that leads out of it.
+
+    Args:
+        path: the entry.
+        within: where it may lie, links followed.
+
+    Raises:
+        UserError: it lies elsewhere.
+    """
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise UserError(f"{path}: a link that leads nowhere; copy the file itself") from error
+    if not any(real.is_relative_to(place) for place in within):
+        raise UserError(f"{path}: a link to {real}, outside of the folder; copy the file itself")
