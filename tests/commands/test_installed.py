@@ -1,0 +1,138 @@
+"""The `tagger` command as people get it: from the wheel and from an editable install, away from the checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from random_models import random_folder
+
+from tests.conftest import REPOSITORY
+from tests.installation import Environment, build
+
+TEXT = "Anna Smith lives in New York.\nΟ Γιώργος μένει στην Αθήνα.\n\nx\n"
+QUICK = ("trainer=debug", "trainer.max_epochs=1", "encoder.hidden_size=8", "run_dir=run")
+NO_DATA = ("seed=1", "--cfg", "job")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The wheel and what it requires, no extras."""
+    return Environment(tmp_path_factory.mktemp("base") / "venv", wheel)
+
+
+@pytest.fixture(scope="session")
+def training(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The wheel with the extra `train`."""
+    return Environment(tmp_path_factory.mktemp("training") / "venv", wheel, ("train",))
+
+
+@pytest.fixture(scope="session")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An editable install with the extra `train`."""
+    folder = tmp_path_factory.mktemp("editable")
+    return Environment(folder / "venv", build("editable", folder / "dist"), ("train",))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    random_folder().save(tmp_path / "model", "")
+    return tmp_path / "model"
+
+
+def in_repository(*parts: str) -> set[str]:
+    listed = subprocess.run(["git", "ls-files", "-z", *parts], cwd=REPOSITORY, check=True, capture_output=True)
+    return {name for name in listed.stdout.decode().split("\0") if name}
+
+
+def test_the_wheel_holds_the_package_its_settings_and_its_data_and_nothing_else(wheel: Path) -> None:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a clone: what belongs to the project is not known")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    ignored = {name for name in names if "__pycache__" in name}
+    expected = in_repository("tagger") | {f"tagger/{name}" for name in in_repository("conf", "data")}
+    assert names - ignored == expected
+    assert not ignored
+
+
+def test_the_base_install_tags_without_pytorch_as_the_script_does(
+    base: Environment, model: Path, tmp_path: Path
+) -> None:
+    absent = base.run("python", "-c", "import torch", cwd=tmp_path)
+    assert "ModuleNotFoundError" in absent.stderr
+    found = base.run("tagger", "tag", "--model", str(model), "--tokens", cwd=tmp_path, text=TEXT)
+    script = [sys.executable, str(REPOSITORY / "tag.py"), "--model", str(model), "--tokens"]
+    expected = subprocess.run(script, cwd=tmp_path, input=TEXT, capture_output=True, text=True, check=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == expected.stdout != ""
+
+
+def test_the_package_that_runs_is_the_installed_one(base: Environment, tmp_path: Path) -> None:
+    where = base.run("python", "-c", "import tagger; print(tagger.__file__)", cwd=tmp_path)
+    assert str(base.bin.parent) in where.stdout
+
+
+def test_an_editable_install_reads_the_checkout_s_settings_and_data(editable: Environment, tmp_path: Path) -> None:
+    call = (
+        "from tagger.commands import hydra_entry; from tagger.corpus.source import bundled_data_folder; "
+        "print(hydra_entry._config_folder(), bundled_data_folder())"
+    )
+    found = editable.run("python", "-c", call, cwd=tmp_path).stdout.split()
+    assert found == [str(REPOSITORY / "conf"), str(REPOSITORY / "data")]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_base_install_names_the_extra_that_a_command_needs(base: Environment, tmp_path: Path, command: str) -> None:
+    told = base.run("tagger", command, cwd=tmp_path)
+    assert told.returncode == 2
+    assert told.stderr.count("\n") == 1
+    assert "pip install 'tagger[train]'" in told.stderr
+
+
+def test_the_bundled_vectors_are_found_without_pytorch(base: Environment, tmp_path: Path) -> None:
+    call = "from tagger.features.static import open_static; print(open_static('bundled').width)"
+    assert base.run("python", "-c", call, cwd=tmp_path).stdout == "128\n"
+
+
+@pytest.mark.parametrize("kind", ["training", "editable"])
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_settings_are_those_of_the_script(
+    kind: str, command: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    environment: Environment = request.getfixturevalue(kind)
+    found = environment.run("tagger", command, *NO_DATA, cwd=tmp_path)
+    script = [sys.executable, str(REPOSITORY / f"{command}.py"), *NO_DATA]
+    expected = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    without_time = [text.split("run_dir:")[0] for text in (found.stdout, expected.stdout)]
+    assert (found.returncode, without_time[0]) == (expected.returncode, without_time[1])
+    assert found.stdout or found.stderr
+
+
+@pytest.mark.parametrize("kind", ["training", "editable"])
+def test_it_trains_on_the_bundled_corpus_scores_and_tags(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    environment: Environment = request.getfixturevalue(kind)
+    trained = environment.run("tagger", "train", *QUICK, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert (tmp_path / "run" / "model" / "config.json").exists()
+    scored = environment.run("tagger", "evaluate", "model=run/model", "split=dev", "out=dev", cwd=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    assert "micro avg" in scored.stdout
+    tagged = environment.run("tagger", "tag", "--model", "run/model", "--quiet", cwd=tmp_path, text=TEXT)
+    assert (tagged.returncode, tagged.stdout.count("\n")) == (0, TEXT.count("\n"))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), (), ("no-such-command",)])
+def test_help_and_wrong_use_name_the_commands(base: Environment, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    told = base.run("tagger", *arguments, cwd=tmp_path)
+    assert "tagger train|evaluate|tag" in told.stdout + told.stderr
+    assert told.returncode == (0 if arguments and arguments[0].startswith("-") else 2)
