@@ -18,9 +18,11 @@ class TensorFeatures:
     """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L), static (U, D).
 
     Attributes:
+        arrays: the features as they were, on the CPU, where asking does not wait for a device.
         spelled: (M,) where in the U * C places of `characters`, row after row, there is a character.
     """
 
+    arrays: WordFeatures
     words: Tensor
     characters: Tensor
     shapes: Tensor
@@ -35,7 +37,7 @@ class TensorFeatures:
             *(features.words, features.characters, features.shapes, features.affixes, features.static),
             np.flatnonzero(features.characters != PAD),
         )
-        return cls(*(torch.from_numpy(array).to(device) for array in arrays))
+        return cls(features, *(torch.from_numpy(array).to(device) for array in arrays))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import typing
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +23,7 @@ from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.dropout import LockedDropout, TokenDropout
 from tagger.model.recurrence import bidirectional
+from tagger.model.row_table import RowTable
 
 
 class WordVectors(nn.Module):
@@ -39,7 +43,7 @@ class WordVectors(nn.Module):
         words = features.words  # (U,)
         if self.training:
             words = torch.where(torch.rand_like(self._replace[words]) < self._replace[words], UNK, words)
-        return self.table(words)  # (U, E)
+        return self.table.look_up(words, np.append(features.arrays.words, UNK))  # (U, E)
 
 
 class ConvolvedCharacters(nn.Module):
@@ -146,8 +150,12 @@ class AffixVectors(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, features: TensorFeatures) -> Tensor:
-        columns = features.affixes.unbind(dim=1)
-        return torch.cat([table(column) for table, column in zip(self.tables, columns, strict=True)], dim=1)
+        met, columns = features.arrays.affixes.T, features.affixes.unbind(dim=1)
+        found = [table.look_up(*numbers) for table, *numbers in zip(self._tables(), columns, met, strict=True)]
+        return torch.cat(found, dim=1)
+
+    def _tables(self) -> list[RowTable]:
+        return typing.cast(list[RowTable], list(self.tables))
 
 
 class PretrainedVectors(nn.Module):
@@ -171,12 +179,13 @@ class FineTunedVectors(PretrainedVectors):
 
     def __init__(self, config: StaticEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__(config)
-        self.corrections = nn.Embedding(len(vocabularies.words), self.width)
+        self.corrections = RowTable(len(vocabularies.words), self.width)
         nn.init.zeros_(self.corrections.weight)
 
     def forward(self, features: TensorFeatures) -> Tensor:
         known = (features.words > UNK).unsqueeze(1)  # (U, 1)
-        return features.static + self.corrections(features.words) * known  # (U, D)
+        corrections = self.corrections.look_up(features.words, features.arrays.words)
+        return features.static + corrections * known  # (U, D)
 
 
 class ContextualVectors(nn.Module):
@@ -234,9 +243,9 @@ class EmbeddingStack(nn.Module):
         return self._word_dropout(self._dropout(torch.cat(looked_up, dim=2)))  # (B, T, E)
 
 
-def _embedding(entries: int, size: int) -> nn.Embedding:
+def _embedding(entries: int, size: int) -> RowTable:
     """A table drawn uniformly with variance 1/size, padding zero."""
-    table = nn.Embedding(entries, size, padding_idx=PAD)
+    table = RowTable(entries, size, padding=PAD)
     bound = (3 / size) ** 0.5
     with torch.no_grad():
         table.weight.uniform_(-bound, bound)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.utilities import GradClipAlgorithmType
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -25,6 +24,7 @@ from tagger.inference.decoder import Decoder, running_sentences
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import ENCODER_PREFIX, TaggerModel
 from tagger.training.config import OptimConfig
+from tagger.training.row_updates import RowUpdates, by_rows, large_tables
 from tagger.training.schedule import learning_rate_factor
 
 OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Optimizer]
@@ -64,6 +64,7 @@ class TaggingModule(LightningModule):
         self._decoder: Decoder | None = None
         self._tokens, self._steps, self._started = 0, 0, 0.0
         self._loss = torch.zeros(())
+        self._rows: RowUpdates | None = None
 
     def on_train_epoch_start(self) -> None:
         self._tokens, self._steps, self._started = 0, 0, time.perf_counter()
@@ -83,6 +84,7 @@ class TaggingModule(LightningModule):
         return loss
 
     def on_validation_epoch_start(self) -> None:
+        self._settle()
         crf = {} if self.model.crf is None else self.model.crf.state_dict(prefix="crf.")
         weights = {name: tensor.float().cpu().numpy() for name, tensor in crf.items()}
         self._decoder = Decoder.of(self._tags, self._scheme, weights)
@@ -121,9 +123,21 @@ class TaggingModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimiser, with warm-up and decay over the run's steps."""
         optimizer = self._optimizer()
+        tables = large_tables(self.model)
+        if tables and self._one_copy() and by_rows(optimizer):
+            self._rows = RowUpdates(optimizer, tables)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _one_copy(self) -> bool:
+        """Whether the gradients are this process's alone, as they are, and no average of the weights is kept."""
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        return self.trainer.world_size == 1 and not scaled and self._optim.ema is None
+
+    def _settle(self) -> None:
+        if self._rows is not None:
+            self._rows.settle()
 
     def configure_gradient_clipping(
         self,
@@ -131,13 +145,21 @@ class TaggingModule(LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip; in bfloat16 too, where Lightning refuses fused optimisers though none of their gradients is scaled."""
+        """Clip, rows of large tables too.
+
+        In bfloat16 as well, where Lightning refuses fused optimisers though none of their gradients is scaled.
+        """
         precision = self.trainer.precision_plugin
-        if not isinstance(precision, MixedPrecision) or precision.scaler is not None:
+        if getattr(precision, "scaler", None) is not None:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
             return
-        algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
-        Precision.clip_gradients(precision, optimizer, gradient_clip_val or 0, algorithm)
+        if not gradient_clip_val:
+            return
+        parameters = [*precision.main_params(optimizer), *(self._rows.leaves() if self._rows else ())]
+        if gradient_clip_algorithm == GradClipAlgorithmType.VALUE:
+            torch.nn.utils.clip_grad_value_(parameters, gradient_clip_val)
+        else:
+            torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
     def _optimizer(self) -> Optimizer:
         try:
@@ -151,7 +173,8 @@ class TaggingModule(LightningModule):
             raise UserError(f"optim.optimizer: {error}") from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note what the weights belong to."""
+        """Note what the weights belong to; in the tensors already in the checkpoint, rows are brought up to date."""
+        self._settle()
         checkpoint["fingerprint"] = self._fingerprint
 
     def fits(self, checkpoint: Mapping[str, Any]) -> bool:

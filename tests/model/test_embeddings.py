@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from random_models import NER_TRAIN, PARTS, embeddings_config
@@ -13,7 +14,7 @@ from torch.nn import functional
 from tagger.config import CharacterEmbedding, EmbeddingsConfig, StaticEmbedding, WordEmbedding
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.features.encoding import EncodedCorpus, FeatureEncoder, WordFeatures
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.embeddings import ConvolvedCharacters, EmbeddingStack, FineTunedVectors, ReadCharacters, WordVectors
@@ -45,9 +46,9 @@ def word_vectors(unk_probability: float) -> tuple[WordVectors, dict[str, int]]:
 
 def became_unknown(vectors: WordVectors, number: int, tries: int = 2000) -> float:
     """The share of `tries` in which a word got UNK's vector."""
-    words = torch.full((tries,), number)
-    nothing = torch.zeros(0)
-    found = vectors(TensorFeatures(words, nothing, nothing, nothing, nothing, nothing))
+    nothing = np.zeros((tries, 0), dtype=np.int64)
+    features = WordFeatures(np.full(tries, number), nothing, nothing, nothing, nothing.astype(np.float32))
+    found = vectors(TensorFeatures.of(features, CPU))
     return (found == vectors.table.weight[UNK]).all(dim=1).float().mean().item()
 
 

@@ -1,0 +1,213 @@
+"""Adam on the rows of large tables that a step has met, with what it does to the others made up for later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Adam, AdamW, Optimizer
+
+from tagger.model.row_table import Ints, RowsRead, RowTable
+
+_LARGE = 1 << 19  # elements; a smaller table is updated as a whole in less time than its rows are found
+_NEGLIGIBLE = 1e-12  # share of a row's last movement below which it rests
+_ROWS_AT_ONCE = 1 << 16
+_UNUSUAL = ("amsgrad", "maximize", "capturable", "differentiable")
+
+
+def large_tables(module: torch.nn.Module) -> list[RowTable]:
+    """The tables of a network for which it pays to leave out the rows that are not met."""
+    return [part for part in module.modules() if isinstance(part, RowTable) and part.weight.numel() >= _LARGE]
+
+
+def by_rows(optimizer: Optimizer) -> bool:
+    """Whether an optimiser's steps can be taken row by row: it is AdamW, or Adam without decay, as it usually is."""
+    return type(optimizer) in (Adam, AdamW) and all(
+        not any(group[name] for name in _UNUSUAL)
+        and not isinstance(group["lr"], Tensor)
+        and (group["decoupled_weight_decay"] or not group["weight_decay"])
+        for group in optimizer.param_groups
+    )
+
+
+class RowUpdates:
+    """Takes an Adam optimiser's steps (Kingma & Ba 2015; Loshchilov & Hutter 2019) on the rows that were read.
+
+    To dense Adam, a row that a step does not meet has gradient zero: its moments shrink by β₁ and β₂, it moves on by
+    what is left of the first, and its weights decay. All this depends on the number of steps missed, apart from the
+    row's own m / (√v̂ + ε), so it is done at once when the row is next read. So the result is dense Adam's, within
+    rounding and within the share that ε has in a step which the row missed (there ε shrinks as √v̂ does).
+
+    The state is kept in the optimiser's own, under its own names, and is dense Adam's whenever all rows are `settled`.
+    """
+
+    def __init__(self, optimizer: Optimizer, tables: Sequence[RowTable]) -> None:
+        """
+        Args:
+            optimizer: one that `by_rows` is true of; after each of its steps the tables get theirs.
+            tables: whose weights it has among its parameters.
+        """
+        self._optimizer = optimizer
+        self._tables = [_Table(optimizer, table) for table in tables]
+        optimizer.register_step_post_hook(lambda *_: self._step())
+
+    def leaves(self) -> list[Tensor]:
+        """The tensors whose gradients stand for the tables', for clipping."""
+        return [read.values for table in self._tables for read in table.read()]
+
+    def settle(self) -> None:
+        """Bring all rows up to date: before the tables are scored or stored."""
+        for table in self._tables:
+            table.settle()
+
+    def _step(self) -> None:
+        for table in self._tables:
+            table.step()
+
+
+class _History:
+    """The steps since all rows were settled, and what each would have done to a row that missed it."""
+
+    def __init__(self, taken: int) -> None:
+        """`taken`: the optimiser's steps before."""
+        self.taken = taken
+        self.steps = 0
+        self._kept = np.ones(64)  # of the weights after each step
+        self._moved = np.zeros(64)  # m / (√v̂ + ε) is subtracted so many times after each step, at that step's scale
+
+    def add(self, group: dict[str, Any]) -> None:
+        """A step at the group's settings."""
+        first, second = group["betas"]
+        rate, now = group["lr"], self.taken + self.steps + 1
+        self.steps += 1
+        if self.steps == len(self._kept):
+            self._kept, self._moved = (np.concatenate([old, np.zeros_like(old)]) for old in (self._kept, self._moved))
+        self._kept[self.steps] = self._kept[self.steps - 1] * (1 - rate * group["weight_decay"])
+        ratio = first / math.sqrt(second)
+        window = self.steps
+        if 0 < ratio < 1:
+            window = min(window, math.ceil(math.log(_NEGLIGIBLE) / math.log(ratio)))
+        since = slice(self.steps - window, self.steps)
+        missed = np.arange(window, 0, -1)
+        seen = now - missed  # the optimiser's steps until then
+        corrected = math.sqrt(1 - second**now) / _root(second, seen)
+        moved = rate * ratio**missed / (1 - first**now) * corrected
+        self._moved[since] += moved * self._kept[since] / self._kept[self.steps]
+        self._moved[self.steps] = 0
+
+    def missed(self, last: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of rows that were up to date `last`: what remains of the weights, and what is subtracted before."""
+        return self._kept[self.steps] / self._kept[last], self._moved[last]
+
+
+def _root(second: float, steps: Ints) -> NDArray[np.float64]:
+    """The root of Adam's correction of the second moment; 1 before the first step, where that moment is zero."""
+    return np.sqrt(np.where(steps > 0, 1 - second**steps, 1.0))
+
+
+class _Table:
+    """One table: its rows' state, each as it was after the step `last`."""
+
+    def __init__(self, optimizer: Optimizer, table: RowTable) -> None:
+        self._optimizer, self._table = optimizer, table
+        self._weight = table.weight
+        self._history: _History | None = None
+        self._last = np.zeros(len(self._weight), dtype=np.int64)
+        table.before_reading = self._catch_up
+
+    def read(self) -> list[RowsRead]:
+        """What was read since the last step, as one reading with its gradient; none where nothing was."""
+        reads = self._table.reads
+        if len(reads) > 1:
+            rows = np.unique(np.concatenate([read.rows for read in reads]))
+            places = torch.from_numpy(rows).to(self._weight.device)
+            values = self._weight.detach()[places].requires_grad_()
+            values.grad = torch.zeros_like(values)
+            for read in reads:
+                if read.values.grad is not None:
+                    within = torch.from_numpy(np.searchsorted(rows, read.rows)).to(values.device)
+                    values.grad.index_add_(0, within, read.values.grad)
+            reads[:] = [RowsRead(rows, values)]
+        return reads
+
+    def _group(self) -> dict[str, Any]:
+        return next(
+            group for group in self._optimizer.param_groups if any(entry is self._weight for entry in group["params"])
+        )
+
+    def _state(self) -> dict[str, Tensor]:
+        """The optimiser's own, which it replaces when a checkpoint is loaded."""
+        state = self._optimizer.state[self._weight]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"] = torch.zeros_like(self._weight)
+            state["exp_avg_sq"] = torch.zeros_like(self._weight)
+        return state
+
+    def _catch_up(self, rows: Ints) -> None:
+        if self._history is None:
+            return
+        rows = rows[self._last[rows] < self._history.steps]
+        if not len(rows):
+            return
+        group, state, history = self._group(), self._state(), self._history
+        first, second = group["betas"]
+        last = self._last[rows]
+        seen, missed = history.taken + last, history.steps - last
+        kept, moved = history.missed(last)
+        places = torch.from_numpy(rows).to(self._weight.device)
+        shrunk, before, root, by_first, by_second = self._columns(
+            kept, moved, 1 / _root(second, seen), first**missed, second**missed
+        )
+        with torch.no_grad():
+            weight, mean, square = (part[places] for part in (self._weight, state["exp_avg"], state["exp_avg_sq"]))
+            scale = square.sqrt().mul_(root).add_(group["eps"])
+            self._weight[places] = weight.sub_((mean * before).div_(scale)).mul_(shrunk)
+            state["exp_avg"][places] = mean.mul_(by_first)
+            state["exp_avg_sq"][places] = square.mul_(by_second)
+        self._last[rows] = history.steps
+
+    def _columns(self, *factors: NDArray[np.float64]) -> Iterable[Tensor]:
+        """Numbers per row as columns (R, 1) of the table's type, brought to its device at once."""
+        stacked = torch.from_numpy(np.stack(factors)).to(self._weight.device, self._weight.dtype)
+        return stacked.unsqueeze(2).unbind()
+
+    def step(self) -> None:
+        """A step on the rows read since the last one; whoever was not read has missed it."""
+        state, group = self._state(), self._group()
+        if self._history is None:
+            self._history = _History(int(state["step"]))
+        history = self._history
+        history.add(group)
+        state["step"] += 1
+        for read in self.read():
+            if read.values.grad is not None:
+                self._update(read.rows, read.values.grad, group, state, history)
+        self._table.reads.clear()
+
+    def _update(
+        self, rows: Ints, gradient: Tensor, group: dict[str, Any], state: dict[str, Tensor], history: _History
+    ) -> None:
+        now = history.taken + history.steps
+        first, second = group["betas"]
+        places = torch.from_numpy(rows).to(self._weight.device)
+        with torch.no_grad():
+            mean = state["exp_avg"][places].lerp_(gradient, 1 - first)
+            square = state["exp_avg_sq"][places].mul_(second).addcmul_(gradient, gradient, value=1 - second)
+            scale = square.sqrt().div_(math.sqrt(1 - second**now)).add_(group["eps"])
+            weight = self._weight[places].mul_(1 - group["lr"] * group["weight_decay"])
+            self._weight[places] = weight.addcdiv_(mean, scale, value=-group["lr"] / (1 - first**now))
+            state["exp_avg"][places], state["exp_avg_sq"][places] = mean, square
+        self._last[rows] = history.steps
+
+    def settle(self) -> None:
+        """Bring all rows up to date, and forget how they came there."""
+        for start in range(0, len(self._last), _ROWS_AT_ONCE):
+            self._catch_up(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._last))))
+        self._history = None
+        self._last[:] = 0
