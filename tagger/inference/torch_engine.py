@@ -55,7 +55,7 @@ class TorchEngine:
         """Emissions of a batch; see `Engine`."""
         batch = self._batch(sentences)
         with torch.inference_mode():
-            return self._model.packed_emissions(batch).float().cpu().numpy()
+            return self._model(batch).float().cpu().numpy()
 
     def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """What the embeddings give for a sentence's T words, (T, E)."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from tagger.features.encoding import Batch, WordFeatures
 from tagger.features.pieces import PieceBatch
 from tagger.features.vocabulary import PAD
+from tagger.model.packing import Packing
 
 
 @dataclass(frozen=True)
@@ -42,29 +43,35 @@ class TensorFeatures:
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """`Batch` as tensors. `lengths` (B,) stays on the CPU, where packing wants it; `mask` is derived from it.
+    """`Batch` as tensors, its N tokens packed by time.
 
-    `pieces` are still arrays: an encoder that is trained along makes tensors of them.
+    Attributes:
+        packing: how.
+        rows: (N,) each token's row in `features`.
+        features: of the U distinct words.
+        tags: (N,) gold tags.
+        context: (N, D).
+        pieces: still arrays, sentence after sentence: an encoder that is trained along makes tensors of them.
     """
 
-    lengths: Tensor
+    packing: Packing
     rows: Tensor
     features: TensorFeatures
     tags: Tensor
-    mask: Tensor  # (B, T) True inside a sentence
-    context: Tensor  # (N, D)
+    context: Tensor
     pieces: PieceBatch | None
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
         """Copy a batch to `device`."""
-        lengths = torch.from_numpy(batch.lengths)
+        inside = np.arange(batch.rows.shape[1])[:, None] < batch.lengths  # (T, B)
+        packing = Packing.of(batch.lengths, device)
+        context = torch.from_numpy(batch.context.vectors).to(device)
         return cls(
-            lengths=lengths,
-            rows=torch.from_numpy(batch.rows).to(device),
+            packing=packing,
+            rows=torch.from_numpy(batch.rows.T[inside]).to(device),
             features=TensorFeatures.of(batch.features, device),
-            tags=torch.from_numpy(batch.tags).to(device),
-            mask=(torch.arange(batch.rows.shape[1])[None, :] < lengths[:, None]).to(device),
-            context=torch.from_numpy(batch.context.vectors).to(device),
+            tags=torch.from_numpy(batch.tags.T[inside]).to(device),
+            context=context[packing.reading] if context.shape[1] else context,
             pieces=batch.context.pieces,
         )

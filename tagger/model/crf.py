@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from tagger.corpus.schemes import Scheme, may_follow
+from tagger.model.packing import Packing
+from tagger.model.partition import log_partition
 
 FORBIDDEN = -1e4  # a score no sum of others makes up for, and which float32 and bfloat16 hold
 
@@ -46,57 +48,27 @@ class LinearChainCRF(nn.Module):
             self.end.masked_fill(~self._finish, FORBIDDEN),
         )
 
-    def possible(self, mask: Tensor) -> Tensor:
-        """(B, T, K) which tags may stand in a place: some can neither begin nor end a sentence.
-
-        Args:
-            mask: (B, T) as `forward` takes it.
-        """
-        possible = mask.new_ones(*mask.shape, len(self._begin))
-        possible[:, 0] &= self._begin
-        last = mask.sum(dim=1) - 1
-        possible[torch.arange(len(mask), device=mask.device), last] &= self._finish
+    def possible(self, packing: Packing) -> Tensor:
+        """(N, K) which tags may stand in a place: some can neither begin nor end a sentence."""
+        possible = self._begin.new_ones(len(packing.sentences), len(self._begin))
+        possible[: len(packing.last)] &= self._begin
+        possible[packing.last] &= self._finish
         return possible
 
-    def forward(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, emissions: Tensor, tags: Tensor, packing: Packing) -> Tensor:
         """Negative log-likelihood of each sentence, (B,).
 
         Args:
-            emissions: (B, T, K).
-            tags: (B, T) gold tags, legal under the scheme.
-            mask: (B, T) True inside a sentence; sentences longest first, each at least one token long.
+            emissions: (N, K).
+            tags: (N,) gold tags, legal under the scheme.
+            packing: of the N tokens.
         """
         with torch.autocast(emissions.device.type, enabled=False):
-            emissions = emissions.float()
-            return self._log_partition(emissions, mask) - self._path_score(emissions, tags, mask)
-
-    def _path_score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        transitions, start, end = self.scores()
-        emitted = emissions.gather(2, tags.unsqueeze(2)).squeeze(2) * mask  # (B, T)
-        moved = transitions[tags[:, :-1], tags[:, 1:]] * mask[:, 1:]  # (B, T-1)
-        last = tags.gather(1, mask.sum(dim=1, keepdim=True) - 1).squeeze(1)  # (B,)
-        return start[tags[:, 0]] + emitted.sum(dim=1) + moved.sum(dim=1) + end[last]
-
-    def _log_partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """The forward algorithm over the sentences still running at each step.
-
-        Σ_i exp(alpha_i + transition_ij) is taken as a matrix product of exponentials, alpha relative to its largest
-        element: K² multiplications per token instead of K² exponentials. What is smaller than the largest by a factor
-        that float32 cannot hold counts as that smallest number.
-        """
-        transitions, start, end = self.scores()
-        factors = transitions.exp()  # (K, K), 0 where forbidden
-        smallest = torch.finfo(factors.dtype).tiny
-        running = mask.sum(dim=0).tolist()  # sentences at each time step, falling
-        emitted = emissions.unbind(dim=1)  # not a slice per step: each one's gradient would be as large as the whole
-        alpha = start + emitted[0]  # (B, K)
-        finished: list[Tensor] = []
-        for count, now in zip(running[1:], emitted[1:], strict=True):
-            if count < alpha.shape[0]:
-                finished.append(alpha[count:])
-                alpha = alpha[:count]
-            largest = alpha.max(dim=1, keepdim=True).values.detach()
-            sums = (alpha - largest).exp() @ factors  # (n, K)
-            alpha = sums.clamp_min(smallest).log() + largest + now[:count]
-        alpha = torch.cat([alpha, *reversed(finished)])  # (B, K) at each sentence's last token
-        return torch.logsumexp(alpha + end, dim=1)
+            emissions = emissions if emissions.dtype == torch.float64 else emissions.float()
+            transitions, start, end = self.scores()
+            partition = log_partition(emissions, transitions, start, end, packing)
+            sentences = len(packing.last)
+            token = emissions.gather(1, tags.unsqueeze(1)).squeeze(1)  # (N,)
+            into = torch.cat([start[tags[:sentences]], transitions[tags[packing.before], tags[sentences:]]])
+            path = end[tags[packing.last]].index_add(0, packing.sentences, token + into)  # (B,)
+            return partition - path

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tagger.model.packing import Packing
+
 
 class LockedDropout(nn.Module):
     """Zeroes the same elements of every token's vector in a sentence (Gal & Ghahramani 2016, arXiv:1512.05287).
 
-    (B, T, E) → (B, T, E); the kept elements are scaled by 1/(1-p).
+    (N, E) → (N, E); the kept elements are scaled by 1/(1-p).
     """
 
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, values: Tensor, packing: Packing) -> Tensor:
         if not self.training or self.probability == 0:
             return values
         keep = 1 - self.probability
-        mask = values.new_empty(values.shape[0], 1, values.shape[2]).bernoulli_(keep) / keep
-        return values * mask
+        masks = values.new_empty(int(packing.running[0]), values.shape[1]).bernoulli_(keep) / keep  # (B, E)
+        return values * masks.index_select(0, packing.sentences)
 
 
 class TokenDropout(nn.Module):
-    """Zeroes whole token vectors. (B, T, E) → (B, T, E); the kept ones are not scaled."""
+    """Zeroes whole token vectors. (N, E) → (N, E); the kept ones are not scaled."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()
@@ -33,5 +35,4 @@ class TokenDropout(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         if not self.training or self.probability == 0:
             return values
-        keep = values.new_empty(values.shape[0], values.shape[1], 1).bernoulli_(1 - self.probability)
-        return values * keep
+        return values * values.new_empty(len(values), 1).bernoulli_(1 - self.probability)

@@ -199,14 +199,11 @@ class ContextualVectors(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        vectors = batch.context if self.encoder is None else self.encoder(batch.pieces)  # (N, D)
-        placed = vectors.new_zeros(*batch.mask.shape, self.width)
-        placed[batch.mask] = vectors
-        return placed  # (B, T, D)
+        return batch.context if self.encoder is None else self.encoder(batch.pieces)[batch.packing.reading]  # (N, D)
 
 
 class EmbeddingStack(nn.Module):
-    """The configured embeddings, concatenated: (B, T, E)."""
+    """The configured embeddings, concatenated: (N, E)."""
 
     def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies, encoder: nn.Module | None = None) -> None:
         """`encoder` is trained along; without it, batches bring the contextual vectors, if there are such."""
@@ -229,18 +226,25 @@ class EmbeddingStack(nn.Module):
             parts["encoder"] = ContextualVectors(config.encoder, encoder)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
-        self._part_dropout = nn.ModuleDict({name: LockedDropout(part.dropout) for name, part in parts.items()})  # type: ignore[arg-type]
+        self._part_dropout = nn.ModuleDict(
+            {name: LockedDropout(part.dropout) for name, part in parts.items() if part.dropout}  # type: ignore[arg-type]
+        )
         self._dropout = LockedDropout(config.dropout)
         self._word_dropout = TokenDropout(config.word_dropout)
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        looked_up = [
-            self._part_dropout[name](
-                part(batch) if isinstance(part, ContextualVectors) else part(batch.features)[batch.rows]
-            )  # (B, T, E of the part)
-            for name, part in self.parts.items()
-        ]
-        return self._word_dropout(self._dropout(torch.cat(looked_up, dim=2)))  # (B, T, E)
+        parts = dict(self.parts.items())
+        contextual = parts.pop("encoder", None)  # the one part that depends on more than the word
+        vectors = [part(batch.features) for part in parts.values()]  # (U, E of the part)
+        values = [functional.embedding(batch.rows, torch.cat(vectors, dim=1))] if vectors else []  # (N, E)
+        if self._part_dropout:
+            values = [*values[0].split([vector.shape[1] for vector in vectors], dim=1)] if vectors else []
+        if contextual is not None:
+            values.append(contextual(batch))
+        for place, name in enumerate(self.parts if self._part_dropout else ()):
+            if name in self._part_dropout:
+                values[place] = self._part_dropout[name](values[place], batch.packing)
+        return self._word_dropout(self._dropout(torch.cat(values, dim=1), batch.packing))  # (N, E)
 
 
 def _embedding(entries: int, size: int) -> RowTable:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from tagger.config import EncoderConfig
 from tagger.model.dropout import LockedDropout
+from tagger.model.packing import Packing
 from tagger.model.recurrence import bidirectional
 
 
 class FeedForward(nn.Module):
-    """Linear(E → F), GELU, Linear(F → F) on each token: (B, T, E) → (B, T, F).
+    """Linear(E → F), GELU, Linear(F → F) on each token: (N, E) → (N, F).
 
     GELU in its tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), which NumPy can compute too.
     """
@@ -29,7 +30,7 @@ class FeedForward(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """The recurrent layers that `EncoderConfig` describes: (B, T, E) → (B, T, width), width being 2H or H.
+    """The recurrent layers that `EncoderConfig` describes: (N, E) → (N, width), width being 2H or H.
 
     Packing leaves padding out of the recurrence, so the backward direction starts at each sentence's own last token
     and padding changes no result. The cells' equations are written out in `inference.cells`.
@@ -50,25 +51,25 @@ class RecurrentEncoder(nn.Module):
         self.merge = config.merge
         self.width = widths[-1]
 
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, values: Tensor, packing: Packing) -> Tensor:
         """The last layer's output.
 
         Args:
-            values: (B, T, E) token vectors, longest sentence first.
-            lengths: (B,) on the CPU, in falling order.
+            values: (N, E) token vectors.
+            packing: of the tokens.
         """
         if self.feed_forward is not None:
             values = self.feed_forward(values)
         for number, (layer, norm, dropout) in enumerate(zip(self.layers, self.norms, self.dropouts, strict=True)):
-            states = norm(self._merged(_run(layer, values, lengths)))
-            values = dropout(states if self.skips is None else states + self.skips[number](values))
+            states = norm(self._merged(_run(layer, values, packing.running)))
+            values = dropout(states if self.skips is None else states + self.skips[number](values), packing)
         return values
 
     def _merged(self, states: Tensor) -> Tensor:
-        """(B, T, 2H) → (B, T, 2H or H)."""
+        """(N, 2H) → (N, 2H or H)."""
         if self.merge == "concat":
             return states
-        forward, backward = states.chunk(2, dim=2)
+        forward, backward = states.chunk(2, dim=1)
         return forward + backward if self.merge == "sum" else (forward + backward) / 2
 
 
@@ -76,9 +77,9 @@ def _skip(before: int, after: int) -> nn.Module:
     return nn.Identity() if before == after else nn.Linear(before, after, bias=False)
 
 
-def _run(layer: nn.Module, values: Tensor, lengths: Tensor) -> Tensor:
-    """Both directions' states side by side, (B, T, 2H)."""
-    if lengths[0] == lengths[-1]:  # then there is nothing to pack, which takes time quadratic in T
-        return layer(values)[0]
-    packed: PackedSequence = pack_padded_sequence(values, lengths, batch_first=True)
-    return pad_packed_sequence(layer(packed)[0], batch_first=True)[0]
+def _run(layer: nn.Module, values: Tensor, running: Tensor) -> Tensor:
+    """Both directions' states side by side, (N, 2H)."""
+    if running[0] == running[-1]:  # then there is nothing to pack, which takes time quadratic in T
+        shape = (len(running), int(running[0]))
+        return layer(values.unflatten(0, shape).transpose(0, 1))[0].transpose(0, 1).flatten(0, 1)
+    return layer(PackedSequence(values, running))[0].data

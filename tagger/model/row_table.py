@@ -58,4 +58,4 @@ class RowTable(nn.Embedding):
         places = torch.from_numpy(rows).to(numbers.device)
         values = self.weight.detach()[places].requires_grad_()
         self.reads.append(RowsRead(rows, values))
-        return functional.embedding(torch.searchsorted(places, numbers), values)
+        return functional.embedding(torch.searchsorted(places, numbers.contiguous()), values)

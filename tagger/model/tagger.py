@@ -18,7 +18,7 @@ ENCODER_PREFIX = "embeddings.parts.encoder."  # of the weights of an encoder tha
 
 
 class TaggerModel(nn.Module):
-    """Embeddings (B, T, E) → packed recurrent layers (B, T, W) → emissions (B, T, K)."""
+    """Embeddings (N, E) → recurrent layers (N, W) → emissions (N, K), all packed by time."""
 
     def __init__(
         self, config: ModelConfig, vocabularies: Vocabularies, scheme: Scheme, encoder: nn.Module | None = None
@@ -38,13 +38,8 @@ class TaggerModel(nn.Module):
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        """Emissions (B, T, K): how well each tag fits each token, before transitions. Padding's are without meaning."""
-        states = self.encoder(self.embeddings(batch), batch.lengths)  # (B, T, W)
-        return self.emissions(states)
-
-    def packed_emissions(self, batch: TensorBatch) -> Tensor:
-        """Emissions (N, K) packed by time, as decoding takes them: all first tokens, then all second tokens, …"""
-        return self(batch).transpose(0, 1)[batch.mask.T]
+        """Emissions (N, K), packed by time: how well each tag fits each token, before transitions."""
+        return self.emissions(self.encoder(self.embeddings(batch), batch.packing))
 
     def loss(self, batch: TensorBatch, *, label_smoothing: float = 0.0, recall_cost: float = 0.0) -> Tensor:
         """Mean negative log-likelihood per sentence (CRF) or summed over its tokens (softmax), a scalar.
@@ -56,24 +51,22 @@ class TaggerModel(nn.Module):
             recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
                 Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
-        emissions = self(batch)
+        emissions, tags = self(batch), batch.tags
         if recall_cost and self._outside is not None:
-            outside = torch.arange(emissions.shape[2], device=emissions.device) == self._outside  # (K,)
-            missed = (batch.tags != self._outside) & batch.mask  # (B, T)
-            emissions = emissions + recall_cost * (missed.unsqueeze(2) & outside)
+            outside = torch.arange(emissions.shape[1], device=emissions.device) == self._outside  # (K,)
+            emissions = emissions + recall_cost * ((tags != self._outside).unsqueeze(1) & outside)
         if self.crf is not None:
-            losses = self.crf(emissions, batch.tags, batch.mask).sum()
+            losses = self.crf(emissions, tags, batch.packing).sum()
         else:
-            losses = functional.cross_entropy(emissions[batch.mask].float(), batch.tags[batch.mask], reduction="sum")
+            losses = functional.cross_entropy(emissions.float(), tags, reduction="sum")
         if label_smoothing:
             losses = losses + label_smoothing * self._above_mean(emissions.float(), batch).sum()
-        return losses / len(batch.lengths)
+        return losses / int(batch.packing.running[0])
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
         """(N,) by how much each token's gold emission is above the mean of all that are possible there."""
-        possible = batch.mask.unsqueeze(2).expand_as(emissions)
-        if self.crf is not None:
-            possible = possible & self.crf.possible(batch.mask)
-        mean = (emissions * possible).sum(dim=2) / possible.sum(dim=2).clamp(min=1)
-        gold = emissions.gather(2, batch.tags.unsqueeze(2)).squeeze(2)
-        return (gold - mean)[batch.mask]
+        gold = emissions.gather(1, batch.tags.unsqueeze(1)).squeeze(1)
+        if self.crf is None:
+            return gold - emissions.mean(dim=1)
+        possible = self.crf.possible(batch.packing)
+        return gold - (emissions * possible).sum(dim=1) / possible.sum(dim=1).clamp(min=1)

@@ -35,7 +35,7 @@ def calibrated(
     batches = []
     for numbers in length_batches(dev.lengths, _BATCH_TOKENS):
         with torch.inference_mode():
-            emissions = network.packed_emissions(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
+            emissions = network(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
         gold = [sentences[number].tags or [] for number in numbers]
         batches.append(GoldBatch(emissions, running_sentences(dev.lengths[numbers]), gold))
     decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors)

@@ -94,7 +94,7 @@ class TaggingModule(LightningModule):
         """Tag one batch of the dev split."""
         arrays, tensors = batch
         assert self._decoder is not None
-        emissions = self.model.packed_emissions(tensors).float().cpu().numpy()
+        emissions = self.model(tensors).float().cpu().numpy()
         tags = self._decoder.decode(emissions, running_sentences(arrays.lengths))
         self._predicted.update(zip(arrays.sentences.tolist(), tags, strict=True))
 

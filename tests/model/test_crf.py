@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from legal_paths import SCHEMES, TAGS, legal_paths
 from torch import Tensor
 
 from tagger.corpus.schemes import Scheme
+from tagger.model import crf as crf_module
 from tagger.model.crf import LinearChainCRF
+from tagger.model.packing import Packing
+from tagger.model.partition import StepByStep, by_halves
 
 LENGTHS = [4, 3, 3, 1]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["step by step", "by halves"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "by halves":
+        monkeypatch.setattr(crf_module, "log_partition", by_halves)
+
+
+def losses_of(crf: LinearChainCRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    packing = Packing.of(mask.sum(dim=1).numpy(), CPU)
+    return crf(emissions.transpose(0, 1)[mask.T], tags.T[mask.T], packing)
 
 
 def random_crf(scheme: Scheme, seed: int) -> LinearChainCRF:
@@ -55,11 +72,11 @@ def random_batch(scheme: Scheme, seed: int, lengths: list[int] = LENGTHS) -> tup
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(seed=st.integers(0, 2**16))
-@settings(max_examples=10)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_loss_is_that_of_all_legal_paths_enumerated(scheme: Scheme, seed: int) -> None:
     crf = random_crf(scheme, seed)
     emissions, tags, mask = random_batch(scheme, seed)
-    losses = crf(emissions, tags, mask)
+    losses = losses_of(crf, emissions, tags, mask)
     for row, length in enumerate(LENGTHS):
         scores = [path_score(crf, emissions[row], path) for path in legal_paths(scheme, length)]
         gold = path_score(crf, emissions[row], tuple(tags[row, :length].tolist()))
@@ -71,7 +88,7 @@ def test_the_probabilities_of_all_legal_paths_sum_to_one(scheme: Scheme) -> None
     crf = random_crf(scheme, 3)
     paths = torch.tensor(legal_paths(scheme, 4))
     emissions = torch.randn(1, 4, len(TAGS[scheme])).expand(len(paths), -1, -1)
-    losses = crf(emissions, paths, torch.ones_like(paths, dtype=torch.bool))
+    losses = losses_of(crf, emissions, paths, torch.ones_like(paths, dtype=torch.bool))
     assert torch.exp(-losses).sum().item() == pytest.approx(1, abs=1e-4)
 
 
@@ -79,10 +96,10 @@ def test_the_probabilities_of_all_legal_paths_sum_to_one(scheme: Scheme) -> None
 def test_a_batch_of_one_equals_a_batch_of_many(scheme: Scheme) -> None:
     crf = random_crf(scheme, 5)
     emissions, tags, mask = random_batch(scheme, 5)
-    together = crf(emissions, tags, mask)
+    together = losses_of(crf, emissions, tags, mask)
     for row, length in enumerate(LENGTHS):
         one = slice(row, row + 1)
-        alone = crf(emissions[one, :length], tags[one, :length], mask[one, :length])
+        alone = losses_of(crf, emissions[one, :length], tags[one, :length], mask[one, :length])
         assert together[row].item() == pytest.approx(alone.item(), abs=1e-4)
 
 
@@ -90,7 +107,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(scheme: Scheme) -> None:
 def test_forbidden_transitions_have_no_part(scheme: Scheme) -> None:
     crf = random_crf(scheme, 7)
     emissions, tags, mask = random_batch(scheme, 7)
-    before = crf(emissions, tags, mask)
+    before = losses_of(crf, emissions, tags, mask)
     pairs = {pair for path in legal_paths(scheme, 4) for pair in itertools.pairwise(path)}
     firsts = {path[0] for path in legal_paths(scheme, 4)}
     lasts = {path[-1] for path in legal_paths(scheme, 4)}
@@ -104,7 +121,7 @@ def test_forbidden_transitions_have_no_part(scheme: Scheme) -> None:
         crf.transitions[forbidden] = 1e3
         crf.start[not_first] = 1e3
         crf.end[not_last] = 1e3
-    after = crf(emissions, tags, mask)
+    after = losses_of(crf, emissions, tags, mask)
     assert torch.equal(before, after)
     after.sum().backward()
     assert crf.transitions.grad is not None
@@ -122,7 +139,7 @@ def test_gradients_are_finite(scheme: Scheme, scale: float) -> None:
     crf = random_crf(scheme, 11)
     emissions, tags, mask = random_batch(scheme, 11)
     emissions = (scale * emissions).masked_fill(~mask.unsqueeze(2), 0).requires_grad_()
-    loss = crf(emissions, tags, mask).sum()
+    loss = losses_of(crf, emissions, tags, mask).sum()
     loss.backward()
     assert torch.isfinite(loss)
     for tensor in (emissions, *crf.parameters()):
@@ -136,7 +153,7 @@ def test_the_emissions_gradient_is_expected_minus_gold() -> None:
     crf = random_crf(Scheme.BIOES, 13)
     emissions, tags, mask = random_batch(Scheme.BIOES, 13, [3])
     emissions.requires_grad_()
-    crf(emissions, tags, mask).sum().backward()
+    losses_of(crf, emissions, tags, mask).sum().backward()
     paths = legal_paths(Scheme.BIOES, 3)
     scores = [path_score(crf, emissions[0], path) for path in paths]
     total = log_sum(scores)
@@ -153,6 +170,28 @@ def test_half_precision_emissions_are_summed_in_full() -> None:
     crf = random_crf(Scheme.IOB2, 17)
     emissions, tags, mask = random_batch(Scheme.IOB2, 17)
     emissions = emissions.masked_fill(~mask.unsqueeze(2), 0).bfloat16()
-    losses = crf(emissions, tags, mask)
+    losses = losses_of(crf, emissions, tags, mask)
     assert losses.dtype == torch.float32
-    assert torch.equal(losses, crf(emissions.float(), tags, mask))
+    assert torch.equal(losses, losses_of(crf, emissions.float(), tags, mask))
+
+
+@pytest.mark.parametrize("way", [StepByStep.apply, by_halves], ids=["step by step", "by halves"])
+@pytest.mark.parametrize("lengths", [[5, 3, 3, 1], [1, 1], [4], [9, 2]], ids=str)
+def test_gradients_of_the_partition_sum_are_those_of_finite_differences(
+    way: Callable[..., Tensor], lengths: list[int]
+) -> None:
+    torch.manual_seed(0)
+    packing = Packing.of(np.array(lengths), CPU)
+    shapes = [(sum(lengths), 3), (3, 3), (3,), (3,)]
+    arguments = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(lambda *given: way(*given, packing), arguments)
+
+
+@given(seed=st.integers(0, 2**16), lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5))
+@settings(max_examples=30)
+def test_both_ways_to_the_partition_sum_agree(seed: int, lengths: list[int]) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    packing = Packing.of(np.array(sorted(lengths, reverse=True)), CPU)
+    shapes = [(sum(lengths), 4), (4, 4), (4,), (4,)]
+    arguments = [3 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    torch.testing.assert_close(by_halves(*arguments, packing), StepByStep.apply(*arguments, packing))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tagger.model.dropout import LockedDropout, TokenDropout
+from tagger.model.packing import Packing
 
-SHAPE = (40, 7, 30)  # (B, T, E)
+SENTENCES, LENGTH, WIDTH = 40, 7, 30
+PACKING = Packing.of(np.full(SENTENCES, LENGTH), torch.device("cpu"))
+SHAPE = (SENTENCES * LENGTH, WIDTH)
+
+
+def by_sentence(values: Tensor) -> Tensor:
+    """(N, …) → (B, T, …)."""
+    return values.unflatten(0, (LENGTH, SENTENCES)).transpose(0, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -17,20 +26,20 @@ def _seed() -> None:
 
 
 def test_a_locked_mask_is_constant_along_a_sentence() -> None:
-    dropped = LockedDropout(0.5)(torch.ones(SHAPE))
-    assert torch.equal(dropped, dropped[:, :1].expand(SHAPE))
+    dropped = by_sentence(LockedDropout(0.5)(torch.ones(SHAPE), PACKING))
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
 
 
 def test_a_locked_mask_differs_between_sentences_and_calls() -> None:
     dropout = LockedDropout(0.5)
-    first, second = dropout(torch.ones(SHAPE)), dropout(torch.ones(SHAPE))
+    first, second = (by_sentence(dropout(torch.ones(SHAPE), PACKING)) for _ in range(2))
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.8])
 def test_locked_dropout_scales_what_it_keeps(probability: float) -> None:
-    dropped = LockedDropout(probability)(torch.ones(SHAPE))
+    dropped = LockedDropout(probability)(torch.ones(SHAPE), PACKING)
     kept = dropped[dropped != 0]
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - probability)))
     assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=0.08)
@@ -39,19 +48,15 @@ def test_locked_dropout_scales_what_it_keeps(probability: float) -> None:
 def test_token_dropout_zeroes_whole_tokens_and_scales_nothing() -> None:
     values = torch.rand(SHAPE) + 1
     dropped = TokenDropout(0.3)(values)
-    gone = (dropped == 0).all(dim=2)
+    gone = (dropped == 0).all(dim=1)
     assert torch.equal(dropped[~gone], values[~gone])
     assert gone.float().mean().item() == pytest.approx(0.3, abs=0.1)
-    assert not torch.equal(gone, gone[:, :1].expand_as(gone))
+    assert not torch.equal(by_sentence(gone), by_sentence(gone)[:, :1].expand(SENTENCES, LENGTH))
 
 
-@pytest.mark.parametrize("dropout", [LockedDropout(0.5), TokenDropout(0.5)])
-def test_nothing_is_dropped_in_eval(dropout: nn.Module) -> None:
+@pytest.mark.parametrize("probability", [0.0, 0.5])
+@pytest.mark.parametrize("kind", [LockedDropout, TokenDropout])
+def test_nothing_is_dropped_in_eval_or_at_probability_zero(kind: type[nn.Module], probability: float) -> None:
     values = torch.randn(SHAPE)
-    assert torch.equal(dropout.eval()(values), values)
-
-
-@pytest.mark.parametrize("dropout", [LockedDropout(0.0), TokenDropout(0.0)])
-def test_nothing_is_dropped_at_probability_zero(dropout: nn.Module) -> None:
-    values = torch.randn(SHAPE)
-    assert torch.equal(dropout(values), values)
+    given = (values, PACKING) if kind is LockedDropout else (values,)
+    assert torch.equal(kind(probability).train(probability == 0)(*given), values)

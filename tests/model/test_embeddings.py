@@ -190,12 +190,12 @@ def test_the_vectors_of_all_parts_stand_side_by_side() -> None:
     stack = EmbeddingStack(CONFIG, KNOWN).eval()
     batch = batch_of([["Anna", "lives", "here"], ["Anna"]])
     vectors = stack(batch)
-    assert vectors.shape == (2, 3, stack.width)
+    assert vectors.shape == (4, stack.width)  # Anna, Anna, lives, here
     assert stack.width == 7 + 6 + 3 + 3 * 2 * 2
     features = features_of(["Anna"])
     expected = torch.cat([stack.parts[name](features) for name in PARTS], dim=1)[0]
-    torch.testing.assert_close(vectors[0, 0], expected)
-    torch.testing.assert_close(vectors[1, 0], expected)
+    torch.testing.assert_close(vectors[0], expected)
+    torch.testing.assert_close(vectors[1], expected)
 
 
 def test_affixes_are_looked_up_in_the_tables_of_their_length() -> None:
@@ -206,7 +206,7 @@ def test_affixes_are_looked_up_in_the_tables_of_their_length() -> None:
     assert [len(table) for table in tables] == [len(vocabulary) for vocabulary in known]
     numbers = [v[affix] for v, affix in zip(known, ["smi", "s", "sm", "ith", "h", "th"], strict=True)]
     expected = torch.cat([table[number] for table, number in zip(tables, numbers, strict=True)])
-    torch.testing.assert_close(stack(batch_of([["Smith"]]))[0, 0], expected)
+    torch.testing.assert_close(stack(batch_of([["Smith"]]))[0], expected)
 
 
 def test_a_new_table_has_nothing_for_padding() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from padded import padded_run
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -65,11 +66,11 @@ def reversed_sentences(values: Tensor, lengths: list[int]) -> Tensor:
 def test_padding_and_other_sentences_change_nothing(config: EncoderConfig) -> None:
     encoder = random_encoder(config)
     values = torch.randn(len(LENGTHS), max(LENGTHS), WIDTH)
-    together = encoder(values, torch.tensor(LENGTHS))
+    together = padded_run(encoder, values, LENGTHS)
     assert together.shape == (len(LENGTHS), max(LENGTHS), encoder.width)
     assert encoder.width == HIDDEN * (2 if config.merge == "concat" else 1)
     for row, length in enumerate(LENGTHS):
-        alone = encoder(values[row : row + 1, :length], torch.tensor([length]))
+        alone = padded_run(encoder, values[row : row + 1, :length], [length])
         torch.testing.assert_close(together[row, :length], alone[0], atol=1e-5, rtol=1e-4)
 
 
@@ -77,9 +78,9 @@ def test_padding_and_other_sentences_change_nothing(config: EncoderConfig) -> No
 def test_reversed_input_with_swapped_directions_gives_reversed_output(config: EncoderConfig) -> None:
     encoder = random_encoder(config)
     values = torch.randn(len(LENGTHS), max(LENGTHS), WIDTH)
-    lengths = torch.tensor(LENGTHS)
-    states = encoder(values, lengths)
-    other = mirrored(encoder, config)(reversed_sentences(values, LENGTHS), lengths)
+    lengths = LENGTHS
+    states = padded_run(encoder, values, lengths)
+    other = padded_run(mirrored(encoder, config), reversed_sentences(values, LENGTHS), LENGTHS)
     expected = reversed_sentences(states, LENGTHS)
     if config.merge == "concat":
         expected = expected.roll(HIDDEN, dims=2)
@@ -93,7 +94,7 @@ def test_each_direction_sees_what_lies_behind_it(cell: Cell) -> None:
     values = torch.randn(1, 5, WIDTH)
     changed = values.clone()
     changed[0, 2] += 1
-    difference = (encoder(changed, torch.tensor([5])) != encoder(values, torch.tensor([5])))[0]
+    difference = (padded_run(encoder, changed, [5]) != padded_run(encoder, values, [5]))[0]
     forward, backward = difference[:, :HIDDEN].any(dim=1), difference[:, HIDDEN:].any(dim=1)
     assert forward.tolist() == [False, False, True, True, True]
     assert backward.tolist() == [True, True, True, False, False]
@@ -110,7 +111,7 @@ def test_directions_are_added_or_averaged(merge: str, factor: float) -> None:
     encoder = random_encoder(EncoderConfig(hidden_size=HIDDEN, merge=merge))  # type: ignore[arg-type]
     values = torch.randn(2, 3, WIDTH)
     forward, backward = parts(encoder, values)
-    torch.testing.assert_close(encoder(values, torch.tensor([3, 3])), factor * (forward + backward))
+    torch.testing.assert_close(padded_run(encoder, values, [3, 3]), factor * (forward + backward))
 
 
 def test_a_feed_forward_is_in_front_of_the_first_layer() -> None:
@@ -120,7 +121,7 @@ def test_a_feed_forward_is_in_front_of_the_first_layer() -> None:
     values = torch.randn(2, 3, WIDTH)
     inner = functional.gelu(values @ front.inner.weight.T + front.inner.bias, approximate="tanh")
     expected = encoder.layers[0](inner @ front.outer.weight.T + front.outer.bias)[0]
-    torch.testing.assert_close(encoder(values, torch.tensor([3, 3])), expected)
+    torch.testing.assert_close(padded_run(encoder, values, [3, 3]), expected)
 
 
 @pytest.mark.parametrize("width", [WIDTH, 2 * HIDDEN])
@@ -136,24 +137,24 @@ def test_a_skip_connection_adds_the_input_to_what_was_normalised(layer_norm: boo
     skips = list(encoder.skips.parameters())  # type: ignore[union-attr]
     assert [tuple(skip.shape) for skip in skips] == ([] if width == 2 * HIDDEN else [(2 * HIDDEN, width)])
     expected = states + (values @ skips[0].T if skips else values)
-    torch.testing.assert_close(encoder(values, torch.tensor([3, 3])), expected)
+    torch.testing.assert_close(padded_run(encoder, values, [3, 3]), expected)
 
 
 def test_dropout_acts_in_training_alone() -> None:
     encoder = random_encoder(EncoderConfig(hidden_size=HIDDEN, layers=2))
     values = torch.randn(3, 4, WIDTH)
-    lengths = torch.tensor([4, 4, 4])
-    assert (encoder.train()(values, lengths) == 0).any()
-    assert torch.equal(encoder.eval()(values, lengths), encoder(values, lengths))
+    lengths = [4, 4, 4]
+    assert (padded_run(encoder.train(), values, lengths) == 0).any()
+    assert torch.equal(padded_run(encoder.eval(), values, lengths), padded_run(encoder, values, lengths))
 
 
 def test_each_layer_has_its_own_dropout() -> None:
     layers = (LayerConfig(dropout=0.9), LayerConfig(dropout=0.0))
     encoder = random_encoder(EncoderConfig(hidden_size=HIDDEN, layers=layers)).train()
     values = torch.randn(3, 4, WIDTH)
-    lengths = torch.tensor([4, 4, 4])
-    assert encoder(values, lengths).all()
-    assert not torch.equal(encoder(values, lengths), encoder(values, lengths))
+    lengths = [4, 4, 4]
+    assert padded_run(encoder, values, lengths).all()
+    assert not torch.equal(padded_run(encoder, values, lengths), padded_run(encoder, values, lengths))
 
 
 def test_the_default_encoder_s_tensors_keep_their_names() -> None:

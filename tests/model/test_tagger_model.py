@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from padded import padded
 from random_models import NER_TRAIN, PARTS, POS_TRAIN, random_folder, random_words
 
 from tagger.corpus.schemes import Scheme, may_follow
@@ -50,23 +51,11 @@ def test_a_batch_of_one_equals_a_batch_of_many(layers: int) -> None:
     sentences = [Sentence(words) for words in random_words(LENGTHS)]
     batch = batch_of(folder, sentences)
     with torch.no_grad():
-        together = model(TensorBatch.of(batch, CPU))
+        tensors = TensorBatch.of(batch, CPU)
+        together = padded(model(tensors), tensors.packing)
         for row, number in enumerate(batch.sentences):
-            alone = model(TensorBatch.of(batch_of(folder, [sentences[number]]), CPU))[0]
+            alone = model(TensorBatch.of(batch_of(folder, [sentences[number]]), CPU))
             torch.testing.assert_close(together[row, : LENGTHS[number]], alone, atol=1e-5, rtol=1e-5)
-
-
-def test_packed_emissions_come_by_time_step() -> None:
-    folder = random_folder()
-    model = model_of(folder)
-    batch = batch_of(folder, [Sentence(words) for words in random_words(LENGTHS)])
-    tensors = TensorBatch.of(batch, CPU)
-    with torch.no_grad():
-        packed, padded = model.packed_emissions(tensors), model(tensors)
-    expected = [
-        padded[row, step] for step in range(max(LENGTHS)) for row, length in enumerate(batch.lengths) if step < length
-    ]
-    assert torch.equal(packed, torch.stack(expected))
 
 
 @pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES])
@@ -87,7 +76,7 @@ def test_the_softmax_loss_is_summed_over_a_sentence_s_tokens() -> None:
     batch = batch_of(folder, POS_TRAIN)
     tensors = TensorBatch.of(batch, CPU)
     with torch.no_grad():
-        emissions = model(tensors).double().numpy()
+        emissions = padded(model(tensors), tensors.packing).double().numpy()
         loss = model.loss(tensors).item()
     total = 0.0
     for row, length in enumerate(batch.lengths):
@@ -129,22 +118,23 @@ def test_label_smoothing_of_softmax_is_pytorchs() -> None:
     model = model_of(folder)
     tensors = TensorBatch.of(batch_of(folder, NER_TRAIN), CPU)
     with torch.no_grad():
-        emissions, gold = model(tensors)[tensors.mask], tensors.tags[tensors.mask]
+        emissions, gold = model(tensors), tensors.tags
         loss = model.loss(tensors, label_smoothing=0.2).item()
     expected = torch.nn.functional.cross_entropy(emissions, gold, label_smoothing=0.2, reduction="sum")
-    assert loss == pytest.approx(expected.item() / len(tensors.lengths), rel=1e-5)
+    assert loss == pytest.approx(expected.item() / len(tensors.packing.last), rel=1e-5)
 
 
 @pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES])
 def test_label_smoothing_of_a_crf_puts_in_the_mean_over_tags_possible_in_that_place(scheme: Scheme) -> None:
     folder = random_folder(scheme=scheme)
     model, tags = model_of(folder), folder.vocabularies.tags
-    tensors = TensorBatch.of(batch_of(folder, NER_TRAIN), CPU)
+    batch = batch_of(folder, NER_TRAIN)
+    tensors = TensorBatch.of(batch, CPU)
     with torch.no_grad():
-        emissions = model(tensors).double().numpy()
+        emissions = padded(model(tensors), tensors.packing).double().numpy()
         added = model.loss(tensors, label_smoothing=0.1).item() - model.loss(tensors).item()
     expected = 0.0
-    for row, length in enumerate(tensors.lengths.tolist()):
+    for row, length in enumerate(batch.lengths.tolist()):
         for step in range(length):
             possible = [
                 number
@@ -152,8 +142,8 @@ def test_label_smoothing_of_a_crf_puts_in_the_mean_over_tags_possible_in_that_pl
                 if (step > 0 or may_follow(scheme, None, tag)) and (step < length - 1 or may_follow(scheme, tag, None))
             ]
             scores = emissions[row, step]
-            expected += 0.1 * (scores[tensors.tags[row, step]] - scores[possible].mean())
-    assert added == pytest.approx(expected / len(tensors.lengths), rel=1e-3)
+            expected += 0.1 * (scores[batch.tags[row, step]] - scores[possible].mean())
+    assert added == pytest.approx(expected / len(batch.lengths), rel=1e-3)
 
 
 @pytest.mark.parametrize("decoder", ["crf", "softmax"])

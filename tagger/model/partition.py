@@ -1,0 +1,109 @@
+"""The logarithm of a linear chain's partition sum, step by step or by halves.
+
+Σ_i exp(left_i + right_ij) is taken as a matrix product of exponentials relative to the largest: K² multiplications
+instead of K² exponentials. What is smaller than the largest by a factor that the type cannot hold counts as the
+smallest number that it holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from tagger.model.packing import Packing
+
+_NEVER = -1e4  # a logarithm whose exponential is zero, and whose gradient is still a number
+_AT_ONCE = 1 << 27  # elements of all steps' matrices, half a gigabyte; beyond, step by step on any device
+
+
+def log_partition(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, packing: Packing) -> Tensor:
+    """(B,) log Σ exp(score) over all tag sequences of each sentence, in the way that is quicker on the device.
+
+    Args:
+        emissions: (N, K).
+        transitions, start, end: (K, K) from row to column, (K,), (K,).
+        packing: of the N tokens.
+    """
+    steps, sentences, tags = len(packing.running), len(packing.last), emissions.shape[1]
+    if emissions.device.type == "cpu" or steps * sentences * tags**2 > _AT_ONCE:
+        found: Tensor = StepByStep.apply(emissions, transitions, start, end, packing)
+        return found
+    return by_halves(emissions, transitions, start, end, packing)
+
+
+class StepByStep(torch.autograd.Function):
+    """The forward algorithm, N K² multiplications in T steps; the gradients are the backward algorithm's marginals."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, packing: Packing
+    ) -> Tensor:
+        sizes, factors = packing.sizes, transitions.exp()  # (K, K), 0 where forbidden
+        smallest = torch.finfo(emissions.dtype).tiny
+        first, *later = emissions.split(sizes)
+        alpha = start + first  # (B, K), of a sentence that has ended as it was at its last token
+        relative, sums = emissions.new_empty(2, len(emissions) - sizes[0], emissions.shape[1])
+        for now, weights, total in zip(later, relative.split(sizes[1:]), sums.split(sizes[1:]), strict=True):
+            running = alpha[: len(now)]
+            largest = running.amax(dim=1, keepdim=True)
+            torch.sub(running, largest, out=weights).exp_()
+            torch.mm(weights, factors, out=total).clamp_min_(smallest)
+            torch.log(total, out=running).add_(largest).add_(now)
+        ended = alpha + end
+        ctx.save_for_backward(relative, sums, factors, ended.softmax(dim=1))
+        ctx.sizes = sizes
+        return torch.logsumexp(ended, dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        relative, sums, factors, last = ctx.saved_tensors
+        sizes: list[int] = ctx.sizes
+        at_end = last * gradient.unsqueeze(1)
+        of_alpha = at_end.clone()  # (B, K), at first of the last tokens, at last of the first ones
+        marginals = last.new_empty(sum(sizes), last.shape[1])
+        first, *later = marginals.split(sizes)
+        of_sums = torch.empty_like(sums)
+        divisors = sums.masked_fill(sums <= torch.finfo(sums.dtype).tiny, torch.inf)
+        parts = (later, *(part.split(sizes[1:]) for part in (relative, divisors, of_sums)))
+        for marginal, weights, divisor, of_sum in reversed(list(zip(*parts, strict=True))):
+            running = of_alpha[: len(marginal)]
+            marginal.copy_(running)
+            torch.div(running, divisor, out=of_sum)
+            torch.mm(of_sum, factors.T, out=running).mul_(weights)
+        first.copy_(of_alpha)
+        return marginals, factors * (relative.T @ of_sums), of_alpha.sum(dim=0), at_end.sum(dim=0), None
+
+
+def by_halves(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, packing: Packing) -> Tensor:
+    """What `log_partition` gives, in about log₂ T products of all steps' matrices (K, K), neighbour with neighbour.
+
+    An associative scan (Särkkä & García-Fernández 2021, arXiv:1905.13002) of which only the end is wanted: K times the
+    multiplications of `StepByStep`, but no waiting for one step after the other.
+    """
+    steps, sentences = len(packing.running), len(packing.last)
+    device = emissions.device
+    numbers = torch.arange(steps, device=device)
+    at = numbers.repeat_interleave(packing.running.to(device), output_size=len(emissions))
+    padded = emissions.new_zeros(steps, sentences, emissions.shape[1]).index_put((at, packing.sentences), emissions)
+    inside = torch.zeros(steps, sentences, dtype=torch.bool, device=device).index_put(
+        (at, packing.sentences), at.new_ones((), dtype=torch.bool)
+    )
+    nothing = torch.full_like(transitions, _NEVER).fill_diagonal_(0.0)  # the identity's logarithm
+    chain = torch.where(inside[1:, :, None, None], transitions + padded[1:, :, None, :], nothing)  # (T-1, B, K, K)
+    while len(chain) > 1:
+        pairs = len(chain) // 2 * 2
+        chain = torch.cat([_product(chain[0:pairs:2], chain[1:pairs:2]), chain[pairs:]])
+    alpha = (start + padded[0]).unsqueeze(2)  # (B, K, 1)
+    whole = alpha + chain[0] if len(chain) else alpha + nothing
+    return torch.logsumexp(whole + end, dim=(1, 2))
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """(…, K, K) the logarithm of the product of two matrices' exponentials."""
+    by_row, by_column = left.detach().amax(dim=-1, keepdim=True), right.detach().amax(dim=-2, keepdim=True)
+    product = (left - by_row).exp() @ (right - by_column).exp()
+    return product.clamp_min(torch.finfo(product.dtype).tiny).log() + by_row + by_column
