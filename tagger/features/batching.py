@@ -66,6 +66,15 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
     return [batches[process::processes] for process in range(processes)]
 
 
+def sentence_lengths(running: Ints) -> Ints:
+    """(B,) tokens of each sentence, in falling order.
+
+    Args:
+        running: (T,) sentences that reach each time step.
+    """
+    return np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")
+
+
 def packed_positions(running: Ints) -> Ints:
     """Of sentences one after the other, where the tokens stand that come k-th when they are packed by time.
 
@@ -76,7 +85,7 @@ def packed_positions(running: Ints) -> Ints:
         (N,), whose entry k, which stands at step t of sentence i, is t more than the tokens of the sentences before i.
     """
     steps, sentences = _places(running)
-    lengths = _lengths(running)
+    lengths = sentence_lengths(running)
     return (np.cumsum(lengths) - lengths)[sentences] + steps
 
 
@@ -92,18 +101,13 @@ def reversed_positions(running: Ints) -> Ints:
     """
     steps, sentences = _places(running)
     starts = np.cumsum(running) - running
-    return starts[_lengths(running)[sentences] - 1 - steps] + sentences
+    return starts[sentence_lengths(running)[sentences] - 1 - steps] + sentences
 
 
 def _places(running: Ints) -> tuple[Ints, Ints]:
     """(N,) the step and (N,) the sentence of each token packed by time."""
     steps = np.repeat(np.arange(len(running)), running)
     return steps, np.arange(len(steps)) - (np.cumsum(running) - running)[steps]
-
-
-def _lengths(running: Ints) -> Ints:
-    """(B,) tokens of each sentence."""
-    return np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")
 
 
 def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:

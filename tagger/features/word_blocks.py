@@ -67,7 +67,7 @@ class WordBlock:
         for distance in range(1, SHAPE_RUN + 1):
             alike[distance:] &= kinds[distance:] == kinds[:-distance]
         kept = ~(alike & (self.places >= SHAPE_RUN))
-        before = np.cumsum(kept) - kept  # how many are kept before each, in all words
+        before: Ints = np.cumsum(kept) - kept  # how many are kept before each, in all words
         first = np.append(before, 0)[np.minimum(self._starts, len(before))]
         places = before - first[self.rows]
         kept &= places < SHAPE_LENGTH

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Span, Tagging
+from tagger.features.batching import packed_positions, sentence_lengths
 from tagger.inference.marginals import NO_TAG, Lattice
 from tagger.inference.n_best import NO_PATH, n_best_paths
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 FORBIDDEN = np.float32(-np.inf)
-_SCORES_AT_ONCE = 1 << 22  # of hundreds of labels, all sentences' at once would take gigabytes
+_SCORES_AT_ONCE = 1 << 16  # so that they stay in the processor's cache
 _TO_IOB2 = {"S": "B", "E": "I"}
 
 
@@ -54,7 +55,9 @@ class Decoder:
         finish = np.array([may_follow(scheme, tag, None) for tag in tags], dtype=bool)
         zeros = np.zeros(count, dtype=np.float32)
         scores = np.zeros((count, count), dtype=np.float32) if transitions is None else transitions
-        self._into = np.ascontiguousarray(np.where(between, scores, FORBIDDEN).T)  # (K, K): row = the tag arrived at
+        allowed = np.where(between, scores, FORBIDDEN)
+        self._into = np.ascontiguousarray(allowed.T)  # (K, K): row = the tag arrived at
+        self._out_of = allowed[:, :, None]  # (K, K, 1): row = the tag left
         self._start = np.where(begin, zeros if start is None else start, FORBIDDEN)
         self._end = np.where(finish, zeros if end is None else end, FORBIDDEN)
         self._free = not (self._into.any() or self._start.any() or self._end.any())
@@ -189,42 +192,53 @@ class Decoder:
         """
         if self._free:
             return emissions.argmax(axis=1)
-        starts = np.concatenate([[0], np.cumsum(running)])
-        best = self._start + emissions[: running[0]]  # (B, K) of the best path that ends in each tag
-        came_from = np.empty(emissions.shape, dtype=np.int16)
-        for step in range(1, len(running)):
-            now = slice(starts[step], starts[step + 1])
-            came_from[now], reached = self._best_before(best[: running[step]])
-            reached += emissions[now]
-            # only differences count; sums over a long sentence would lose them to float32's rounding
-            best[: running[step]] = reached - reached.max(axis=1, keepdims=True)
-        tag = (best + self._end).argmax(axis=1)  # (B,) at each sentence's last token
+        begins = np.cumsum(running) - running
+        reached = self._reached(emissions, running)
         path = np.empty(len(emissions), dtype=np.int64)
+        tags = np.empty(0, dtype=np.int64)  # of the sentences that go on, at the step behind
         for step in range(len(running) - 1, -1, -1):
-            count = running[step]
-            path[starts[step] : starts[step + 1]] = tag[:count]
-            if step:
-                tag[:count] = came_from[starts[step] : starts[step + 1]][np.arange(count), tag[:count]]
+            going, now = len(tags), slice(begins[step], begins[step] + running[step])
+            scores = reached[now]
+            scores[:going] += self._into[tags]
+            scores[going:] += self._end
+            path[now] = tags = scores.argmax(axis=1)
         return path
 
-    def _best_before(self, best: Floats) -> tuple[Ints, Floats]:
-        """The best tag before each tag, and the score of the path over it, from the scores of all tags: (n, K) each."""
-        at_once = max(1, _SCORES_AT_ONCE // best.shape[1] ** 2)
-        before, reached = np.empty(best.shape, dtype=np.int64), np.empty_like(best)
-        for first in range(0, len(best), at_once):
+    def _reached(self, emissions: Floats, running: Ints) -> Floats:
+        """(N, K) score of the best path up to each token that ends in each tag, relative to the best of them."""
+        reached = np.empty_like(emissions)
+        best = np.ascontiguousarray((self._start + emissions[: running[0]]).T)  # (K, n): sentences side by side
+        done = 0
+        for step, count in enumerate(running.tolist()):
+            now = slice(done, done + count)
+            if step:
+                best = self._best_into(best[:, :count])
+                best += emissions[now].T
+                # only differences count; sums over a long sentence would lose them to float32's rounding
+                best -= best.max(axis=0)
+            reached[now] = best.T
+            done += count
+        return reached
+
+    def _best_into(self, best: Floats) -> Floats:
+        """The score of the best path over each tag, before its emission, from the best up to all tags: (K, n) each."""
+        tags, sentences = best.shape
+        arrived = np.empty(best.shape, dtype=np.float32)
+        at_once = max(1, _SCORES_AT_ONCE // tags**2)
+        for first in range(0, sentences, at_once):
             some = slice(first, first + at_once)
-            scores = best[some, None, :] + self._into  # (n, K to, K from)
-            before[some] = back = scores.argmax(axis=2)
-            reached[some] = np.take_along_axis(scores, back[:, :, None], axis=2)[:, :, 0]
-        return before, reached
+            ways = best[:, None, some] + self._out_of  # (K from, K to, n)
+            ways.max(axis=0, out=arrived[:, some])
+        return arrived
 
 
 def _by_sentence(values: NDArray[Any], running: Ints) -> list[list[Any]]:
     """(N,) values packed by time as a list for each sentence."""
-    inside = np.arange(running[0])[None, :] < running[:, None]  # (T, B)
-    table = np.empty(inside.shape, dtype=values.dtype)
-    table[inside] = values
-    return [column[:length].tolist() for column, length in zip(table.T, inside.sum(axis=0), strict=True)]
+    table = np.empty_like(values)
+    table[packed_positions(running)] = values
+    flat = table.tolist()
+    ends = np.cumsum(sentence_lengths(running)).tolist()
+    return [flat[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def running_sentences(lengths: Ints) -> Ints:

@@ -89,14 +89,15 @@ class Tagger:
 
     def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        predicted: list[_Predicted] = [wanted.of_nothing() for _ in window]
+        predicted: list[_Predicted | None] = [None] * len(window)
         for numbers in length_batches(lengths, _BATCH_TOKENS):
             running = running_sentences(lengths[numbers])
             emissions = self._engine.emissions([window[number].tokens for number in numbers], running)
-            for number, found in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
-                predicted[number] = found
-        for sentence, (tags, scores, alternatives) in zip(window, predicted, strict=True):
-            yield replace(sentence, tags=tags, scores=scores, alternatives=alternatives)
+            for number, one in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
+                predicted[number] = one
+        for one, found in zip(window, predicted, strict=True):
+            tags, scores, alternatives = found or wanted.of_nothing()
+            yield Sentence(one.tokens, tags, one.text, one.offsets, one.document, one.place, scores, alternatives)
 
 
 class _Predicted(NamedTuple):

@@ -95,7 +95,5 @@ class WordCache:
         """Room for more rows."""
         self.arrays = [np.concatenate([a, np.empty((rows, a.shape[1]), dtype=np.float32)]) for a in self.arrays]
         self._words = np.concatenate([self._words, np.full(rows, None, dtype=object)])
-        self._bytes, self._uses, self._last = (
-            np.concatenate([array, np.zeros(rows, dtype=array.dtype)])
-            for array in (self._bytes, self._uses, self._last)
-        )
+        tables = (self._bytes, self._uses, self._last)
+        self._bytes, self._uses, self._last = (np.concatenate([t, np.zeros(rows, dtype=t.dtype)]) for t in tables)
