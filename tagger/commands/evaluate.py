@@ -34,11 +34,12 @@ class EvaluateConfig:
     """What is scored: a model on a split of `data`, or a file of predictions.
 
     Attributes:
-        model: a model folder.
+        model: a model folder, or `hub:ORG/NAME@REVISION`.
         encoder: where its contextual encoder lies, if it has one and it lies elsewhere now.
         split: `train`, `dev` or `test`.
         input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
-        out: where the report goes; by default `report/` beside the model, and nowhere for predictions.
+        out: where the report goes; by default `report/` beside the model, and nowhere for predictions and for models
+            of the Hub.
         gold: a column file with gold tags in its last column.
         predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
     """
@@ -99,6 +100,7 @@ def _warn(warnings: Sequence[str]) -> None:
 def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Scored:
     from tagger.corpus.source import SPLITS, DataConfig, load_split
     from tagger.evaluation.model import evaluate, evaluate_raw, require_known_labels
+    from tagger.inference.hub_folder import on_hub
     from tagger.inference.tagger import load
 
     assert asked.model is not None
@@ -108,7 +110,8 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Sc
     require_known_labels(model, split)
     scored = {"model": str(asked.model), "data": data.title}
     found = evaluate(model, split, scored) if asked.input == "tokens" else evaluate_raw(model, split, scored)
-    return _Scored(found.report, split.sentences, found.predicted, asked.out or asked.model.parent / "report")
+    beside = None if on_hub(asked.model) else asked.model.parent / "report"
+    return _Scored(found.report, split.sentences, found.predicted, asked.out or beside)
 
 
 def _score_files(asked: EvaluateConfig) -> _Scored:

@@ -180,7 +180,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
-    add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model")
+    add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
+        "or hub:ORG/NAME@REVISION, one on the Hugging Face Hub")  # fmt: skip
     add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "
         "elsewhere than in training: a folder or an id of the Hugging Face Hub")  # fmt: skip
     add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import socket
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 from tagger.corpus.reading import ReadReport
 from tagger.corpus.records import TAG_FIELDS, RecordFields, sentences_from
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
 from tagger.errors import UserError
+from tagger.hub import hub_reachable
 
 PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
 _SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
 _SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
-_SECONDS_TO_CONNECT = 3.0
 _LONGEST_REASON = 300
 
 Splits = Mapping[str, Any]  # a `datasets.Dataset` or `IterableDataset` per split
@@ -83,19 +80,6 @@ def read_huggingface(
         report.line()
         place = f"{report.source}:{number}"
         yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
-
-
-def hub_reachable(endpoint: str) -> bool:
-    """Whether something listens where the Hub, or the proxy to it, should be."""
-    scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname or ""
-    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
-    target = urlsplit(proxy or endpoint)
-    try:
-        address = (target.hostname or "", target.port or (80 if target.scheme == "http" else 443))
-        with socket.create_connection(address, timeout=_SECONDS_TO_CONNECT):
-            return True
-    except (OSError, ValueError):
-        return False
 
 
 def _open_folder(folder: Path, subset: str | None) -> Splits:

@@ -20,6 +20,7 @@ from tagger.inference.decoder import Decoder, running_sentences
 from tagger.inference.documents import Document
 from tagger.inference.engine import Engine
 from tagger.inference.folder import ModelFolder
+from tagger.inference.hub_folder import local_folder
 from tagger.inference.numpy_engine import NumpyEngine
 
 _BATCH_TOKENS = 4096
@@ -135,7 +136,7 @@ def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", encoder
     """Load a model folder.
 
     Args:
-        path: the folder, as training wrote it.
+        path: the folder, as training wrote it; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
         engine: `numpy` (CPU; PyTorch is not needed), `torch`, or `auto`: torch for models with a contextual encoder,
             numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
@@ -145,7 +146,7 @@ def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", encoder
         UserError: the folder is missing, damaged or of a newer format, the engine is unknown or not installed, or the
             encoder is missing or another one.
     """
-    folder = ModelFolder.load(Path(path))
+    folder = ModelFolder.load(local_folder(path))
     if engine == "auto":
         engine = "torch" if folder.config.embeddings.encoder or encoder is not None else "numpy"
     if engine == "numpy":

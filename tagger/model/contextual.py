@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tagger.config import EncoderEmbedding
-from tagger.corpus.huggingface import hub_reachable
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.hub import fetch_cached
 from tagger.untrusted import read_json
 
 CONFIG = "config.json"
@@ -165,31 +165,7 @@ def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
         return local, None
     if not _HUB_ID.fullmatch(path):
         raise UserError(f"{path}: no such folder; give one with an encoder's {CONFIG}, or an id of the Hub")
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    def snapshot(*, local_files_only: bool) -> Path:
-        found = snapshot_download(
-            path, revision=revision, allow_patterns=list(_FILES), local_files_only=local_files_only, etag_timeout=10
-        )
-        return Path(found)
-
-    with contextlib.suppress(LocalEntryNotFoundError):
-        found = snapshot(local_files_only=True)
-        if any((found / name).is_file() for name in _WEIGHTS):
-            return found, found.name
-    if constants.HF_HUB_OFFLINE or not hub_reachable(constants.ENDPOINT):
-        raise UserError(
-            f"{path}: no such folder, not in the Hub's cache ({constants.HF_HUB_CACHE}), and {constants.ENDPOINT} "
-            "cannot be reached; connect, or give the path of a local copy"
-        )
-    try:
-        found = snapshot(local_files_only=False)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path}: cannot be fetched from {constants.ENDPOINT}: {reason}; check id and revision"
-        ) from error
+    found = fetch_cached(path, revision, _FILES, lambda folder: any((folder / name).is_file() for name in _WEIGHTS))
     return found, found.name
 
 
