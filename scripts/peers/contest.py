@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import venv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,20 +69,21 @@ PEERS = {
         ),
     )
 }
+REQUIREMENTS = tuple(pin for peer in PEERS.values() for pin in peer.requirements)
 
 
 class PeerError(Exception):
     """A peer that gave no predictions, and why."""
 
 
-def make_environment(folder: Path) -> Path:
-    """The Python of an environment with the pinned packages of all peers, made where it is not there yet.
+def make_environment(folder: Path, requirements: Sequence[str] = REQUIREMENTS) -> Path:
+    """The Python of an environment with these pinned packages, by default those of all peers, made on first use.
 
     Raises:
         UserError: it cannot be made.
     """
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = "".join(f"{pin}\n" for peer in PEERS.values() for pin in peer.requirements)
+    wanted = "".join(f"{pin}\n" for pin in requirements)
     mark = folder / "peers.txt"
     if python.exists() and mark.exists() and mark.read_text(encoding="utf-8") == wanted:
         return python.absolute()
@@ -90,11 +91,11 @@ def make_environment(folder: Path) -> Path:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted.split()]
     try:
         venv.create(folder, with_pip=True)
-        done = subprocess.run(pip, env=_environment(1), stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(pip, env=environment(1), stderr=subprocess.PIPE, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise UserError(f"{folder}: cannot make the peers' environment: {error}; set --env") from error
     if done.returncode:
-        raise UserError(f"{folder}: pip could not install the peers: {_last_line(done.stderr)}")
+        raise UserError(f"{folder}: pip could not install the peers: {last_line(done.stderr)}")
     with written_whole(mark) as stream:
         stream.write(wanted)
     return python.absolute()
@@ -131,9 +132,9 @@ def examine(
     log = folder / "log.txt"
     with log.open("w", encoding="utf-8") as stream:
         asked = [*command, "--kind", kind, "--language", language or "xx"]
-        done = subprocess.run(asked, env=_environment(threads), stdout=stream, stderr=subprocess.STDOUT)
+        done = subprocess.run(asked, env=environment(threads), stdout=stream, stderr=subprocess.STDOUT)
     if done.returncode:
-        reason = _last_line(log.read_text(encoding="utf-8", errors="replace"))
+        reason = last_line(log.read_text(encoding="utf-8", errors="replace"))
         raise PeerError(f"exit code {done.returncode}: {reason} ({log})")
     scores = {split: score_predictions(splits[split], folder, f"{peer.title} on {name}") for split in ("dev", "test")}
     result = {
@@ -205,11 +206,13 @@ def thread_limits(threads: int) -> dict[str, str]:
     return dict.fromkeys(_THREADS, str(threads))
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
+    """The variables that a process of a peer gets: nothing of another environment's, and so many threads."""
     kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     return {**kept, **thread_limits(threads), "PYTHONHASHSEED": "0"}
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line that is not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"

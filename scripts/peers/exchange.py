@@ -15,7 +15,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
@@ -96,6 +95,8 @@ def timed(work: Callable[[], object]) -> float:
 
 def versions(*packages: str) -> dict[str, str]:
     """Of Python and of installed packages, by name."""
+    from importlib.metadata import version  # here, as it would add to the memory of what is measured
+
     return {"python": python_version(), **{package: version(package) for package in packages}}
 
 

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import spacy
-from exchange import OUTSIDE, Facts, Task, bytes_of, timed, versions
+from exchange import Facts, Task, bytes_of, timed, versions
 from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
+from spacy_docs import STAND_IN, make_doc, tags_of
 
-STAND_IN = "␣"  # for tokens that are empty or blank, which spaCy allows no entity to hold
 OTHER_LANGUAGE = "xx"
 
 
@@ -30,11 +30,6 @@ def known_language(code: str) -> str:
     return code
 
 
-def make_doc(vocab: Vocab, tokens: Sequence[str]) -> Doc:
-    """A document of these very tokens. Without `spaces` spaCy's training does not tokenise it anew."""
-    return Doc(vocab, words=[token if token.strip() else STAND_IN for token in tokens])
-
-
 def labelled_doc(vocab: Vocab, tokens: Sequence[str], tags: Sequence[str], kind: str) -> Doc:
     """The same with entities out of IOB2 tags, or with plain tags."""
     doc = make_doc(vocab, tokens)
@@ -45,28 +40,33 @@ def labelled_doc(vocab: Vocab, tokens: Sequence[str], tags: Sequence[str], kind:
     return Doc(vocab, words=[token.text for token in doc], ents=list(tags))
 
 
-def tags_of(doc: Doc, kind: str) -> list[str]:
-    """Plain tags, or IOB2 tags out of the document's entities."""
-    if kind == "tags":
-        return [token.tag_ for token in doc]
-    return [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else OUTSIDE for token in doc]
-
-
 def write_docs(path: Path, docs: Iterable[Doc]) -> None:
     DocBin(docs=docs, store_user_data=False).to_disk(path)
 
 
-def main() -> None:
-    task = Task.from_command_line(__doc__)
+def prepare(task: Task) -> tuple[Path, dict[str, str]]:
+    """Write train and dev as spaCy's documents, and its configuration.
+
+    Returns:
+        The configuration's file, and what of it is to be overridden.
+    """
     language = known_language(task.language)
     vocab = spacy.blank(language).vocab
     for split in ("train", "dev"):
         labelled = (labelled_doc(vocab, tokens, tags, task.kind) for tokens, tags in task.sentences(split) if tokens)
         write_docs(task.folder / f"{split}.spacy", labelled)
-    pipeline = "ner" if task.kind == "entities" else "tagger"
     config = task.folder / "config.cfg"
-    init_config(lang=language, pipeline=[pipeline], optimize="efficiency").to_disk(config)
-    paths = {f"paths.{split}": str(task.folder / f"{split}.spacy") for split in ("train", "dev")}
+    init_config(lang=language, pipeline=[pipe(task.kind)], optimize="efficiency").to_disk(config)
+    return config, {f"paths.{split}": str(task.folder / f"{split}.spacy") for split in ("train", "dev")}
+
+
+def pipe(kind: str) -> str:
+    return "ner" if kind == "entities" else "tagger"
+
+
+def main() -> None:
+    task = Task.from_command_line(__doc__)
+    config, paths = prepare(task)
     seconds = timed(lambda: train(config, task.folder / "spacy", overrides=paths))
     best = task.folder / "spacy" / "model-best"
     nlp = spacy.load(best)
@@ -75,9 +75,10 @@ def main() -> None:
     predicted: list[list[str]] = []
     spent = timed(lambda: predicted.extend(tag(nlp, test, task.kind)))
     training = load_config(config, interpolate=True)["training"]
+    language = known_language(task.language)
     facts = Facts(
         settings={
-            "pipeline": pipeline,
+            "pipeline": pipe(task.kind),
             "lang": language,
             **{k: training[k] for k in ("max_steps", "patience", "seed")},
         },
