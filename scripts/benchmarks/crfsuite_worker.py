@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pycrfsuite
-from crfsuite_peer import features, spans
-from exchange import OUTSIDE
+from crfsuite_peer import features
+from exchange import OUTSIDE, spans
 from tasks import serve
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Sequence
 
 import torch
-from exchange import Task
+from exchange import Task, spans
 from flair.data import Corpus, Dictionary, Sentence
 from flair.datasets import FlairDatapointDataset
 from flair.embeddings import CharacterEmbeddings, OneHotEmbeddings, StackedEmbeddings
 from flair.models import SequenceTagger
 from flair.trainers import ModelTrainer
 from flair.trainers.plugins import TrainerPlugin
-from flair_worker import LABEL, spans
+from flair_worker import LABEL
 from tasks import event
 
 EPOCHS = 50

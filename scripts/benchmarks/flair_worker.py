@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from exchange import OUTSIDE
@@ -15,14 +15,6 @@ from tasks import serve
 LABEL = "label"
 _BATCH = 32
 _READ_AHEAD = 1024
-
-
-def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Of legal IOB2 tags."""
-    starts = [place for place, tag in enumerate(tags) if tag.startswith("B-")]
-    ends = [next((end for end in range(start + 1, len(tags)) if not tags[end].startswith("I-")), len(tags))
-            for start in starts]  # fmt: skip
-    return [(start, end, tags[start][2:]) for start, end in zip(starts, ends, strict=True)]
 
 
 class Flair:

@@ -3,7 +3,8 @@
 It stands between because a process counts what its parent held when it was forked among its own peak memory: started
 by something small, a command is measured alone.
 
-Standard input: a JSON object with `command`, `environment` and `limit` (seconds until Ctrl-C, or null).
+Standard input: a JSON object with `command`, `environment`, `folder` to run in, and `limit`, the seconds until Ctrl-C;
+the last two may be null.
 Standard output: one with `code`, `seconds`, `peak_bytes`, `cut` (whether the limit was reached) and `lines`, what the
 command wrote on either of its outputs, each line with the seconds from the start until it came.
 """
@@ -22,12 +23,15 @@ GRACE = 60.0  # seconds that a command has to end after Ctrl-C
 class Launch:
     """A command under way."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], limit: float | None) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], folder: str | None, limit: float | None
+    ) -> None:
         self.cut = False
         self.began = time.perf_counter()
         self.child = subprocess.Popen(
             command,
             env=environment,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -64,7 +68,7 @@ class Launch:
 def main() -> None:
     request = json.load(sys.stdin)
     signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends Ctrl-C to the command, too, which then ends
-    launch = Launch(request["command"], request["environment"], request["limit"])
+    launch = Launch(**request)
     signal.signal(signal.SIGTERM, lambda *_: launch.child.kill())
     json.dump(launch.finish(), sys.stdout)
 

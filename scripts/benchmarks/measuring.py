@@ -44,7 +44,12 @@ class Measured:
 
 
 def measure(
-    command: Sequence[str | Path], environment: Mapping[str, str], *, log: Path, limit: float | None = None
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    log: Path,
+    folder: Path | None = None,
+    limit: float | None = None,
 ) -> Measured:
     """Run a command in a process of its own and wait for it.
 
@@ -52,12 +57,14 @@ def measure(
         command: and its arguments.
         environment: all its variables.
         log: where what it wrote is kept.
+        folder: to run in; None for the present one.
         limit: seconds after which it gets Ctrl-C; None for no limit.
 
     Raises:
         Failed: it ended with another exit code than 0, and not because of the limit.
     """
-    asked = {"command": [*map(str, command)], "environment": {**environment}, "limit": limit}
+    within = None if folder is None else str(folder)
+    asked = {"command": [*map(str, command)], "environment": {**environment}, "folder": within, "limit": limit}
     launcher = subprocess.Popen(
         [sys.executable, "-I", "-S", str(_LAUNCHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -85,15 +85,15 @@ class Report:
                     stream.write(content())
 
     def _machine_line(self) -> str:
-        found = machine()
-        threads, rounds = self.settings["threads"], self.settings["rounds"]
-        of_rounds = f"medians of {rounds} rounds (lowest to highest)" if rounds > 1 else f"{rounds} round"
-        threaded = "1 thread" if threads == 1 else f"{threads} threads"
-        amount = f"{self.data['tokens']:,} tokens of {self.data['name']} and others, no sentence twice"
-        return (
-            f"{found['processor']}, {found['cores']} cores, {found['system']}, Python {found['python']}; {threaded}; "
-            f"{amount}; {of_rounds}; {date.today().isoformat()}."
-        )
+        found, threads, rounds = machine(), self.settings["threads"], self.settings["rounds"]
+        parts = [
+            f"{found['processor']}, {found['cores']} cores, {found['system']}, Python {found['python']}",
+            "1 thread" if threads == 1 else f"{threads} threads",
+        ]
+        if rounds:
+            parts.append(f"{self.data['tokens']:,} tokens of {self.data['name']} and others, no sentence twice")
+            parts.append("1 round" if rounds == 1 else f"medians of {rounds} rounds (lowest to highest)")
+        return "; ".join([*parts, date.today().isoformat()]) + "."
 
     def _tagging(self) -> tuple[list[str], list[list[str]]]:
         header = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from tagger.corpus.source import DataConfig, load_splits
 from tagger.errors import UserError
 
 from .floor import find_floor
-from .material import Material, gather, siblings, tokens_of
+from .material import Material, Tokens, gather, shuffled, siblings, tokens_of, unrepeated
 from .measuring import Failed
 from .report import Report
 from .rounds import Contest, Figures
 from .scaling import plot, scale
-from .systems import OURS, PEER_SYSTEMS, SPACY, TRAINERS, Workplace, our_systems
+from .systems import OURS, PEER_SYSTEMS, SPACY, TRAINERS, Workplace, our_systems, versions_of
 from .training import Lesson, Trained, model_bytes, trained
 
 BUNDLED = "starter"
@@ -149,7 +150,8 @@ class Benchmark:
         models = self._models([OURS])
         if OURS not in models:
             return
-        sentences, most = tokens_of(self._lesson.splits), self._extent.scaling_tokens
+        most = self._extent.scaling_tokens
+        sentences = shuffled(list(unrepeated(itertools.chain.from_iterable(self._pool().values()))))
         try:
             self.report.scaling = scale(sentences, models[OURS], self._place, most=most, say=_say)
         except Failed as error:
@@ -157,16 +159,20 @@ class Benchmark:
             return
         plot(self.report.scaling, drawn)
 
+    def _pool(self) -> dict[str, list[Tokens]]:
+        """What input can be drawn from: sentences by data set."""
+        own = {self.report.data["name"]: tokens_of(self._lesson.splits)}
+        if self._data.folder is None:
+            return own
+        beside = self._data.folder.absolute().parent
+        found, unread = siblings(beside, self._data.preset.partition("/")[0], self._lesson.language)
+        self.report.notes += [line for line in unread if line not in self.report.notes]
+        return {**own, **found}
+
     def _material(self) -> Material:
-        title, own = self.report.data["name"], self._data.preset.partition("/")[0]
-        beside, unread = {}, []
-        if self._data.folder is not None:
-            beside, unread = siblings(self._data.folder.absolute().parent, own, self._lesson.language)
-        pool = {title: tokens_of(self._lesson.splits), **beside}
-        found = gather(self._lesson.splits["test"], pool, self._extent.tokens)
+        found = gather(self._lesson.splits["test"], self._pool(), self._extent.tokens)
         of_input = {"tokens": found.tokens, "spliced_tokens": found.spliced, "sources": found.sources}
         self.report.data |= {**of_input, "sentences": len(found.sentences)}
-        self.report.notes += unread
         if found.spliced:
             self.report.notes.append(f"{found.spliced:,} tokens of the input stand in sentences made of halves of two")
         return found
@@ -194,6 +200,7 @@ class Benchmark:
                 self.report.systems[system.name] = {
                     "title": system.title,
                     "tuning": TRAINERS[system.model].tuning if system.model in TRAINERS else "its defaults, seed 1",
+                    "versions": versions_of(system.model),
                     "model_bytes": model_bytes(models[system.model]),
                     "training": run and run.figures(goal),
                 }

@@ -138,15 +138,16 @@ def plot(found: dict[str, list[_Row]], path: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        raise UserError("--scaling draws with Matplotlib; install the extra: pip install '.[benchmark]'") from None
+        raise UserError("--scaling draws with Matplotlib; install the extra: pip install 'tagger[report]'") from None
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "scaling"  # or every run would give other names inside the file
+    # names inside the file that are the same each time, and text as text
+    matplotlib.rcParams.update({"svg.hashsalt": "scaling", "svg.fonttype": "none"})
     from matplotlib import pyplot
 
     axes_of = {
         "tokens": "tokens of input (text file to JSONL file)",
-        "sentence_length": "tokens per sentence (pre-tokenised)",
-        "tags": "tags (pre-tokenised)",
+        "sentence_length": f"tokens per sentence ({_TOKENS:,} pre-tokenised)",
+        "tags": f"tags ({_TOKENS:,} tokens, pre-tokenised)",
     }
     drawn = {name: title for name, title in axes_of.items() if found[name]}
     figure, axes = pyplot.subplots(2, len(drawn), figsize=(4 * len(drawn), 6), squeeze=False, layout="constrained")
@@ -156,7 +157,8 @@ def plot(found: dict[str, list[_Row]], path: Path) -> None:
             shown = axes[line][column]
             shown.plot(values, [row[key] for row in found[name]], marker="o")
             shown.set(xscale="log", xlabel=title, ylabel=label)
-            shown.set_ylim(bottom=0)
+            shown.set_ylim(0, 1.1 * max(row[key] for row in found[name]))
+            shown.yaxis.set_major_formatter("{x:,.0f}")
             shown.grid(alpha=0.3)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

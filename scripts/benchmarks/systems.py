@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from peers.contest import PEERS, environment, make_environment
@@ -15,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = "tagger"
 SPACY = "spacy"
+_OURS = ("tagger", "numpy", "numba", "onnxruntime", "syntok", "torch")  # what may have a part in tagging or training
 _FLAIR_PINS = ("torch==2.13.0", "flair==0.15.1")
 _TUNING = (
     "one-hot words of 100, LSTM over characters, GRU of 128, CRF, nothing pretrained; Flair's own schedule, 50 epochs"
@@ -96,6 +99,13 @@ PEER_SYSTEMS = {
     "crfsuite": (System("crfsuite", "CRFsuite", "crfsuite", "crfsuite_worker.py"),),
     "flair": (System("flair", "Flair", "flair", "flair_worker.py"),),
 }
+
+
+def versions_of(model: str) -> list[str]:
+    """The packages that run a model: those pinned for a peer, those installed for this tagger."""
+    if model in TRAINERS:
+        return [*TRAINERS[model].requirements]
+    return [f"{package}=={version(package)}" for package in _OURS if find_spec(package)]
 
 
 def our_systems(engines: Sequence[str]) -> list[System]:

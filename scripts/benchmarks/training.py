@@ -200,7 +200,8 @@ def _train_ours(folder: Path, lesson: Lesson, place: Workplace, limit: float | N
     own = [f'run_dir="{(folder / "run").absolute()}"', f"threads={place.threads}", "seed=1"]
     quiet = "trainer.enable_progress_bar=false"
     command = [place.python(None), ROOT / "train.py", *lesson.overrides, *own, quiet, *lesson.settings]
-    return measure(command, place.variables(ours=True), log=folder / "log.txt", limit=limit)
+    # in the folder, where `runs/latest`, which it moves, is nobody's
+    return measure(command, place.variables(ours=True), log=folder / "log.txt", folder=folder, limit=limit)
 
 
 def _train_peer(trainer: Trainer, folder: Path, lesson: Lesson, place: Workplace, limit: float | None) -> Measured:

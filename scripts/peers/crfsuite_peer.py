@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pycrfsuite
-from exchange import Facts, Task, bytes_of, timed, versions
+from exchange import Facts, Task, bytes_of, spans, timed, versions
 
 GRID = tuple(itertools.product((0.0, 0.01, 0.1), (0.01, 0.1, 1.0)))  # c1 (L1), c2 (L2)
 ITERATIONS = 100
@@ -98,18 +98,6 @@ def right(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], kin
         {(number, *span) for number, tags in enumerate(side) for span in spans(tags)} for side in (gold, predicted)
     )
     return 2 * len(gold_spans & predicted_spans) / max(1, len(gold_spans) + len(predicted_spans))
-
-
-def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Of IOB2 tags; an I that continues nothing begins a span, as in conlleval."""
-    found: list[tuple[int, int, str]] = []
-    for position, tag in enumerate(tags):
-        prefix, _, label = tag.partition("-")
-        if prefix == "I" and found and found[-1][1:] == (position, label):
-            found[-1] = (found[-1][0], position + 1, label)
-        elif prefix in ("B", "I"):
-            found.append((position, position + 1, label))
-    return found
 
 
 def main() -> None:

@@ -86,6 +86,18 @@ def write_lines(path: Path, values: Iterable[object]) -> None:
         stream.writelines(json.dumps(value) + "\n" for value in values)
 
 
+def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Of IOB2 tags; an I that continues nothing begins a span, as in conlleval."""
+    found: list[tuple[int, int, str]] = []
+    for position, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if prefix == "I" and found and found[-1][1:] == (position, label):
+            found[-1] = (found[-1][0], position + 1, label)
+        elif prefix in ("B", "I"):
+            found.append((position, position + 1, label))
+    return found
+
+
 def timed(work: Callable[[], object]) -> float:
     """Processor seconds that `work` takes, in all threads."""
     began = time.process_time()

@@ -105,6 +105,7 @@ def test_a_run_gives_every_figure_of_every_system(trained: tuple[int, dict[str, 
         for name in ("start_seconds", "peak_rss_mb", "test_score", "raw_test_score"):
             assert len(system[name]["each"]) == 1, name
         assert system["model_bytes"] > 0
+    assert any(line.startswith("numpy==") for line in found["systems"]["tagger"]["versions"])
     assert found["data"]["tokens"] >= 1000
     assert {*found["data"]["sources"]} == {"test split", "wnut17"}
     assert (found["settings"]["threads"], found["settings"]["rounds"]) == (1, 1)
