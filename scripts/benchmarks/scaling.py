@@ -137,33 +137,29 @@ def plot(found: dict[str, list[_Row]], path: Path) -> None:
     """
     try:
         import matplotlib
+        from matplotlib.figure import Figure
     except ImportError:
         raise UserError("--scaling draws with Matplotlib; install the extra: pip install 'tagger[report]'") from None
-    matplotlib.use("Agg")
-    # names inside the file that are the same each time, and text as text
-    matplotlib.rcParams.update({"svg.hashsalt": "scaling", "svg.fonttype": "none"})
-    from matplotlib import pyplot
-
     axes_of = {
         "tokens": "tokens of input (text file to JSONL file)",
         "sentence_length": f"tokens per sentence ({_TOKENS:,} pre-tokenised)",
         "tags": f"tags ({_TOKENS:,} tokens, pre-tokenised)",
     }
-    drawn = {name: title for name, title in axes_of.items() if found[name]}
-    figure, axes = pyplot.subplots(2, len(drawn), figsize=(4 * len(drawn), 6), squeeze=False, layout="constrained")
-    for column, (name, title) in enumerate(drawn.items()):
-        values = [row[name] for row in found[name]]
-        for line, (key, label) in enumerate({"tokens_per_second": "tokens/s", "peak_rss_mb": "peak RSS, MB"}.items()):
-            shown = axes[line][column]
-            shown.plot(values, [row[key] for row in found[name]], marker="o")
-            shown.set(xscale="log", xlabel=title, ylabel=label)
-            shown.set_ylim(0, 1.1 * max(row[key] for row in found[name]))
+    lines = {"tokens_per_second": "tokens/s", "peak_rss_mb": "peak RSS, MB"}
+    # names inside an SVG that are the same each time, and its text as text
+    with matplotlib.rc_context({"svg.hashsalt": "scaling", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(4 * len(axes_of), 3 * len(lines)), layout="constrained")
+        axes = figure.subplots(len(lines), len(axes_of))
+        for (line, (key, label)), (column, (name, title)) in itertools.product(
+            enumerate(lines.items()), enumerate(axes_of.items())
+        ):
+            shown, values = axes[line][column], [row[key] for row in found[name]]
+            shown.plot([row[name] for row in found[name]], values, marker="o")
+            shown.set(xscale="log", xlabel=title, ylabel=label, ylim=(0, 1.1 * max(values)))
             shown.yaxis.set_major_formatter("{x:,.0f}")
             shown.grid(alpha=0.3)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot draw there: {error}") from error
-    finally:
-        pyplot.close(figure)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot draw there: {error}") from error

@@ -46,7 +46,9 @@ def test_characters(block: list[str], length: int) -> None:
 def test_where_characters_stand(block: list[str]) -> None:
     found = WordBlock(block)
     assert "".join(map(chr, found.codes)) == "".join(block)
-    assert all(block[row][place] == chr(code) for row, place, code in zip(found.rows, found.places, found.codes, strict=True))
+    assert all(
+        block[row][place] == chr(code) for row, place, code in zip(found.rows, found.places, found.codes, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
