@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.run import Benchmark, Data, Extent
@@ -65,9 +65,9 @@ def parser() -> argparse.ArgumentParser:
     add("--data", type=Path, default=default_data(), metavar="DIR", help="folder of the data set to train on and score "
         "by (default: wnut17 of ../shared/data or $TAGGER_DATA where it is there, else the bundled one)")  # fmt: skip
     add("--preset", metavar="NAME", help="that reads it, PRESET or PRESET/DOMAIN (default: the folder's name)")
-    add("--threads", type=_positive, default=1, metavar="N", help="of each process (default: 1)")
-    add("--rounds", type=int, metavar="N", help=f"default: {ROUNDS}; 0 leaves the comparison out")
-    add("--tokens", type=_positive, metavar="N", help=f"of input, at least (default: {TOKENS:,})")
+    add("--threads", type=_whole_number(1), default=1, metavar="N", help="of each process (default: 1)")
+    add("--rounds", type=_whole_number(0), metavar="N", help=f"default: {ROUNDS}; 0 leaves the comparison out")
+    add("--tokens", type=_whole_number(1), metavar="N", help=f"of input, at least (default: {TOKENS:,})")
     add("--peers", nargs="*", default=["spacy", "crfsuite"], choices=[*PEER_SYSTEMS], help="those to compare with; "
         "flair brings PyTorch, into an environment of its own (default: spacy crfsuite)")  # fmt: skip
     add("--engines", type=lambda text: text.split(","), default=[], metavar="NAME,...", help="of this tagger, each a "
@@ -84,16 +84,20 @@ def parser() -> argparse.ArgumentParser:
         f"{QUICK_ROUNDS} rounds, each training stopped after {QUICK_TRAINING} s")  # fmt: skip
     add("--scaling", type=Path, metavar="PLOT", help="also measure this tagger on inputs of many sizes, sentences of "
         "many lengths and many tags, and draw that as SVG or PNG")  # fmt: skip
-    add("--scaling-tokens", type=_positive, default=10**7, metavar="N",
+    add("--scaling-tokens", type=_whole_number(1), default=10**7, metavar="N",
         help="of the longest of these inputs (default: %(default)s)")  # fmt: skip
     return found
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def _whole_number(least: int) -> Callable[[str], int]:
+    """Parses a number of at least that."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, not {text!r}")
+        return int(text)
+
+    return parse
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -249,3 +249,11 @@ def test_missing_data_are_a_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("benchmark.py: ")
     assert told in line
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "0"], ["--rounds", "-1"], ["--tokens", "many"]])
+def test_numbers_that_are_none_are_told_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        benchmark.main(arguments)
+    assert ended.value.code == 2
+    assert "expected a whole number from" in capsys.readouterr().err
