@@ -154,18 +154,24 @@ def trained(name: str, lesson: Lesson, place: Workplace, *, limit: float | None 
         model = folder / trainer.model
     if not model.exists() or all(point.dev is None for point in curve):
         raise Failed(f"training {name} left no model ({folder})")
+    made = Trained(model, curve, measured.seconds, measured.peak_bytes, measured.cut)
+    _keep(made, folder, key, limit)
+    return made
+
+
+def _keep(made: Trained, folder: Path, key: str, limit: float | None) -> None:
+    """Write what `kept` reads."""
     content = {
         "key": key,
         "limit": limit,
-        "cut": measured.cut,
-        "seconds": measured.seconds,
-        "peak_bytes": measured.peak_bytes,
-        "model": str(model.relative_to(folder)),
-        "curve": [asdict(point) for point in curve],
+        "cut": made.cut,
+        "seconds": made.seconds,
+        "peak_bytes": made.peak_bytes,
+        "model": str(made.model.relative_to(folder)),
+        "curve": [asdict(point) for point in made.curve],
     }
     with written_whole(folder / RECORD) as stream:
         stream.write(json.dumps(content, indent=1) + "\n")
-    return Trained(model, curve, measured.seconds, measured.peak_bytes, measured.cut)
 
 
 def kept(folder: Path, key: str, limit: float | None) -> Trained | None:
