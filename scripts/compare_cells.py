@@ -167,7 +167,9 @@ def measure(grid: Grid, arguments: argparse.Namespace) -> None:
         jobs = {kind: one for kind, one in chosen.items() if one}
         if not jobs:
             raise UserError(f"{name}: no finished run to measure below {arguments.runs}; train with --train")
-        data = DataConfig.from_mapping(compose("train", data_overrides(name, arguments.data))["data"])
+        data = DataConfig.from_mapping(
+            compose("train", [*data_overrides(name, arguments.data), *arguments.override])["data"]
+        )
         speed.measure(jobs, load_split(data, "test").sentences, arguments.override)
 
 
