@@ -16,8 +16,9 @@ from tagger.corpus.schemes import Scheme, convert_tags, count_illegal
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import Split, data_digest
 from tagger.errors import UserError
-from tagger.evaluation.report import Report, write_report
-from tagger.evaluation.scores import Scores, gold_tags, score
+from tagger.evaluation.assessment import assess
+from tagger.evaluation.scores import Scores, gold_tags
+from tagger.evaluation.written import write_report
 from tagger.files import written_whole
 
 from .exchange import FACTS, read_lines, write_lines
@@ -190,15 +191,13 @@ def score_predictions(split: Split, folder: Path, system: str) -> Scores:
     Raises:
         PeerError: there is not a tag for each token.
     """
-    gold = gold_tags(split.sentences, split.name)
-    try:
-        predicted = read_lines(folder / f"{split.name}.tags.jsonl")
-        scores = score(gold, predicted, split.scheme)
-    except (OSError, ValueError) as error:
-        raise PeerError(f"its predictions of {split.name} are of no use: {error}") from error
+    gold_tags(split.sentences, split.name)
     scored = {"system": system, "split": split.name}
-    write_report(folder / f"report_{split.name}", Report(scores, scored), split.sentences, predicted)
-    return scores
+    try:
+        found = assess(split.sentences, read_lines(folder / f"{split.name}.tags.jsonl"), split.scheme, scored)
+    except (OSError, ValueError, UserError) as error:
+        raise PeerError(f"its predictions of {split.name} are of no use: {error}") from error
+    return write_report(folder / f"report_{split.name}", found).scores
 
 
 def thread_limits(threads: int) -> dict[str, str]:

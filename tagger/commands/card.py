@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from tagger.config import EMBEDDINGS, EncoderEmbedding
 from tagger.corpus.source import DataConfig, Split
+from tagger.evaluation.markdown import as_table
 
 if TYPE_CHECKING:
-    from tagger.evaluation.report import Report
+    from tagger.evaluation.scores import Scores
     from tagger.training.run import Outcome
 
 _NAMES = {"static": "pretrained vectors", "encoder": "contextual encoder"}
 
 
 def model_card(
-    outcome: Outcome, splits: Mapping[str, Split], data: DataConfig, seed: int, report: Report | None
+    outcome: Outcome, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
 ) -> str:
     """Markdown: data, scores, settings, and how to use the folder.
 
@@ -25,7 +26,7 @@ def model_card(
         splits: the data it was trained and scored on.
         data: where they came from.
         seed: the run's.
-        report: the test split's scores, once known.
+        scores: the test split's, once known.
     """
     folder = outcome.folder
     config, vocabularies = folder.config, folder.vocabularies
@@ -57,7 +58,7 @@ def model_card(
         f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}. "
         f"Temperature of probabilities, fitted on the dev split: {folder.temperature:.2f}.",
         "",
-        *(["Test split:", "", "```", report.as_table(), "```", ""] if report else []),
+        *(["Test split:", "", "```", as_table(scores), "```", ""] if scores else []),
         "## Use",
         "",
         "```",

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tagger.config import from_mapping
-from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
+from tagger.evaluation.calibration import WANTED
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tagger.evaluation.report import Report
+    from tagger.evaluation.assessment import Assessment
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,6 +42,8 @@ class EvaluateConfig:
             of the Hub.
         gold: a column file with gold tags in its last column.
         predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
+        train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
+        precision: precisions to find thresholds for.
     """
 
     model: Path | None = None
@@ -51,6 +53,8 @@ class EvaluateConfig:
     out: Path | None = None
     gold: Path | None = None
     predictions: Path | None = None
+    train: Path | None = None
+    precision: tuple[float, ...] = WANTED
 
     def __post_init__(self) -> None:
         if self.gold and not self.predictions:
@@ -59,37 +63,37 @@ class EvaluateConfig:
             raise UserError("model and predictions are both set; score one of them at a time")
         if not self.model and not self.predictions:
             raise UserError("nothing to score: set model=DIR, or predictions=FILE with or without gold=FILE")
+        if self.train and not self.predictions:
+            raise UserError(f"train={self.train}: only for predictions; of a model's data set data.train")
+        if not all(0 < precision <= 1 for precision in self.precision):
+            raise UserError(f"precision={list(self.precision)}: expected fractions of 1, as in [0.8,0.9]")
         if self.split not in ("train", "dev", "test"):
             raise UserError(f"split={self.split}: use train, dev or test")
         if self.input not in ("tokens", "raw"):
             raise UserError(f"input={self.input}: use tokens or raw")
 
 
-class _Scored(NamedTuple):
-    report: Report
-    sentences: Sequence[Sentence]
-    predicted: Sequence[Sequence[str]]
-    out: Path | None
-
-
 def _task(config: DictConfig) -> None:
     from tagger.commands import hydra_entry
-    from tagger.evaluation.report import write_report
+    from tagger.evaluation.markdown import as_table
+    from tagger.evaluation.written import report_page, write_report
+    from tagger.inference.hub_folder import on_hub
 
     settings = hydra_entry.settings_of(config)
     own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
     asked = from_mapping(EvaluateConfig, own)
-    report, sentences, predicted, out = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
-    print(report.as_table(), flush=True)
-    _warn(report.warnings)
+    found = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
+    print(as_table(found.report.scores), flush=True)
+    _warn(found.report.warnings)
+    out = asked.out or (asked.model.parent / "report" if asked.model and not on_hub(asked.model) else None)
     if out is None:
         return
     try:
-        written = write_report(out, report, sentences, predicted)
+        written = write_report(out, found)
     except UserError as error:
         raise UserError(f"{error}; set out to a folder that can be written") from error
-    _warn(written.warnings[len(report.warnings) :])
-    print(f"\nreport: {out / 'report.md'}")
+    _warn(written.warnings[len(found.report.warnings) :])
+    print(f"\nreport: {report_page(out)}")
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -97,10 +101,10 @@ def _warn(warnings: Sequence[str]) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Scored:
+def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Assessment:
+    from tagger.commands.background import of_model
     from tagger.corpus.source import SPLITS, DataConfig, load_split
     from tagger.evaluation.model import evaluate, evaluate_raw, require_known_labels
-    from tagger.inference.hub_folder import on_hub
     from tagger.inference.tagger import load
 
     assert asked.model is not None
@@ -109,18 +113,20 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> _Sc
     split = load_split(data, next(name for name in SPLITS if name == asked.split))
     require_known_labels(model, split)
     scored = {"model": str(asked.model), "data": data.title}
-    found = evaluate(model, split, scored) if asked.input == "tokens" else evaluate_raw(model, split, scored)
-    beside = None if on_hub(asked.model) else asked.model.parent / "report"
-    return _Scored(found.report, split.sentences, found.predicted, asked.out or beside)
+    background = of_model(asked.model, model.folder, data, split)
+    if asked.input == "raw":
+        return evaluate_raw(model, split, scored, background)
+    return evaluate(model, split, scored, background, asked.precision)
 
 
-def _score_files(asked: EvaluateConfig) -> _Scored:
+def _score_files(asked: EvaluateConfig) -> Assessment:
+    from tagger.commands.background import of_predictions
     from tagger.evaluation.alignment import read_aligned, read_three_columns
-    from tagger.evaluation.report import Report
-    from tagger.evaluation.scores import score
+    from tagger.evaluation.assessment import Background, assess
 
     assert asked.predictions is not None
     aligned = read_aligned(asked.gold, asked.predictions) if asked.gold else read_three_columns(asked.predictions)
-    scored = {"gold": str(asked.gold or asked.predictions), "predictions": str(asked.predictions)}
-    report = Report(score(aligned.gold, aligned.predicted, aligned.scheme), scored, aligned.warnings)
-    return _Scored(report, aligned.sentences, aligned.predicted, asked.out)
+    gold = str(asked.gold or asked.predictions)
+    scored = {"gold": gold, "predictions": str(asked.predictions)}
+    background = of_predictions(asked.train, aligned, gold) if asked.train else Background(warnings=aligned.warnings)
+    return assess(aligned.sentences, aligned.predicted, aligned.scheme, scored, background)

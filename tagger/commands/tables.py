@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tagger.evaluation.report import visible
+from tagger.evaluation.shown import visible
 
 Row = Sequence[str]
 

@@ -158,25 +158,28 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
 
 def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
+    from tagger.commands.background import of_run
     from tagger.commands.card import model_card
     from tagger.commands.record import make_record
+    from tagger.evaluation.markdown import as_table
     from tagger.evaluation.model import evaluate
-    from tagger.evaluation.report import write_report
+    from tagger.evaluation.written import report_page, write_report
     from tagger.files import written_whole
     from tagger.inference.tagger import load
 
     folder, run_dir = outcome.folder, run.run_dir
     model_dir = run_dir / "model"
     folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
-    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.title})
-    report = write_report(run_dir / "report", found.report, splits["test"].sentences, found.predicted)
+    background = of_run(run_dir, folder, splits, data.title)
+    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.title}, background)
+    report = write_report(run_dir / "report", found)
     with written_whole(model_dir / "README.md") as stream:
-        stream.write(model_card(outcome, splits, data, run.seed, report))
+        stream.write(model_card(outcome, splits, data, run.seed, report.scores))
     record = make_record(outcome, splits, report.scores, seed=run.seed, resumed=run.resume, model_dir=model_dir)
     record.write(run_dir)
     if outcome.stopped_by is None:
         point_latest(run_dir)
-    print(report.as_table())
+    print(as_table(report.scores))
     for warning in report.warnings:
         print(f"warning: {warning}")
     ended = {None: "trained", signal.SIGINT: "stopped by Ctrl-C after"}.get(
@@ -187,7 +190,7 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
         f"{outcome.seconds:.0f} s; {outcome.score_name} {outcome.score:.4f}, "
         f"test {report.scores.headline_name} {report.scores.headline:.4f}"
     )
-    print(f"model:  {model_dir}\nreport: {run_dir / 'report' / 'report.md'}")
+    print(f"model:  {model_dir}\nreport: {report_page(run_dir / 'report')}")
 
 
 def point_latest(run_dir: Path, link: Path = Path("runs/latest")) -> None:

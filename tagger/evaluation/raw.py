@@ -10,6 +10,7 @@ from tagger.corpus.entities import entities
 from tagger.corpus.schemes import Scheme, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 from tagger.errors import UserError
+from tagger.evaluation.compared import Compared, Side, side_of
 from tagger.evaluation.scores import CharacterSpan, Scores, gold_tags, readable_tags, score_entities
 
 
@@ -28,11 +29,13 @@ class RawScores:
     Attributes:
         scores: of entities as (start, end, label) in characters; no token accuracy.
         predicted: the predicted entities as IOB2 tags on the gold tokens, per gold sentence, for showing.
+        compared: both sides' entities, text by text.
         warnings: what a reader of scores and tags should know, a line each.
     """
 
     scores: Scores
     predicted: list[list[str]]
+    compared: list[Compared]
     warnings: list[str]
 
 
@@ -76,21 +79,33 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
     """
     if scheme is Scheme.PLAIN:
         raise UserError("input=raw compares entities, and the gold tags are plain; evaluate on the tokens instead")
-    gold_spans, predicted_spans, tags = [], [], []
-    outside = moved = 0
+    predicted_spans, tags = [], []
+    compared: list[Compared] = []
+    outside = moved = sentence = 0
     for text, sentences in zip(texts, predicted, strict=True):
         if any(sentence.text != text.text or sentence.offsets is None for sentence in sentences):
             raise ValueError(f"predicted sentences are not of the text {text.text[:40]!r}")
-        gold_spans.append(_character_spans(text.sentences, scheme))
         found = sorted(_character_spans(sentences, Scheme.IOB2))
         text_tags, covered, fitting = _on_gold_tokens(text.sentences, found)
         predicted_spans.append(covered)
         tags += text_tags
+        compared.append(_compared(text, covered, scheme, sentence))
+        sentence += len(text.sentences)
         outside += len(found) - len(covered)
         moved += len(covered) - len(fitting)
-    gold_sentences = [sentence for text in texts for sentence in text.sentences]
-    scores = score_entities(gold_spans, predicted_spans, len(gold_sentences), sum(map(len, gold_sentences)))
-    return RawScores(scores, tags, _warnings(outside, moved))
+    gold_spans = [{(span.start, span.end, span.label) for span in text.gold.spans} for text in compared]
+    words = sum(len(text.words) for text in compared)
+    scores = score_entities(gold_spans, predicted_spans, sentence, words)
+    return RawScores(scores, tags, compared, _warnings(outside, moved))
+
+
+def _compared(text: RawText, predicted: Iterable[CharacterSpan], scheme: Scheme, sentence: int) -> Compared:
+    """A text's entities side by side; those predicted by a tagger are written rightly."""
+    sides = [side_of(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
+    gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
+    found = sorted(Span(*span) for span in predicted)
+    words = [word for one in text.sentences for word in one.offsets or []]
+    return Compared(text.text, words, gold, Side(found, found), sentence, text.sentences[0].place)
 
 
 def _goes_on(before: Sentence, after: Sentence) -> bool:

@@ -1,151 +1,150 @@
-"""What an evaluation leaves behind: the printed table, report.json, report.md and predictions.conll."""
+"""What an evaluation found, as one tree of figures: the content of report.json (docs/report-schema.json)."""
 
 from __future__ import annotations
 
-import html
-import json
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-from tagger.corpus.sentence import Sentence
-from tagger.evaluation.scores import PRF, Scores
-from tagger.files import written_whole
+from tagger.evaluation.calibration import Calibration
+from tagger.evaluation.datacard import DataCard
+from tagger.evaluation.errors import Errors
+from tagger.evaluation.estimates import Estimate, Reading
+from tagger.evaluation.learning import Learning
+from tagger.evaluation.resampling import Interval
+from tagger.evaluation.scores import Scores
+from tagger.evaluation.seen import Seen
 
+FORMAT = 2  # of report.json; raised when a key changes its meaning, comes to be promised, or goes away
 _MOST_LABELS_LISTED = 5
-FORMAT = 1  # of report.json; raised when a key changes its meaning or goes away
-# What parts columns or lines, for this package's readers or for Python's splitlines(), and NUL, which they refuse.
-_SUBSTITUTES = str.maketrans("\0\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", "␀␉␊␋␌␍␜␝␞␤␤␤")
-_SURROGATES = re.compile("[\ud800-\udfff]")  # JSON can smuggle them in; UTF-8 cannot write them
 
 
 @dataclass(frozen=True)
-class Report:
-    """Scores and what was scored.
+class Headline:
+    """The one number: micro F1 of entities, accuracy of plain tags."""
+
+    name: str
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How many tokens there are, and the share with the right tag, tags compared as written; None where unknown."""
+
+    count: int
+    accuracy: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """How many sentences there are, and how many of what is compared as one (sentences, or texts) hold no error.
 
     Attributes:
-        scores: the scores.
-        scored: what was scored in words, in the order to show it: model, data, split, predictions, input, …
+        count: sentences.
+        compared: sentences or, where running text was scored, texts.
+        right: of these, how many hold no error.
+        share: right / compared.
+        interval: of the share.
+    """
+
+    count: int
+    compared: int
+    right: int
+    share: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Legality:
+    """One side's tags as read, before any repair: their scheme, sentences that break it, and places that do."""
+
+    scheme: str
+    sentences: int
+    places: int
+
+
+@dataclass(frozen=True)
+class Illegal:
+    """Tag sequences that no tagger may write."""
+
+    gold: Legality
+    predicted: Legality
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals were made: what was drawn (sentences, documents or texts), of how many, how often, the seed."""
+
+    unit: str
+    units: int
+    resamples: int
+    seed: int
+    level: float
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Scores by length in tokens: of entities (none for plain tags), and of sentences."""
+
+    entities: Mapping[str, Estimate]
+    sentences: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that is known of a set of predictions. What does not apply, or is not known, is None.
+
+    Attributes:
+        scores: what seqeval says, for the printed table; not in report.json by itself.
+        scored: what was scored, in words and in the order to show it: model, data, split, predictions, input, …
+        headline: the one number.
+        entities: seqeval's default reading; of plain tags it is None.
+        strict: seqeval's strict reading.
+        partial, type_only, boundary_only: SemEval-2013's readings, micro alone.
+        surface: distinct forms, as WNUT-17 counts them.
+        tags: plain tags, one by one; of entities it is None.
+        tokens, sentences, illegal, bootstrap, errors, lengths, seen, calibration, learning, data: see their classes.
         warnings: what a reader of the scores should know, a line each.
     """
 
     scores: Scores
-    scored: Mapping[str, str | int | float] = field(default_factory=dict)
+    scored: Mapping[str, str | int | float]
+    headline: Headline
+    entities: Reading | None = None
+    strict: Reading | None = None
+    partial: Reading | None = None
+    type_only: Reading | None = None
+    boundary_only: Reading | None = None
+    surface: Estimate | None = None
+    tags: Reading | None = None
+    tokens: Tokens
+    sentences: Sentences
+    illegal: Illegal | None
+    bootstrap: Resampling
+    errors: Errors
+    lengths: Lengths
+    seen: Seen | None = None
+    calibration: Calibration | None = None
+    learning: Learning | None = None
+    data: DataCard | None = None
     warnings: Sequence[str] = ()
 
+    @property
+    def reading(self) -> Reading:
+        """The one that the headline is of."""
+        reading = self.entities or self.tags
+        assert reading is not None
+        return reading
+
     def as_dict(self) -> dict[str, Any]:
-        """The content of report.json. All scores are fractions of 1; a score that does not apply is null."""
-        scores = self.scores
-        return {
-            "format": FORMAT,
-            "scored": dict(self.scored),
-            "headline": {"name": scores.headline_name, "value": scores.headline},
-            scores.kind: {
-                "micro": asdict(scores.micro),
-                "macro": asdict(scores.macro),
-                "types": {name: asdict(prf) for name, prf in scores.types.items()},
-            },
-            "tokens": {"accuracy": scores.accuracy, "count": scores.tokens},
-            "sentences": {"count": scores.sentences},
-            "warnings": list(self.warnings),
-        }
-
-    def as_table(self) -> str:
-        """The table that seqeval prints, four decimals; below it the token accuracy, where there is one."""
-        rows = [(visible(name), prf) for name, prf in self.scores.types.items()]
-        averages = [("micro avg", self.scores.micro), ("macro avg", self.scores.macro)]
-        width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
-        lines = [_table_line("", ["precision", "recall", "f1-score", "support"], width)]
-        for block in (rows, averages):
-            lines += ["", *(_table_line(name, _decimals(prf), width) for name, prf in block)]
-        if self.scores.accuracy is not None:
-            lines += ["", _table_line("accuracy", ["", "", f"{self.scores.accuracy:.4f}", self.scores.tokens], width)]
-        return "\n".join(lines)
-
-    def as_markdown(self) -> str:
-        """The content of report.md."""
-        scores = self.scores
-        facts = {**self.scored, "sentences": f"{scores.sentences:,}", "tokens": f"{scores.tokens:,}"}
-        if scores.accuracy is not None:
-            facts["token accuracy"] = f"{scores.accuracy:.4f}"
-        lines = [
-            f"# {scores.headline_name[0].upper()}{scores.headline_name[1:]} {scores.headline:.4f}",
-            "",
-            "| what was scored | |",
-            "|---|---|",
-            *(f"| {_escaped(str(name))} | {_escaped(str(value))} |" for name, value in facts.items()),
-            "",
-            f"| {'type' if scores.kind == 'entities' else 'tag'} | precision | recall | F1 | support |",
-            "|---|--:|--:|--:|--:|",
-            *(_markdown_row(_escaped(name), prf) for name, prf in scores.types.items()),
-            _markdown_row("**micro average**", scores.micro),
-            _markdown_row("**macro average**", scores.macro),
-            "",
-            "All scores are fractions of 1; support counts the gold data.",
-        ]
-        if any(prf.support == 0 for prf in scores.types.values()):
-            lines += ["What has support 0 was predicted but is not in the gold data; the macro average counts it as 0."]
-        if self.warnings:
-            lines += ["", "## Warnings", "", *(f"- {_escaped(warning)}" for warning in self.warnings)]
-        return "\n".join(lines) + "\n"
-
-
-def write_report(
-    folder: Path, report: Report, sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]
-) -> Report:
-    """Write predictions.conll, report.json and report.md into `folder`, all three whole or none of them.
-
-    Args:
-        folder: made if missing.
-        report: scores and what was scored.
-        sentences: gold sentences, with tags.
-        predicted: tags per sentence, as many as it has tokens.
-
-    Returns:
-        The report as written: with a warning more if tokens had to be changed in predictions.conll.
-
-    Raises:
-        UserError: a file cannot be written.
-    """
-    with ExitStack() as files:
-        columns, data, page = (
-            files.enter_context(written_whole(folder / name))
-            for name in ("predictions.conll", "report.json", "report.md")
-        )
-        changed = write_predictions(columns, sentences, predicted)
-        if changed:
-            warning = (
-                f"{changed:,} {'line' if changed == 1 else 'lines'} of predictions.conll hold a visible substitute "
-                "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
-                "the scores are not touched"
-            )
-            report = replace(report, warnings=[*report.warnings, warning])
-        data.write(_encodable(json.dumps(report.as_dict(), ensure_ascii=False, indent=2)) + "\n")
-        page.write(_encodable(report.as_markdown()))
-        for stream in (columns, data, page):
-            stream.flush()  # what fails fails here, before the first file gets its name
-    return report
-
-
-def write_predictions(stream: IO[str], sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]) -> int:
-    """Write token, gold tag and predicted tag, parted by TABs, a blank line after each sentence.
-
-    Returns:
-        In how many lines a character had to be replaced by a visible substitute (see `visible`).
-    """
-    changed = 0
-    for sentence, tags in zip(sentences, predicted, strict=True):
-        assert sentence.tags is not None
-        for columns in zip(sentence.tokens, sentence.tags, tags, strict=True):
-            shown = [visible(column) for column in columns]
-            changed += any(before != after for before, after in zip(columns, shown, strict=True))
-            stream.write("\t".join(shown) + "\n")
-        if sentence.tokens:
-            stream.write("\n")
-    return changed
+        """The content of report.json. All scores are fractions of 1."""
+        content: dict[str, Any] = {"format": FORMAT}
+        for name in (one.name for one in fields(self) if one.name != "scores"):
+            value = getattr(self, name)
+            content[name] = asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        return {**content, "scored": dict(self.scored), "warnings": list(self.warnings)}
 
 
 def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:
@@ -165,29 +164,3 @@ def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], wher
         f"label {name}: in {where} {times:,} {'time' if times == 1 else 'times'}, {fate}"
         for name, times in unknown.items()
     ]
-
-
-def visible(text: str) -> str:
-    """`text` with what would break a line of columns replaced: TAB ␉, LF ␊, CR ␍ …, lone surrogates U+FFFD."""
-    return _SURROGATES.sub("�", text.translate(_SUBSTITUTES))
-
-
-def _decimals(prf: PRF) -> list[str]:
-    return [f"{prf.precision:.4f}", f"{prf.recall:.4f}", f"{prf.f1:.4f}", str(prf.support)]
-
-
-def _table_line(name: str, cells: Sequence[str | int], width: int) -> str:
-    return " ".join([f"{name:>{width}} ", *(f"{cell:>9}" for cell in cells)])
-
-
-def _markdown_row(name: str, prf: PRF) -> str:
-    return f"| {' | '.join([name, *_decimals(prf)])} |"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, also in a table."""
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(visible(text), quote=False))
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

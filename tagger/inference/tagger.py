@@ -39,13 +39,14 @@ class Tagger:
         language: ISO 639-1 code of its training data, or "".
         labels: the labels (entity types, or plain tags) it knows.
         plain: whether it gives plain tags (parts of speech) rather than spans.
+        folder, engine: what it was made of.
     """
 
     def __init__(self, folder: ModelFolder, engine: Engine) -> None:
         self.tokenizer, self.language = folder.tokenizer, folder.language
         self.plain = folder.scheme is Scheme.PLAIN
         self.labels = folder.labels
-        self._engine = engine
+        self.folder, self.engine = folder, engine
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
         self._split: Tokenizer | None = None
 
@@ -93,7 +94,7 @@ class Tagger:
         predicted: list[_Predicted | None] = [None] * len(window)
         for numbers in length_batches(lengths, _BATCH_TOKENS):
             running = running_sentences(lengths[numbers])
-            emissions = self._engine.emissions([window[number].tokens for number in numbers], running)
+            emissions = self.engine.emissions([window[number].tokens for number in numbers], running)
             for number, one in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
                 predicted[number] = one
         for one, found in zip(window, predicted, strict=True):

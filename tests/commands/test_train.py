@@ -59,7 +59,7 @@ def test_leaves_model_checkpoints_logs_report_and_the_latest_link(trained: Path)
     expected = {
         "model/model.safetensors", "model/config.json", "model/vocab.json", "model/README.md",
         "checkpoints/best.ckpt", "checkpoints/last.ckpt", "logs/csv/metrics.csv", "config.yaml", "run.json",
-        "report/report.json", "report/report.md", "report/predictions.conll",
+        "report/report.json", "report/report.md", "report/report.html", "report/predictions.conll",
     }  # fmt: skip
     found = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
     assert expected <= found
@@ -160,7 +160,7 @@ def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
     assert train.main(["data=conll", *files, *QUICK, "run_dir=run"]) == 0
     report = json.loads(Path("run/report/report.json").read_text())
     assert report["tokens"]["accuracy"] == 1
-    assert "entities" not in report
+    assert report["entities"] is None
 
 
 def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from seqeval.metrics import classification_report
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
+from tagger.evaluation import written
 from tagger.evaluation.alignment import read_three_columns
-from tagger.evaluation.report import Report, unknown_label_warnings, write_predictions, write_report
-from tagger.evaluation.scores import score
+from tagger.evaluation.assessment import Assessment, Background, assess
+from tagger.evaluation.markdown import as_markdown, as_table
+from tagger.evaluation.report import unknown_label_warnings
+from tagger.evaluation.written import report_page, write_predictions, write_report
 from tagger.files import written_whole
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-a|b"]]
@@ -25,58 +29,77 @@ SENTENCES = [Sentence(["Ann", "Lee", "!"], GOLD[0]), Sentence(["x\ty"], GOLD[1])
 
 
 @pytest.fixture
-def report() -> Report:
-    return Report(score(GOLD, PREDICTED, Scheme.IOB2), {"model": "runs/a_b", "split": "test"}, ["a *warning*"])
+def found() -> Assessment:
+    scored = {"model": "runs/a_b", "split": "test"}
+    return assess(SENTENCES, PREDICTED, Scheme.IOB2, scored, Background(warnings=["a *warning*"]))
 
 
-def test_json_holds_unrounded_fractions_under_the_promised_keys(report: Report, tmp_path: Path) -> None:
-    write_report(tmp_path / "out", report, SENTENCES, PREDICTED)
-    found = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert found["format"] == 1
-    assert found["entities"]["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
-    assert found["entities"]["macro"]["f1"] == pytest.approx(1 / 3, abs=1e-15)
-    assert found["entities"]["types"]["PER"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
-    assert found["tokens"] == {"accuracy": 0.75, "count": 4}
-    assert found["scored"] == {"model": "runs/a_b", "split": "test"}
-    assert found["headline"] == {"name": "micro F1", "value": 0.5}
+def of(gold: list[list[str]], predicted: list[list[str]], scheme: Scheme = Scheme.IOB2) -> Assessment:
+    """An assessment of sentences of as many words as they have tags."""
+    return assess([Sentence([f"w{n}" for n in range(len(tags))], tags) for tags in gold], predicted, scheme, {})
+
+
+def test_json_holds_unrounded_fractions_under_the_promised_keys(found: Assessment, tmp_path: Path) -> None:
+    write_report(tmp_path / "out", found)
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["format"] == 2
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2, "predicted": 2, "correct": 1}
+    assert report["entities"]["micro"].items() >= scores.items()
+    assert report["entities"]["macro"]["f1"] == pytest.approx(1 / 3, abs=1e-15)
+    assert report["entities"]["types"]["PER"].items() >= {"precision": 1.0, "recall": 1.0, "f1": 1.0}.items()
+    assert (report["tokens"]["accuracy"], report["tokens"]["count"]) == (0.75, 4)
+    assert report["scored"] == {"model": "runs/a_b", "split": "test"}
+    assert (report["headline"]["name"], report["headline"]["value"]) == ("micro F1", 0.5)
 
 
 def test_plain_tags_are_reported_under_tags() -> None:
-    found = Report(score([["DT", "NN"]], [["DT", "VB"]], Scheme.PLAIN)).as_dict()
-    assert "entities" not in found
-    assert found["headline"] == {"name": "accuracy", "value": 0.5}
-    assert list(found["tags"]["types"]) == ["DT", "NN", "VB"]
+    report = of([["DT", "NN"]], [["DT", "VB"]], Scheme.PLAIN).report.as_dict()
+    assert report["entities"] is None
+    assert (report["headline"]["name"], report["headline"]["value"]) == ("accuracy", 0.5)
+    assert list(report["tags"]["types"]) == ["DT", "NN", "VB"]
 
 
-def test_the_printed_table_is_that_of_seqeval(report: Report) -> None:
+def test_the_printed_table_is_that_of_seqeval(found: Assessment) -> None:
     expected = classification_report(GOLD, PREDICTED, digits=4, zero_division=0).rstrip().splitlines()
     assert expected.pop().startswith("weighted avg")
-    table = report.as_table().splitlines()
+    table = as_table(found.report.scores).splitlines()
     assert table[: len(expected)] == expected
     assert table[-1].split() == ["accuracy", "0.7500", "4"]
 
 
-def test_markdown_shows_labels_and_paths_as_they_are(report: Report) -> None:
-    text = report.as_markdown()
-    assert text.startswith("# Micro F1 0.5000\n")
-    assert "| a\\|b | 0.0000 | 0.0000 | 0.0000 | 1 |" in text
+def test_markdown_shows_labels_and_paths_as_they_are(found: Assessment) -> None:
+    text = as_markdown(found.report)
+    assert text.startswith("# Micro F1 0.5000 (")
+    assert "| a\\|b | 0.0000 | 0.0000 | 0.0000 | 0.0000–0.0000 | 1 |" in text
     assert "| model | runs/a\\_b |" in text
     assert "- a \\*warning\\*" in text
     assert "support 0" in text
 
 
 def test_markup_in_a_label_is_escaped() -> None:
-    text = Report(score([["B-<img src=x>"]], [["O"]], Scheme.IOB2)).as_markdown()
-    assert "&lt;img src=x&gt;" in text
+    assert "&lt;img src=x&gt;" in as_markdown(of([["B-<img src=x>"]], [["O"]]).report)
 
 
-def test_tokens_that_would_break_a_line_are_substituted_and_warned_of(report: Report, tmp_path: Path) -> None:
-    written = write_report(tmp_path, report, SENTENCES, PREDICTED)
+def test_tokens_that_would_break_a_line_are_substituted_and_warned_of(found: Assessment, tmp_path: Path) -> None:
+    report = write_report(tmp_path, found)
     lines = (tmp_path / "predictions.conll").read_text(encoding="utf-8").split("\n")
     assert lines == ["Ann\tB-PER\tB-PER", "Lee\tI-PER\tI-PER", "!\tO\tO", "", "x␉y\tB-a|b\tB-LOC", "", ""]
-    assert written.warnings[0] == "a *warning*"
-    assert written.warnings[1].startswith("1 line of predictions.conll")
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["warnings"] == written.warnings
+    assert report.warnings[0] == "a *warning*"
+    assert report.warnings[1].startswith("1 line of predictions.conll")
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["warnings"] == report.warnings
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
+def test_without_what_the_page_is_made_with_the_rest_is_written_and_the_page_is_not(
+    missing: str, found: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(tmp_path, found)
+    assert report_page(tmp_path).name == "report.html"
+    monkeypatch.setitem(sys.modules, missing, None)
+    report = write_report(tmp_path, found)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.conll", "report.json", "report.md"}
+    assert report_page(tmp_path).name == "report.md"
+    assert "pip install 'tagger[report]'" in report.warnings[-1]
 
 
 words = st.text(st.one_of(st.characters(codec=None), st.sampled_from("\t\n\r\x85\u2028 #-\ud800")), max_size=4)
@@ -99,8 +122,8 @@ def test_written_predictions_read_back_to_the_same_tags(
     assert len(path.read_text(encoding="utf-8").splitlines()) == sum(map(len, rows)) + len(rows)
 
 
-def test_labels_unknown_to_the_model_are_listed(report: Report) -> None:
-    assert unknown_label_warnings(report.scores.support, {"PER", "LOC"}) == [
+def test_labels_unknown_to_the_model_are_listed(found: Assessment) -> None:
+    assert unknown_label_warnings(found.report.scores.support, {"PER", "LOC"}) == [
         "label a|b: in the gold data 1 time, unknown to the model: counted as missed"
     ]
 
@@ -112,26 +135,24 @@ def test_many_labels_unknown_to_the_model_are_one_warning() -> None:
     ]
 
 
-def test_all_three_files_are_written_or_none(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Report) -> str:
+def test_all_files_are_written_or_none(found: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    write_report(tmp_path, report, SENTENCES, PREDICTED)
+    write_report(tmp_path, found)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr(Report, "as_markdown", full)
+    monkeypatch.setattr(written, "as_markdown", full)
     with pytest.raises(UserError, match="cannot write: No space left on device"):
-        write_report(tmp_path, report, SENTENCES, [["O", "O", "O"], ["O"]])
+        write_report(tmp_path, of(GOLD, [["O", "O", "O"], ["O"]]))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_an_unwritable_folder_is_one_line(report: Report, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_line(found: Assessment, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        write_report(tmp_path / "file", report, SENTENCES, PREDICTED)
+        write_report(tmp_path / "file", found)
 
 
 def test_lone_surrogates_in_labels_do_not_stop_the_report(tmp_path: Path) -> None:
-    gold = [["B-\ud800"]]
-    report = Report(score(gold, gold, Scheme.IOB2))
-    write_report(tmp_path, report, [Sentence(["x"], gold[0])], gold)
+    write_report(tmp_path, of([["B-\ud800"]], [["B-\ud800"]]))
     assert list(json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["entities"]["types"]) == ["\ud800"]

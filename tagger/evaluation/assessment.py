@@ -1,0 +1,239 @@
+"""Gold and predicted tags → a report: every figure that they give, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tagger.corpus.schemes import Scheme, detect_scheme
+from tagger.corpus.sentence import Sentence, Span
+from tagger.evaluation.calibration import Calibration
+from tagger.evaluation.compared import Compared, Side, compare_tags, held_to, laid_out
+from tagger.evaluation.datacard import DataCard
+from tagger.evaluation.errors import (
+    ENTITY_LENGTHS,
+    SENTENCE_LENGTHS,
+    by_entity_length,
+    by_sentence_length,
+    entity_errors,
+    tag_errors,
+)
+from tagger.evaluation.estimates import Event, Reading, Tally
+from tagger.evaluation.learning import Learning
+from tagger.evaluation.pairing import Kind
+from tagger.evaluation.readings import CREDITS, credited, exact, plain, surface_forms
+from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Report, Resampling, Sentences, Tokens
+from tagger.evaluation.resampling import LEVEL, Bootstrap
+from tagger.evaluation.scores import Scores, readable_tags, score
+from tagger.evaluation.seen import Known, seen
+from tagger.evaluation.strict import illegal_places
+
+_FEWEST_DOCUMENTS = 10
+Right = list[tuple[Sequence[str], list[bool]]]  # of each sentence its tokens, and whether the tag of each is right
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is known beside gold and predicted tags.
+
+    Attributes:
+        known: what there was to learn from.
+        calibration: how sure the model was.
+        learning: how it learned.
+        data: the data in figures.
+        warnings: what a reader of the scores should know, a line each.
+    """
+
+    known: Known | None = None
+    calibration: Calibration | None = None
+    learning: Learning | None = None
+    data: DataCard | None = None
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A report, and what it is of.
+
+    Attributes:
+        report: the figures.
+        sentences: gold sentences, with tags.
+        predicted: tags of each, as many as it has tokens.
+        texts: what was compared, for showing: both sides' entities, or the plain tags that are wrong.
+    """
+
+    report: Report
+    sentences: Sequence[Sentence]
+    predicted: Sequence[Sequence[str]]
+    texts: Sequence[Compared] = field(repr=False)
+
+
+def assess(
+    sentences: Sequence[Sentence],
+    predicted: Sequence[Sequence[str]],
+    scheme: Scheme,
+    scored: Mapping[str, str | int | float],
+    background: Background | None = None,
+) -> Assessment:
+    """Score predicted tags against gold tags, each as read.
+
+    Args:
+        sentences: gold sentences, with tags.
+        predicted: tags of each, as many as it has tokens.
+        scheme: PLAIN for plain tags; else the span scheme of the gold tags. That of the predicted ones is detected.
+        scored: what the report is to say was scored.
+        background: what else is known.
+
+    Raises:
+        ValueError: the two sides differ in length.
+        UserError: seqeval is not installed, or the predicted tags are of no one scheme.
+    """
+    gold = [sentence.tags or [] for sentence in sentences]
+    scores = score(gold, predicted, scheme)
+    found_scheme = scheme if scheme is Scheme.PLAIN else held_to(detect_scheme(predicted), scheme)
+    tokens = _right_tokens(sentences, predicted, scheme)
+    frame = _Frame(scores, dict(scored), background or Background(), [one.document for one in sentences], "sentences")
+    if scheme is Scheme.PLAIN:
+        texts = _wrong_tags(sentences, predicted)
+        figures = _of_tags(list(zip(gold, predicted, strict=True)), frame.tally)
+    else:
+        texts = list(compare_tags(sentences, predicted, scheme, found_scheme))
+        figures = _of_entities(texts, frame.tally)
+    figures["illegal"] = Illegal(legality(gold, scheme), legality(predicted, found_scheme))
+    return Assessment(frame.report(texts, tokens, figures), sentences, predicted, texts)
+
+
+def assess_texts(
+    texts: Sequence[Compared],
+    scores: Scores,
+    sentences: Sequence[Sentence],
+    predicted: Sequence[Sequence[str]],
+    scored: Mapping[str, str | int | float],
+    background: Background,
+) -> Assessment:
+    """The same of running texts, whose entities were compared by characters; there is no accuracy of tokens.
+
+    Args:
+        texts: the texts with both sides' entities.
+        scores: of them.
+        sentences, predicted: the gold sentences that stand in them, and predicted tags laid on their tokens.
+        scored, background: as `assess` takes them.
+    """
+    documents = [sentences[text.sentence].document for text in texts]
+    frame = _Frame(scores, dict(scored), background, documents, "texts")
+    return Assessment(frame.report(texts, [], _of_entities(texts, frame.tally)), sentences, predicted, texts)
+
+
+def legality(sequences: Iterable[Sequence[str]], scheme: Scheme) -> Legality:
+    """How many tag sequences break their scheme, and in how many places."""
+    places = [illegal_places(readable_tags(tags, scheme), scheme) for tags in sequences]
+    return Legality(scheme.value, sum(map(bool, places)), sum(places))
+
+
+class _Frame:
+    """What all reports have in common."""
+
+    def __init__(
+        self,
+        scores: Scores,
+        scored: Mapping[str, str | int | float],
+        background: Background,
+        documents: Sequence[str | None],
+        unit: str,
+    ) -> None:
+        self._scores, self._scored, self._background = scores, scored, background
+        units, whole = _units(documents)
+        bootstrap = Bootstrap(units)
+        self.tally = Tally(bootstrap, len(units))
+        drawn = "documents" if whole else unit
+        self._resampling = Resampling(drawn, bootstrap.units, bootstrap.resamples, bootstrap.seed, LEVEL)
+
+    def report(self, texts: Sequence[Compared], tokens: Right, figures: dict[str, Any]) -> Report:
+        scores, background = self._scores, self._background
+        faultless = [all(pair.kind is Kind.CORRECT for pair in text.pairs) for text in texts]
+        share, interval = self.tally.share(list(map(int, faultless)), [1] * len(faultless))
+        of_accuracy = None
+        if tokens:
+            _, of_accuracy = self.tally.share([sum(right) for _, right in tokens], [len(right) for _, right in tokens])
+        reading: Reading = figures.get("entities") or figures["tags"]
+        headline = reading.micro.interval if scores.kind == "entities" else of_accuracy or reading.micro.interval
+        found = seen(background.known, texts, self.tally, tokens, scores.kind) if background.known else None
+        return Report(
+            scores=scores,
+            scored=self._scored,
+            headline=Headline(scores.headline_name, scores.headline, headline),
+            tokens=Tokens(scores.tokens, scores.accuracy, of_accuracy),
+            sentences=Sentences(scores.sentences, len(texts), sum(faultless), share, interval),
+            bootstrap=self._resampling,
+            seen=found,
+            calibration=background.calibration,
+            learning=background.learning,
+            data=background.data,
+            warnings=list(background.warnings),
+            **figures,
+        )
+
+
+def _of_entities(texts: Sequence[Compared], tally: Tally) -> dict[str, Any]:
+    events = list(exact((number, text.gold.spans, text.predicted.spans) for number, text in enumerate(texts)))
+    strictly = exact((number, text.gold.strict, text.predicted.strict) for number, text in enumerate(texts))
+    return {
+        "entities": tally.reading(events),
+        "strict": tally.reading(strictly),
+        **{name: Reading(tally.reading(credited(texts, credit)).micro) for name, credit in CREDITS.items()},
+        "surface": tally.distinct(surface_forms(texts)),
+        "errors": entity_errors(texts),
+        "lengths": Lengths(
+            tally.groups(by_entity_length(texts), ENTITY_LENGTHS),
+            _by_length(events, [len(text.words) for text in texts], tally),
+        ),
+    }
+
+
+def _of_tags(sides: Sequence[tuple[Sequence[str], Sequence[str]]], tally: Tally) -> dict[str, Any]:
+    events = list(plain(sides))
+    return {
+        "tags": tally.reading(events),
+        "errors": tag_errors(sides),
+        "lengths": Lengths({}, _by_length(events, [len(gold) for gold, _ in sides], tally)),
+    }
+
+
+def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) -> dict[str, Any]:
+    return tally.groups(by_sentence_length(events, lengths), SENTENCE_LENGTHS)
+
+
+def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> Right:
+    def written(tags: Sequence[str]) -> Sequence[str]:
+        return tags if scheme is Scheme.PLAIN else readable_tags(tags, scheme)
+
+    return [
+        (one.tokens, [gold == found for gold, found in zip(written(one.tags or []), written(tags), strict=True)])
+        for one, tags in zip(sentences, predicted, strict=True)
+    ]
+
+
+def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> list[Compared]:
+    """Sentences with the plain tags that are wrong, as spans of a token."""
+    texts = []
+    for number, (sentence, tags) in enumerate(zip(sentences, predicted, strict=True)):
+        text, words = laid_out(sentence.tokens)
+        wrong = [
+            (place, gold, found)
+            for place, gold, found in zip(words, sentence.tags or [], tags, strict=True)
+            if gold != found
+        ]
+        sides = [Span(*place, gold) for place, gold, _ in wrong], [Span(*place, found) for place, _, found in wrong]
+        gold_side, found_side = (Side(spans, spans) for spans in sides)
+        texts.append(Compared(text, words, gold_side, found_side, number, sentence.place))
+    return texts
+
+
+def _units(documents: Sequence[str | None]) -> tuple[list[int], bool]:
+    """The unit that each sentence is drawn with, and whether units are documents: where at least ten are marked."""
+    if len({document for document in documents if document is not None}) < _FEWEST_DOCUMENTS:
+        return list(range(len(documents))), False
+    numbers: dict[str | int, int] = {}
+    named = (number if document is None else document for number, document in enumerate(documents))
+    return [numbers.setdefault(name, len(numbers)) for name in named], True

@@ -1,0 +1,147 @@
+"""Precision, recall and F1 with their counts and bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.evaluation.resampling import Bootstrap, Counts, Floats, Interval, f1, interval, ratio
+
+CORRECT, PREDICTED, GOLD = range(3)
+Event = tuple[int, str, int, float]  # in which sentence, of which label, which of the three, how much
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score and how sure it is.
+
+    Attributes:
+        precision, recall, f1: fractions of 1; 0 for 0 / 0.
+        support: how many there are in the gold data.
+        predicted: how many were predicted; None for a mean.
+        correct: how many are right, partly right ones counted in part; None for a mean.
+        interval: the 95% interval of F1.
+        precision_interval, recall_interval: those of precision and recall.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    predicted: int | None
+    correct: float | None
+    interval: Interval
+    precision_interval: Interval
+    recall_interval: Interval
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Scores under one way to compare.
+
+    Attributes:
+        micro: over everything together.
+        macro: the unweighted mean over types.
+        types: by entity type or plain tag.
+    """
+
+    micro: Estimate
+    macro: Estimate | None = None
+    types: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+class Tally:
+    """What was counted in each of S sentences, for several kinds of things, estimated with one bootstrap."""
+
+    def __init__(self, bootstrap: Bootstrap, sentences: int) -> None:
+        self._bootstrap, self._sentences = bootstrap, sentences
+
+    def reading(self, events: Iterable[Event]) -> Reading:
+        """Micro, macro and per label, from things counted."""
+        names, counts = self._counted(events)
+        resampled = self._bootstrap.totals(counts.reshape(self._sentences, -1)).reshape(-1, len(names), 3)
+        totals = counts.sum(axis=0, dtype=np.float64)  # (L, 3)
+        types = {name: _estimate(totals[row], resampled[:, row]) for row, name in enumerate(names)}
+        return Reading(_estimate(totals.sum(axis=0), resampled.sum(axis=1)), _macro(totals, resampled), types)
+
+    def groups(self, events: Iterable[Event], names: Sequence[str]) -> dict[str, Estimate]:
+        """An estimate for each of the groups named, in this order, also for those without events."""
+        found = self.reading(events).types
+        return {name: found.get(name, _NOTHING) for name in names}
+
+    def share(self, part: Sequence[int], whole: Sequence[int]) -> tuple[float | None, Interval | None]:
+        """What share of a whole has a property, from (S,) counts; None where there is nothing."""
+        counts = np.array([part, whole], dtype=np.float32).T
+        right, total = counts.sum(axis=0, dtype=np.float64)
+        if not total:
+            return None, None
+        resampled = self._bootstrap.totals(counts)
+        return float(right / total), interval(ratio(resampled[:, 0], resampled[:, 1]))
+
+    def distinct(self, things: Sequence[set[tuple[int, str]]]) -> Estimate:
+        """An estimate over distinct things, each counted once however often it stands.
+
+        Args:
+            things: the correct, the predicted and the gold ones, each with the number of its sentence.
+        """
+        totals, resampled = [], []
+        for side in things:
+            numbers: dict[str, int] = {}
+            ordered = sorted(side)
+            rows = np.array([numbers.setdefault(thing, len(numbers)) for _, thing in ordered], dtype=np.int64)
+            totals.append(len(numbers))
+            places = np.array([sentence for sentence, _ in ordered], dtype=np.int64)
+            resampled.append(self._bootstrap.distinct(places, rows))
+        return _estimate(np.array(totals, dtype=np.float64), np.stack(resampled, axis=-1))
+
+    def _counted(self, events: Iterable[Event]) -> tuple[list[str], Counts]:
+        """The labels, sorted, and (S, L, 3) how much was counted of each."""
+        listed = list(events)
+        names = sorted({label for _, label, _, _ in listed})
+        rows = {name: row for row, name in enumerate(names)}
+        counts = np.zeros((self._sentences, len(names), 3), dtype=np.float32)
+        if listed:
+            sentences, labels, columns, amounts = zip(*listed, strict=True)
+            np.add.at(counts, (list(sentences), [rows[label] for label in labels], list(columns)), amounts)
+        return names, counts
+
+
+def _scores(counts: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and F1 of (…, 3) counts."""
+    precision = ratio(counts[..., CORRECT], counts[..., PREDICTED])
+    recall = ratio(counts[..., CORRECT], counts[..., GOLD])
+    return precision, recall, f1(precision, recall)
+
+
+def _estimate(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
+    """From (3,) counts and the (R, 3) counts of resamples."""
+    precision, recall, harmonic = (float(value) for value in _scores(totals))
+    intervals = [interval(values) for values in _scores(resampled)]
+    correct = float(totals[CORRECT])
+    return Estimate(
+        precision,
+        recall,
+        harmonic,
+        support=round(float(totals[GOLD])),
+        predicted=round(float(totals[PREDICTED])),
+        correct=int(correct) if correct.is_integer() else correct,
+        interval=intervals[2],
+        precision_interval=intervals[0],
+        recall_interval=intervals[1],
+    )
+
+
+def _macro(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
+    """The mean over the labels of (L, 3) counts and (R, L, 3) resampled ones; a label counts in every resample."""
+    if not len(totals):
+        return _NOTHING
+    precision, recall, harmonic = (float(values.mean()) for values in _scores(totals))
+    intervals = [interval(values.mean(axis=1)) for values in _scores(resampled)]
+    support = round(float(totals[:, GOLD].sum()))
+    return Estimate(precision, recall, harmonic, support, None, None, intervals[2], intervals[0], intervals[1])
+
+
+_NOTHING = _estimate(np.zeros(3), np.zeros((1, 3)))

@@ -1,0 +1,114 @@
+"""The printed table of an evaluation, and report.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tagger.evaluation.errors import ErrorCounts
+from tagger.evaluation.estimates import Estimate
+from tagger.evaluation.report import Report
+from tagger.evaluation.resampling import Interval
+from tagger.evaluation.scores import PRF, Scores
+from tagger.evaluation.shown import in_markdown, visible
+
+_HEADER = "| precision | recall | F1 | 95% | support |"
+_RULE = "--:|--:|--:|--:|--:|"
+_OTHERS = {"strict": "strict", "partial": "partial overlap", "type_only": "type only", "boundary_only": "boundary only"}
+
+
+def as_table(scores: Scores) -> str:
+    """The table that seqeval prints, four decimals; below it the token accuracy, where there is one."""
+    rows = [(visible(name), prf) for name, prf in scores.types.items()]
+    averages = [("micro avg", scores.micro), ("macro avg", scores.macro)]
+    width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
+    lines = [_table_line("", ["precision", "recall", "f1-score", "support"], width)]
+    for block in (rows, averages):
+        lines += ["", *(_table_line(name, _decimals(prf), width) for name, prf in block)]
+    if scores.accuracy is not None:
+        lines += ["", _table_line("accuracy", ["", "", f"{scores.accuracy:.4f}", scores.tokens], width)]
+    return "\n".join(lines)
+
+
+def as_markdown(report: Report) -> str:
+    """The content of report.md: the scores and the account of errors; report.json has every figure."""
+    name, value, interval = report.headline.name, report.headline.value, report.headline.interval
+    facts = {
+        **report.scored,
+        "95% interval": f"{_range(interval)}: {report.bootstrap.resamples:,} bootstrap resamples of "
+        f"{report.bootstrap.units:,} {report.bootstrap.unit}, seed {report.bootstrap.seed}",
+        "sentences": f"{report.sentences.count:,}",
+        "tokens": f"{report.tokens.count:,}",
+    }
+    if report.tokens.accuracy is not None:
+        facts["token accuracy"] = f"{report.tokens.accuracy:.4f} ({_range(report.tokens.interval)})"
+    lines = [
+        f"# {name[0].upper()}{name[1:]} {value:.4f} ({_range(interval)})",
+        "",
+        "| what was scored | |",
+        "|---|---|",
+        *(f"| {in_markdown(str(name))} | {in_markdown(str(value))} |" for name, value in facts.items()),
+        "",
+        *_scores(report),
+        *_errors(report),
+    ]
+    if report.warnings:
+        lines += ["", "## Warnings", "", *(f"- {in_markdown(warning)}" for warning in report.warnings)]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(report: Report) -> Iterator[str]:
+    reading = report.reading
+    yield f"| {'type' if report.entities else 'tag'} {_HEADER}"
+    yield f"|---|{_RULE}"
+    for name, estimate in reading.types.items():
+        yield _row(in_markdown(name), estimate)
+    yield _row("**micro average**", reading.micro)
+    if reading.macro is not None:
+        yield _row("**macro average**", reading.macro)
+    for key, name in _OTHERS.items():
+        other = getattr(report, key)
+        if other is not None:
+            yield _row(f"*{name}*", other.micro)
+    if report.surface is not None:
+        yield _row("*surface forms*", report.surface)
+    yield ""
+    yield "All scores are fractions of 1; support counts the gold data."
+    if any(estimate.support == 0 for estimate in reading.types.values()):
+        yield "What has support 0 was predicted but is not in the gold data; the macro average counts it as 0."
+
+
+def _errors(report: Report) -> Iterator[str]:
+    total = report.errors.all
+    kinds = {"correct": "correct", "wrong_type": "wrong type" if report.entities else "wrong"}
+    if report.entities:
+        kinds |= {"wrong_boundary": "wrong boundary", "wrong_both": "wrong both", "missing": "missing"}
+        kinds |= {"spurious": "spurious"}
+    yield from ("", "## Errors", "")
+    yield f"| {'type' if report.entities else 'tag'} | gold | predicted | {' | '.join(kinds.values())} |"
+    yield f"|---|{'--:|' * (len(kinds) + 2)}"
+    rows: Mapping[str, ErrorCounts] = report.errors.types
+    for name, counts in (*((in_markdown(name), counts) for name, counts in rows.items()), ("**all**", total)):
+        cells = [counts.gold, counts.predicted, *(getattr(counts, kind) for kind in kinds)]
+        yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
+    if report.illegal is not None:
+        sides = (("gold", report.illegal.gold), ("predicted", report.illegal.predicted))
+        told = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
+        yield from ("", f"Sentences whose tags break their scheme, as read: {told}.")
+
+
+def _row(name: str, estimate: Estimate) -> str:
+    numbers = [estimate.precision, estimate.recall, estimate.f1]
+    cells = [*(f"{number:.4f}" for number in numbers), _range(estimate.interval), str(estimate.support)]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _range(interval: Interval | None) -> str:
+    return f"{interval.low:.4f}–{interval.high:.4f}" if interval else ""
+
+
+def _decimals(prf: PRF) -> list[str]:
+    return [f"{prf.precision:.4f}", f"{prf.recall:.4f}", f"{prf.f1:.4f}", str(prf.support)]
+
+
+def _table_line(name: str, cells: Sequence[str | int], width: int) -> str:
+    return " ".join([f"{name:>{width}} ", *(f"{cell:>9}" for cell in cells)])

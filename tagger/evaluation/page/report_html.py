@@ -1,0 +1,60 @@
+"""report.html: the whole of a report on one page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tagger.evaluation.assessment import Assessment
+from tagger.evaluation.page import of_model, of_scores
+from tagger.evaluation.page.plots import Plot
+from tagger.evaluation.page.render import render
+from tagger.evaluation.page.sentences import of_report
+from tagger.evaluation.page.shapes import gauge
+from tagger.evaluation.report import Report
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its id, its heading, what there is to say first, and its pictures."""
+
+    name: str
+    title: str
+    told: str
+    plots: Sequence[Plot]
+
+
+def report_html(found: Assessment) -> str:
+    """The page of a report.
+
+    Raises:
+        NoPageError: what it is made with is not installed.
+    """
+    report = found.report
+    headline = report.headline
+    sections = [
+        Section("scores", "Scores", "", list(of_scores.scores(report))),
+        Section("errors", "Where it errs", _errors(report), list(of_scores.errors(report))),
+        Section("seen", "What it had met in training", "", list(of_scores.seen(report))),
+        Section("calibration", "How sure it is", "", list(of_model.calibration(report))),
+        Section("learning", "How it learned", "", list(of_model.learning(report))),
+        Section("data", "The data", "", list(of_model.data(report))),
+    ]
+    return render(
+        "report.html.jinja",
+        report=report,
+        gauge=gauge("headline", headline.name, headline.value, headline.interval),
+        sections=[section for section in sections if section.plots],
+        browser=of_report(found.texts, report.entities is not None),
+    )
+
+
+def _errors(report: Report) -> str:
+    all_ = report.errors.all
+    if not report.entities:
+        return f"{all_.wrong_type:,} of {all_.gold:,} tokens have a wrong tag."
+    wrong = all_.wrong_type + all_.wrong_boundary + all_.wrong_both
+    return (
+        f"Of {all_.gold:,} gold entities {all_.correct:,} were found as they are, {wrong:,} with an error, "
+        f"{all_.missing:,} not at all. Of {all_.predicted:,} predicted ones {all_.spurious:,} have none beside them."
+    )

@@ -1,0 +1,172 @@
+"""Sentences to browse on the page, as data that its script reads."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from tagger.evaluation.compared import Compared
+from tagger.evaluation.page.figures import KINDS
+from tagger.evaluation.pairing import Kind, Pair
+from tagger.evaluation.shown import visible_on_page
+
+BUDGET = 3_500_000  # characters of JSON, which keeps the page below 5 MB
+_LONGEST_WORD = 160
+_HEAD, _TAIL = 80, 40
+_IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+ALL_LINES = -1
+
+
+class Mark(NamedTuple):
+    """A stretch of the text that is marked: in which of its lines (`ALL_LINES`), as of which kind, with which label."""
+
+    line: int
+    kind: int
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A text to browse: its marks, and the choices that show it."""
+
+    text: Compared
+    choices: Sequence[int]
+    marks: Sequence[Mark]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one can choose to see. Where it has a kind, a label chosen with it is one of marks of this kind."""
+
+    name: str
+    kind: int | None = None
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Texts to browse.
+
+    Attributes:
+        lines: the names of the lines in which each text is shown.
+        kinds: the names of the kinds of marks; their numbers are also classes of the style sheet.
+        choices: what can be chosen, the first one at first; a text without any is only shown with everything.
+        json: the texts, as JSON that may stand in a script element.
+        count: how many.
+        left_out: how many there was no room for.
+    """
+
+    lines: Sequence[str]
+    kinds: Sequence[str]
+    choices: Sequence[Choice]
+    json: str
+    count: int
+    left_out: int
+
+
+def browser(
+    entries: Sequence[Entry],
+    *,
+    lines: Sequence[str],
+    kinds: Sequence[str],
+    choices: Sequence[Choice],
+    first: Callable[[Entry], bool],
+    budget: int = BUDGET,
+) -> Browser:
+    """Texts as data for the page; where there are too many, those that are not `first` are left out.
+
+    In the JSON, `rows` hold text, place, choices, and marks as lists of line, kind, start, end (in characters) and
+    number of the label in `labels`.
+    """
+    labels: dict[str, int] = {}
+    rows = [json.dumps(_row(entry, labels), ensure_ascii=False, separators=(",", ":")) for entry in entries]
+    ranked = sorted(range(len(rows)), key=lambda number: not first(entries[number]))
+    sizes = accumulate(len(rows[number].encode("utf-8", "replace")) for number in ranked)
+    kept = sorted(number for number, size in zip(ranked, sizes, strict=True) if size <= budget)
+    head = {
+        "labels": [visible_on_page(label) for label in labels],
+        "lines": lines,
+        "kinds": kinds,
+        "choices": [{"name": one.name, "kind": one.kind} for one in choices],
+    }
+    written = json.dumps(head, ensure_ascii=False).removesuffix("}")
+    content = f'{written},"rows":[{",".join(rows[number] for number in kept)}]}}'
+    return Browser(lines, kinds, choices, content.translate(_IN_SCRIPT), len(kept), len(rows) - len(kept))
+
+
+def of_report(texts: Sequence[Compared], entities: bool) -> Browser:
+    """The sentences of a report: both sides, to be chosen by what went wrong."""
+    kinds = list(Kind)
+    errors = [kind for kind in kinds if kind is not Kind.CORRECT and (entities or kind is Kind.WRONG_TYPE)]
+    named = KINDS if entities else KINDS | {"wrong_type": "wrong tag"}
+    choices = [Choice("with errors"), *(Choice(named[kind], kinds.index(kind)) for kind in errors), Choice("all right")]
+    entries = []
+    for text in texts:
+        there = {pair.kind for pair in text.pairs} - {Kind.CORRECT}
+        numbers = [0, *(number for number, kind in enumerate(errors, start=1) if kind in there)]
+        marks = [mark for pair in text.pairs for mark in _marks(pair, kinds.index(pair.kind))]
+        entries.append(Entry(text, numbers if there else [len(choices) - 1], marks))
+    return browser(
+        entries,
+        lines=("Gold", "Predicted"),
+        kinds=[named[kind] for kind in kinds],
+        choices=choices,
+        first=lambda entry: 0 in entry.choices,
+    )
+
+
+def _marks(pair: Pair, kind: int) -> Iterator[Mark]:
+    if pair.kind is Kind.CORRECT and pair.gold:
+        yield Mark(ALL_LINES, kind, *pair.gold)
+        return
+    for line, span in enumerate((pair.gold, pair.predicted)):
+        if span is not None:
+            yield Mark(line, kind, *span)
+
+
+def _row(entry: Entry, labels: dict[str, int]) -> list[Any]:
+    cut = _Cut(entry.text)
+    marks = [
+        [mark.line, mark.kind, cut.place(mark.start), cut.place(mark.end), labels.setdefault(mark.label, len(labels))]
+        for mark in entry.marks
+    ]
+    return [visible_on_page(cut.text), visible_on_page(entry.text.place.rpartition("/")[2]), list(entry.choices), marks]
+
+
+class _Cut:
+    """A text whose longest words have lost their middles, and where its characters have gone."""
+
+    def __init__(self, text: Compared) -> None:
+        self.text = text.text
+        self._holes: list[tuple[int, int, int]] = []  # first and end of what was taken out, length of what stands there
+        for start, end in _long_words(text.words):
+            first, last = start + _HEAD, end - _TAIL
+            self._holes.append((first, last, len(_ellipsis(last - first))))
+        self._starts = [first for first, _, _ in self._holes]
+        pieces = []
+        position = 0
+        for first, last, _ in self._holes:
+            pieces += [text.text[position:first], _ellipsis(last - first)]
+            position = last
+        if pieces:
+            self.text = "".join([*pieces, text.text[position:]])
+
+    def place(self, position: int) -> int:
+        """Where a place between characters of the whole text is now."""
+        moved = position
+        for first, last, length in self._holes[: bisect_right(self._starts, position)]:
+            moved += length - (min(last, position) - first) if position > first else 0
+        return moved
+
+
+def _long_words(words: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    return ((start, end) for start, end in words if end - start > _LONGEST_WORD)
+
+
+def _ellipsis(length: int) -> str:
+    return f"…[{length:,} characters]…"

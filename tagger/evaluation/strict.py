@@ -1,0 +1,79 @@
+"""Tags read strictly: spans that are written wholly by the rules of their scheme, and the places that break them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from tagger.corpus.schemes import OUTSIDE, Scheme, may_follow, split_tag
+from tagger.corpus.sentence import Span
+
+_IN_BIOES = {"L": "E", "U": "S"}
+_BEGIN_INSIDE = (Scheme.IOB1, Scheme.IO)  # schemes whose spans open with I
+
+
+class _Tag(NamedTuple):
+    prefix: str
+    label: str
+
+
+def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
+    """The spans of a tag sequence that seqeval finds with `mode="strict"`; what is not written rightly is no span.
+
+    IOB2: B and the I of its label behind it. BIOES and BILOU: B … E or S, whole. IOB1 and IO: I and the I of its label
+    behind it, or such a run that opens with B right behind a span of the same label.
+
+    Args:
+        tags: in the letters of their scheme; of IO with the prefix I.
+        scheme: of the tags, not PLAIN.
+    """
+    spans: list[Span] = []
+    start = -1  # first token of the open span; -1: none is open
+    before = _Tag(OUTSIDE, "")
+    for position, tag in enumerate([*tags, OUTSIDE]):
+        here = _read(tag)
+        if start >= 0 and not _goes_on(before, here):
+            if _closes(before, here, scheme):
+                spans.append(Span(start, position, before.label))
+            start = -1
+        if start < 0 and _opens(before, here, scheme):
+            start = position
+        before = here
+    return spans
+
+
+def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
+    """How many places of a tag sequence break its scheme, the sentence's end included."""
+    if scheme is Scheme.PLAIN:
+        return 0
+    if scheme in _BEGIN_INSIDE:
+        read = [_Tag(OUTSIDE, ""), *map(_read, tags)]
+        return sum(here.prefix not in "OI" and not _opens(before, here, scheme) for before, here in pairwise(read))
+    family = Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES
+    written = [tag if tag == OUTSIDE else "-".join(_read(tag)) for tag in tags]
+    return sum(
+        not may_follow(family, before, after) for before, after in zip([None, *written], [*written, None], strict=True)
+    )
+
+
+def _read(tag: str) -> _Tag:
+    prefix, label = split_tag(tag)
+    return _Tag(_IN_BIOES.get(prefix, prefix), label)
+
+
+def _goes_on(before: _Tag, here: _Tag) -> bool:
+    return before.prefix in "BI" and here.prefix in "IE" and before.label == here.label
+
+
+def _opens(before: _Tag, here: _Tag, scheme: Scheme) -> bool:
+    if scheme in _BEGIN_INSIDE:
+        return here.prefix == "I" or (here.prefix == "B" and before.prefix in "BI" and before.label == here.label)
+    return here.prefix == "B" or (here.prefix == "S" and scheme is not Scheme.IOB2)
+
+
+def _closes(last: _Tag, here: _Tag, scheme: Scheme) -> bool:
+    """Whether a span that ends with `last` is whole, `here` being the token behind it."""
+    if scheme in _BEGIN_INSIDE:
+        return not (last.prefix == here.prefix == "B" and last.label != here.label)
+    return scheme is Scheme.IOB2 or last.prefix in "ES"

@@ -1,0 +1,96 @@
+"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from tagger.corpus.sentence import Sentence
+from tagger.evaluation.assessment import Assessment
+from tagger.evaluation.markdown import as_markdown
+from tagger.evaluation.page import NoPageError
+from tagger.evaluation.page.report_html import report_html
+from tagger.evaluation.report import Report
+from tagger.evaluation.shown import encodable, visible
+from tagger.files import written_whole
+
+PREDICTIONS, DATA, MARKDOWN, PAGE = "predictions.conll", "report.json", "report.md", "report.html"
+
+
+def write_report(folder: Path, found: Assessment) -> Report:
+    """Write predictions.conll, report.json, report.md and report.html into `folder`, all of them whole or none.
+
+    Without the extra `report` no page is written, an older one is removed, and a warning of the report says so.
+
+    Args:
+        folder: made if missing.
+        found: what to write.
+
+    Returns:
+        The report as written: with a warning more if tokens had to be changed in predictions.conll.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    with ExitStack() as files:
+        columns = files.enter_context(written_whole(folder / PREDICTIONS))
+        changed = write_predictions(columns, found.sentences, found.predicted)
+        report = _warned(found.report, _changed(changed)) if changed else found.report
+        try:
+            page = report_html(replace(found, report=report))
+        except NoPageError as error:
+            page, report = None, _warned(report, f"{PAGE} was not written: {error}")
+        contents = {DATA: _json(report), MARKDOWN: as_markdown(report), PAGE: page}
+        streams = [columns]
+        for name, content in contents.items():
+            if content is not None:
+                streams.append(files.enter_context(written_whole(folder / name)))
+                streams[-1].write(encodable(content))
+        for stream in streams:
+            stream.flush()  # what fails fails here, before the first file gets its name
+    if page is None:
+        (folder / PAGE).unlink(missing_ok=True)
+    return report
+
+
+def report_page(folder: Path) -> Path:
+    """What to open of a report: the page, or report.md where there is none."""
+    return folder / (PAGE if (folder / PAGE).exists() else MARKDOWN)
+
+
+def write_predictions(stream: IO[str], sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]) -> int:
+    """Write token, gold tag and predicted tag, parted by TABs, a blank line after each sentence.
+
+    Returns:
+        In how many lines a character had to be replaced by a visible substitute (see `visible`).
+    """
+    changed = 0
+    for sentence, tags in zip(sentences, predicted, strict=True):
+        assert sentence.tags is not None
+        for columns in zip(sentence.tokens, sentence.tags, tags, strict=True):
+            shown = [visible(column) for column in columns]
+            changed += any(before != after for before, after in zip(columns, shown, strict=True))
+            stream.write("\t".join(shown) + "\n")
+        if sentence.tokens:
+            stream.write("\n")
+    return changed
+
+
+def _changed(lines: int) -> str:
+    return (
+        f"{lines:,} {'line' if lines == 1 else 'lines'} of {PREDICTIONS} hold a visible substitute "
+        "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
+        "the scores are not touched"
+    )
+
+
+def _warned(report: Report, warning: str) -> Report:
+    return replace(report, warnings=[*report.warnings, warning])
+
+
+def _json(report: Report) -> str:
+    return json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n"
