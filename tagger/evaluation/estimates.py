@@ -62,6 +62,8 @@ class Tally:
     def reading(self, events: Iterable[Event]) -> Reading:
         """Micro, macro and per label, from things counted."""
         names, counts = self._counted(events)
+        if not names:
+            return Reading(_NOTHING, _NOTHING)
         resampled = self._bootstrap.totals(counts.reshape(self._sentences, -1)).reshape(-1, len(names), 3)
         totals = counts.sum(axis=0, dtype=np.float64)  # (L, 3)
         types = {name: _estimate(totals[row], resampled[:, row]) for row, name in enumerate(names)}
@@ -136,8 +138,6 @@ def _estimate(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
 
 def _macro(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
     """The mean over the labels of (L, 3) counts and (R, L, 3) resampled ones; a label counts in every resample."""
-    if not len(totals):
-        return _NOTHING
     precision, recall, harmonic = (float(values.mean()) for values in _scores(totals))
     intervals = [interval(values.mean(axis=1)) for values in _scores(resampled)]
     support = round(float(totals[:, GOLD].sum()))

@@ -45,7 +45,7 @@ def report_html(found: Assessment) -> str:
         report=report,
         gauge=gauge("headline", headline.name, headline.value, headline.interval),
         sections=[section for section in sections if section.plots],
-        browser=of_report(found.texts, report.entities is not None),
+        browser=of_report(found.texts, entities=report.entities is not None),
     )
 
 

@@ -99,7 +99,7 @@ def browser(
     return Browser(lines, kinds, choices, content.translate(_IN_SCRIPT), len(kept), len(rows) - len(kept))
 
 
-def of_report(texts: Sequence[Compared], entities: bool) -> Browser:
+def of_report(texts: Sequence[Compared], *, entities: bool, budget: int = BUDGET) -> Browser:
     """The sentences of a report: both sides, to be chosen by what went wrong."""
     kinds = list(Kind)
     errors = [kind for kind in kinds if kind is not Kind.CORRECT and (entities or kind is Kind.WRONG_TYPE)]
@@ -117,6 +117,7 @@ def of_report(texts: Sequence[Compared], entities: bool) -> Browser:
         kinds=[named[kind] for kind in kinds],
         choices=choices,
         first=lambda entry: 0 in entry.choices,
+        budget=budget,
     )
 
 
