@@ -44,6 +44,7 @@ class EvaluateConfig:
         predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
         train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
         precision: precisions to find thresholds for.
+        compare: folders of runs or reports to set beside each other; then nothing else is scored.
     """
 
     model: Path | None = None
@@ -55,8 +56,13 @@ class EvaluateConfig:
     predictions: Path | None = None
     train: Path | None = None
     precision: tuple[float, ...] = WANTED
+    compare: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.compare is not None:
+            if self.model or self.gold or self.predictions:
+                raise UserError("compare stands alone; leave out model, gold and predictions")
+            return
         if self.gold and not self.predictions:
             raise UserError(f"gold={self.gold}: set predictions=FILE too, what is to be scored against it")
         if self.model and self.predictions:
@@ -82,6 +88,9 @@ def _task(config: DictConfig) -> None:
     settings = hydra_entry.settings_of(config)
     own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
     asked = from_mapping(EvaluateConfig, own)
+    if asked.compare is not None:
+        _compare(asked.compare, asked.out)
+        return
     found = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
     print(as_table(found.report.scores), flush=True)
     _warn(found.report.warnings)
@@ -94,6 +103,18 @@ def _task(config: DictConfig) -> None:
         raise UserError(f"{error}; set out to a folder that can be written") from error
     _warn(written.warnings[len(found.report.warnings) :])
     print(f"\nreport: {report_page(out)}")
+
+
+def _compare(runs: Sequence[str], out: Path | None) -> None:
+    from tagger.commands.contest import as_table, contest
+    from tagger.evaluation.written import write_comparison
+
+    found = contest(runs)
+    print(as_table(found.comparison), flush=True)
+    if out is not None:
+        reason = write_comparison(out, found)
+        _warn([reason] if reason else [])
+        print(f"\ncomparison: {out / ('compare.md' if reason else 'compare.html')}")
 
 
 def _warn(warnings: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tagger.evaluation.comparison import Comparison
 from tagger.evaluation.errors import ErrorCounts
 from tagger.evaluation.estimates import Estimate
 from tagger.evaluation.report import Report
@@ -54,6 +55,23 @@ def as_markdown(report: Report) -> str:
     if report.warnings:
         lines += ["", "## Warnings", "", *(f"- {in_markdown(warning)}" for warning in report.warnings)]
     return "\n".join(lines) + "\n"
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """The content of compare.md."""
+    lines = [f"# {found.score[0].upper()}{found.score[1:]} of {len(found.systems)} systems", ""]
+    lines += ["| system | runs | mean | sd |", "|---|--:|--:|--:|"]
+    for system in found.systems:
+        sd = "" if system.sd is None else f"{system.sd:.4f}"
+        lines.append(f"| {in_markdown(system.name)} | {len(system.runs)} | {system.mean:.4f} | {sd} |")
+    if found.differences:
+        lines += ["", f"Differences from {in_markdown(found.systems[0].name)}:", ""]
+        lines += ["| system | difference | p | better | worse | other errors |", "|---|--:|--:|--:|--:|--:|"]
+    for one in found.differences:
+        counts = f"{one.better:,} | {one.worse:,} | {one.changed:,}"
+        lines.append(f"| {in_markdown(one.second)} | {one.difference:+.4f} | {one.p:.4f} | {counts} |")
+    told = f"{found.sentences:,} sentences; approximate randomisation, {found.swaps:,} swaps, seed {found.seed}."
+    return "\n".join([*lines, "", told]) + "\n"
 
 
 def _scores(report: Report) -> Iterator[str]:

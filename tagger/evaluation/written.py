@@ -1,18 +1,20 @@
-"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll."""
+"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll; or compare.*."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment
-from tagger.evaluation.markdown import as_markdown
+from tagger.evaluation.comparison import Contest
+from tagger.evaluation.markdown import as_markdown, comparison_markdown
 from tagger.evaluation.page import NoPageError
+from tagger.evaluation.page.comparison_html import comparison_html
 from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.report import Report
 from tagger.evaluation.shown import encodable, visible
@@ -44,17 +46,40 @@ def write_report(folder: Path, found: Assessment) -> Report:
             page = report_html(replace(found, report=report))
         except NoPageError as error:
             page, report = None, _warned(report, f"{PAGE} was not written: {error}")
-        contents = {DATA: _json(report), MARKDOWN: as_markdown(report), PAGE: page}
-        streams = [columns]
-        for name, content in contents.items():
-            if content is not None:
-                streams.append(files.enter_context(written_whole(folder / name)))
-                streams[-1].write(encodable(content))
-        for stream in streams:
-            stream.flush()  # what fails fails here, before the first file gets its name
-    if page is None:
-        (folder / PAGE).unlink(missing_ok=True)
+        _write(files, folder, {DATA: _json(report.as_dict()), MARKDOWN: as_markdown(report), PAGE: page})
+        columns.flush()
     return report
+
+
+def write_comparison(folder: Path, contest: Contest) -> str | None:
+    """Write compare.json, compare.md and compare.html into `folder`, all of them whole or none.
+
+    Returns:
+        Why there is no page; None where there is one.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    found, reason = contest.comparison, None
+    try:
+        page = comparison_html(contest)
+    except NoPageError as error:
+        page, reason = None, f"compare.html was not written: {error}"
+    with ExitStack() as files:
+        contents = {"compare.json": _json(found.as_dict()), "compare.md": comparison_markdown(found)}
+        _write(files, folder, {**contents, "compare.html": page})
+    return reason
+
+
+def _write(files: ExitStack, folder: Path, contents: Mapping[str, str | None]) -> None:
+    """Write files that appear when the stack closes; those without content are removed."""
+    for name, content in contents.items():
+        if content is None:
+            files.callback((folder / name).unlink, missing_ok=True)
+            continue
+        stream = files.enter_context(written_whole(folder / name))
+        stream.write(encodable(content))
+        stream.flush()  # what fails fails here, before the first file gets its name
 
 
 def report_page(folder: Path) -> Path:
@@ -92,5 +117,5 @@ def _warned(report: Report, warning: str) -> Report:
     return replace(report, warnings=[*report.warnings, warning])
 
 
-def _json(report: Report) -> str:
-    return json.dumps(report.as_dict(), ensure_ascii=False, indent=1) + "\n"
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

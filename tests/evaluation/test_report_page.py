@@ -203,9 +203,7 @@ def test_where_there_is_no_room_sentences_without_errors_are_left_out_first(foun
     assert "Ada6" not in small.json
 
 
-def test_a_word_of_a_million_characters_is_cut_and_marks_stay_in_place(
-    chromium: Browser, tmp_path: Path
-) -> None:
+def test_a_word_of_a_million_characters_is_cut_and_marks_stay_in_place(chromium: Browser, tmp_path: Path) -> None:
     long = "x" * 1_000_000
     sentence = Sentence(["a", long, "Bo", "b"], ["O", "B-X", "B-PER", "O"])
     path = tmp_path / "report.html"

@@ -73,6 +73,22 @@ def dots(plot: str, title: str, rows: Sequence[Row]) -> str:
     return canvas.svg(plot, title)
 
 
+def runs(plot: str, title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """A small dot per run and a large one for their mean, a row per system, the axis as wide as they need."""
+    canvas = Canvas(0.55 + _ROW * len(rows))
+    axes = canvas.axes[0]
+    for place, (_, values) in enumerate(rows):
+        mean = 100 * sum(values) / len(values)
+        axes.plot([100 * value for value in values], [place] * len(values), "o", color=colour(SERIES[0]), markersize=4)
+        axes.plot([mean], [place], "o", color=colour(SERIES[0]), markersize=10, alpha=0.4, markeredgewidth=0)
+    axes.margins(x=0.15)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes.spines["left"].set_visible(False)
+    grid(axes, "x")
+    return canvas.svg(plot, title)
+
+
 def stacks(plot: str, title: str, labels: Sequence[str], sides: Sequence[Bars]) -> str:
     """Panels of stacked bars side by side, a row per label."""
     canvas = Canvas(1.0 + _ROW * len(labels), columns=len(sides))

@@ -75,7 +75,7 @@
       const item = make("li");
       if (row[1]) item.append(make("p", { className: "place" }, row[1]));
       const alike = row[3].every((mark) => mark[0] < 0);
-      (alike ? [lines.length > 2 ? "all" : "both"] : lines).forEach((name, line) => {
+      (alike ? [lines.length > 2 ? "All" : "Both"] : lines).forEach((name, line) => {
         item.append(make("div", { className: "line" }, make("b", {}, name), marked(row, line)));
       });
       return item;
