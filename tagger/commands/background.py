@@ -82,7 +82,8 @@ def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
     Raises:
         UserError: it cannot be read, or has plain tags where the predictions have entities or the other way round.
     """
-    split = load_split(DataConfig(title=str(train), train=str(train)), "train")
+    # named thrice, so that nothing is drawn from it
+    split = load_split(DataConfig(title=str(train), train=str(train), dev=str(train), test=str(train)), "train")
     plain = aligned.scheme is Scheme.PLAIN
     if (split.scheme is Scheme.PLAIN) != plain:
         kinds = ("plain tags", "entities") if plain else ("entities", "plain tags")

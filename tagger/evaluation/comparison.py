@@ -61,8 +61,8 @@ class Difference:
         first, second: the systems.
         difference: of the means, the second less the first.
         p: how probable at least such a difference is where the two are alike (approximate randomisation).
-        better, worse: sentences with fewer and with more errors in the second, over all runs.
-        changed: sentences with as many errors, but others.
+        better, worse: sentences with fewer and with more errors in the second, by each system's first run.
+        changed: sentences with as many errors there, but others.
     """
 
     first: str
@@ -99,10 +99,10 @@ class Comparison:
 
 
 class Shown(NamedTuple):
-    """A system's sentences, for showing: those of its first run, and the errors of each, the mean over its runs."""
+    """A system's sentences, for showing: those of its first run, and how many errors each has."""
 
     texts: Sequence[Compared]
-    errors: Sequence[float]
+    errors: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def compare(entrants: Sequence[Entrant]) -> Contest:
         sd = stdev(scores) if len(scores) > 1 else None
         systems.append(System(name, [entrants[number].name for number in numbers], scores, fmean(scores), sd))
         pooled.append(np.mean([counts[number] for number in numbers], axis=0))
-        shown.append(Shown(texts[numbers[0]], (pooled[-1] @ [-2, 1, 1]).tolist()))
+        shown.append(Shown(texts[numbers[0]], (counts[numbers[0]] @ [-2, 1, 1]).astype(int).tolist()))
     differences = []
     for second in range(1, len(systems)):
         p = paired_test(pooled[0], pooled[second], swaps=SWAPS, seed=SEED)

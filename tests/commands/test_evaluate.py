@@ -1,0 +1,106 @@
+"""`evaluate.py` on predictions and on runs' reports: what is written, and what is told of bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tagger.commands import evaluate
+
+GOLD = "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nParis\tB-LOC\n"
+PREDICTED = "Ada\tB-PER\nmet\tI-PER\nBo\tO\n\nParis\tB-LOC\n"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["evaluate.py"])
+    Path("gold.conll").write_text(GOLD)
+    Path("predicted.conll").write_text(PREDICTED)
+
+
+def report(folder: str = "out") -> dict:
+    return json.loads(Path(folder, "report.json").read_text(encoding="utf-8"))
+
+
+def test_predictions_are_reported_with_what_their_maker_had_seen() -> None:
+    Path("train.conll").write_text("Ada\tB-PER\nlives\tO\n\nBo\tB-LOC\n")
+    assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", "train=train.conll", "out=out"]) == 0
+    found = report()
+    seen = {name: one["support"] for name, one in found["seen"]["mentions"].items()}
+    assert seen == {"same_type": 1, "other_type": 1, "new": 1}
+    assert list(found["data"]["splits"]) == ["train", "scored"]
+    assert (found["calibration"], found["learning"]) == (None, None)
+    assert {path.name for path in Path("out").iterdir()} == {
+        "report.html", "report.json", "report.md", "predictions.conll",
+    }  # fmt: skip
+
+
+def test_words_that_differ_are_counted_warned_of_and_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("predicted.conll").write_text(PREDICTED.replace("Bo", "Bob"))
+    assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", "out=out"]) == 0
+    told = "1 of 4 words differ from the gold file (the first at predicted.conll:3: 'Bob' for 'Bo')"
+    assert told in report()["warnings"][0]
+    assert told in capsys.readouterr().err
+    assert report()["entities"]["micro"]["support"] == 3
+
+
+def test_gold_without_entities_is_warned_of() -> None:
+    Path("gold.conll").write_text("Ada\tO\nmet\tO\nBo\tO\n\nParis\tO\n")
+    assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", "out=out"]) == 0
+    assert report()["warnings"] == ["gold.conll: no entities, every tag is O"]
+    assert report()["errors"]["all"]["spurious"] == 2
+
+
+def test_a_token_of_a_million_characters_is_reported() -> None:
+    Path("both.conll").write_text(f"{'x' * 1_000_000}\tB-X\tB-X\n")
+    assert evaluate.main(["predictions=both.conll", "out=out"]) == 0
+    assert report()["headline"]["value"] == 1
+    assert Path("out/report.html").stat().st_size < 500_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train=gold.conll", "model=m"], "train=gold.conll: only for predictions"),
+        (["predictions=predicted.conll", "precision=[0.5,2]"], "precision=[0.5, 2.0]: expected fractions of 1"),
+        (["compare=[one]", "model=m"], "compare stands alone"),
+        (["compare=[one,two]"], "one: no predictions.conll and report.json in it or in its report/"),
+        (["gold=gold.conll", "predictions=predicted.conll", "train=plain.conll"], "the predictions have entities"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plain.conll").write_text("Ada\tNOUN\nmet\tVERB\n")
+    assert evaluate.main([*arguments, "out=out"]) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_reports_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("a", PREDICTED), ("b", GOLD)):
+        Path(f"{name}.conll").write_text(text)
+        assert evaluate.main(["gold=gold.conll", f"predictions={name}.conll", f"out={name}"]) == 0
+    capsys.readouterr()
+    assert evaluate.main(["compare=[a,b]", "out=out"]) == 0
+    found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
+    f1 = report("a")["entities"]["micro"]["f1"]
+    assert [one["mean"] for one in found["systems"]] == pytest.approx([f1, 1])
+    assert found["differences"][0]["better"] == 1
+    assert "comparison: out/compare.html" in capsys.readouterr().out
+    assert Path("out/compare.md").read_text(encoding="utf-8").startswith("# Micro F1 of 2 systems")
+
+
+def test_a_damaged_report_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", f"out={name}"]) == 0
+    Path("b/report.json").write_text("{")
+    capsys.readouterr()
+    assert evaluate.main(["compare=[a,b]"]) == 2
+    assert capsys.readouterr().err.startswith("evaluate.py: b/report.json: damaged: ")
