@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.comparison import Contest
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
-from tagger.evaluation.page import NoPageError
 from tagger.evaluation.page.comparison_html import comparison_html
 from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.report import Report
@@ -44,7 +44,7 @@ def write_report(folder: Path, found: Assessment) -> Report:
         report = _warned(found.report, _changed(changed)) if changed else found.report
         try:
             page = report_html(replace(found, report=report))
-        except NoPageError as error:
+        except UserError as error:
             page, report = None, _warned(report, f"{PAGE} was not written: {error}")
         _write(files, folder, {DATA: _json(report.as_dict()), MARKDOWN: as_markdown(report), PAGE: page})
         columns.flush()
@@ -63,7 +63,7 @@ def write_comparison(folder: Path, contest: Contest) -> str | None:
     found, reason = contest.comparison, None
     try:
         page = comparison_html(contest)
-    except NoPageError as error:
+    except UserError as error:
         page, reason = None, f"compare.html was not written: {error}"
     with ExitStack() as files:
         contents = {"compare.json": _json(found.as_dict()), "compare.md": comparison_markdown(found)}

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 
+from tagger import pages
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -96,6 +97,7 @@ def test_without_what_the_page_is_made_with_the_rest_is_written_and_the_page_is_
     write_report(tmp_path, found)
     assert report_page(tmp_path).name == "report.html"
     monkeypatch.setitem(sys.modules, missing, None)
+    pages._environment.cache_clear()
     report = write_report(tmp_path, found)
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.conll", "report.json", "report.md"}
     assert report_page(tmp_path).name == "report.md"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from tagger.evaluation.comparison import Comparison, Contest, changes
 from tagger.evaluation.page.figures import KINDS, count, name, points
+from tagger.evaluation.page.filled import filled
 from tagger.evaluation.page.plots import Plot, Table
-from tagger.evaluation.page.render import render
 from tagger.evaluation.page.sentences import ALL_LINES, Browser, Choice, Entry, Mark, browser
 from tagger.evaluation.page.shapes import runs
 from tagger.evaluation.pairing import Kind
@@ -20,10 +20,10 @@ def comparison_html(contest: Contest) -> str:
     """The page of a comparison.
 
     Raises:
-        NoPageError: what it is made with is not installed.
+        UserError: what it is made with is not installed.
     """
     found = contest.comparison
-    return render("compare.html.jinja", found=found, plots=list(_plots(found)), browser=_browser(contest))
+    return filled("compare.html.j2", found=found, plots=list(_plots(found)), browser=_browser(contest))
 
 
 def _plots(found: Comparison) -> Iterator[Plot]:

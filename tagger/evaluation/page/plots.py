@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from tagger.evaluation.page import NEEDED, NoPageError
+from tagger.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ class Canvas:
     """An empty picture of the page's width to draw on, with `columns` axes side by side.
 
     Raises:
-        NoPageError: matplotlib is not installed.
+        UserError: matplotlib is not installed.
     """
 
     def __init__(self, height: float, *, rows: int = 1, columns: int = 1) -> None:
@@ -83,7 +83,7 @@ class Canvas:
             from matplotlib.backends.backend_svg import FigureCanvasSVG
             from matplotlib.figure import Figure
         except ImportError:
-            raise NoPageError(NEEDED) from None
+            raise UserError("plots need matplotlib; install the extra: pip install 'tagger[report]'") from None
         with matplotlib.rc_context(_STYLE):
             self.figure = Figure(figsize=(WIDTH, height), layout="constrained")
             FigureCanvasSVG(self.figure)

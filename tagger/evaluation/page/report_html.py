@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.page import of_model, of_scores
+from tagger.evaluation.page.filled import filled
 from tagger.evaluation.page.plots import Plot
-from tagger.evaluation.page.render import render
 from tagger.evaluation.page.sentences import of_report
 from tagger.evaluation.page.shapes import gauge
 from tagger.evaluation.report import Report
@@ -28,7 +28,7 @@ def report_html(found: Assessment) -> str:
     """The page of a report.
 
     Raises:
-        NoPageError: what it is made with is not installed.
+        UserError: what it is made with is not installed.
     """
     report = found.report
     headline = report.headline
@@ -40,8 +40,8 @@ def report_html(found: Assessment) -> str:
         Section("learning", "How it learned", "", list(of_model.learning(report))),
         Section("data", "The data", "", list(of_model.data(report))),
     ]
-    return render(
-        "report.html.jinja",
+    return filled(
+        "report.html.j2",
         report=report,
         gauge=gauge("headline", headline.name, headline.value, headline.interval),
         sections=[section for section in sections if section.plots],
