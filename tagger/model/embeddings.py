@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,13 +26,15 @@ from tagger.model.dropout import LockedDropout, TokenDropout
 from tagger.model.recurrence import bidirectional
 from tagger.model.row_table import RowTable
 
+Table = TypeVar("Table", bound=nn.Embedding)
+
 
 class WordVectors(nn.Module):
     """A trained vector per known word; in training, rare words become UNK now and then."""
 
     def __init__(self, config: WordEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
-        self.table = _embedding(len(vocabularies.words), config.size)
+        self.table = _drawn(RowTable(len(vocabularies.words), config.size, padding=PAD))
         self.width = config.size
         self.dropout = config.dropout
         counts = torch.tensor([0, 0, *vocabularies.word_counts], dtype=torch.float)
@@ -55,7 +58,7 @@ class ConvolvedCharacters(nn.Module):
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
-        self.table = _embedding(len(vocabularies.characters), config.size)
+        self.table = _drawn(nn.Embedding(len(vocabularies.characters), config.size, padding_idx=PAD))
         self.convolution = nn.Conv1d(config.size, config.filters, config.kernel, padding=config.kernel // 2)
         self.character_dropout = nn.Dropout(config.dropout)
         self.width = config.filters
@@ -106,7 +109,7 @@ class ReadCharacters(nn.Module):
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
-        self.table = _embedding(len(vocabularies.characters), config.size)
+        self.table = _drawn(nn.Embedding(len(vocabularies.characters), config.size, padding_idx=PAD))
         self.recurrence = bidirectional("gru", config.size, config.hidden_size)
         self.character_dropout = nn.Dropout(config.dropout)
         self.width = config.width
@@ -130,12 +133,12 @@ class ShapeVectors(nn.Module):
 
     def __init__(self, config: ShapeEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
-        self.table = _embedding(len(vocabularies.shapes), config.size)
+        self.table = _drawn(RowTable(len(vocabularies.shapes), config.size, padding=PAD))
         self.width = config.size
         self.dropout = config.dropout
 
     def forward(self, features: TensorFeatures) -> Tensor:
-        return self.table(features.shapes)  # (U, E)
+        return self.table.look_up(features.shapes, features.arrays.shapes)  # (U, E)
 
 
 class AffixVectors(nn.Module):
@@ -145,7 +148,7 @@ class AffixVectors(nn.Module):
         super().__init__()
         known = (vocabularies.prefixes, vocabularies.suffixes)
         sizes = [len(by_length[length]) for by_length in known for length in config.lengths]
-        self.tables = nn.ModuleList(_embedding(size, config.size) for size in sizes)
+        self.tables = nn.ModuleList(_drawn(RowTable(size, config.size, padding=PAD)) for size in sizes)
         self.width = config.size * len(sizes)
         self.dropout = config.dropout
 
@@ -247,10 +250,9 @@ class EmbeddingStack(nn.Module):
         return self._word_dropout(self._dropout(torch.cat(values, dim=1), batch.packing))  # (N, E)
 
 
-def _embedding(entries: int, size: int) -> RowTable:
-    """A table drawn uniformly with variance 1/size, padding zero."""
-    table = RowTable(entries, size, padding=PAD)
-    bound = (3 / size) ** 0.5
+def _drawn(table: Table) -> Table:
+    """The table drawn uniformly with variance 1/size, padding zero."""
+    bound = (3 / table.embedding_dim) ** 0.5
     with torch.no_grad():
         table.weight.uniform_(-bound, bound)
         table.weight[PAD].zero_()

@@ -15,10 +15,10 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from tagger.corpus.schemes import Scheme
+from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.scores import Scores, score
+from tagger.evaluation.scores import Scores, score, score_entities
 from tagger.features.encoding import Batch
 from tagger.inference.decoder import Decoder, running_sentences
 from tagger.model.batch import TensorBatch
@@ -79,9 +79,15 @@ class TaggingModule(LightningModule):
         self._tokens += arrays.tokens
         self._steps += 1
         self._loss += loss.detach()
-        speed = self._tokens / (time.perf_counter() - self._started)
-        self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=arrays.tokens)
+        if self._is_logged():
+            speed = self._tokens / (time.perf_counter() - self._started)
+            self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=arrays.tokens)
         return loss
+
+    def _is_logged(self) -> bool:
+        """Whether a logger takes this step's figures: to hand them over costs a twentieth of a step."""
+        interval: int = vars(self.trainer)["log_every_n_steps"]
+        return self.trainer.is_last_batch or (interval > 0 and (self.trainer.global_step + 1) % interval == 0)
 
     def on_validation_epoch_start(self) -> None:
         self._settle()
@@ -114,11 +120,12 @@ class TaggingModule(LightningModule):
             return None
         predicted = {number: tags for share in shares for number, tags in share.items()}
         scored = [number for number in range(len(self._dev)) if number in predicted]
-        return score(
-            [self._dev[number].tags or [] for number in scored],
-            [predicted[number] for number in scored],
-            self._dev_scheme,
-        )
+        gold = [self._dev[number].tags or [] for number in scored]
+        found = [predicted[number] for number in scored]
+        if self._dev_scheme is Scheme.PLAIN:
+            return score(gold, found, self._dev_scheme)
+        # the same F1, counted in a fraction of the time that all of seqeval's figures take
+        return score_entities(map(set, map(spans_from_tags, gold)), map(set, map(spans_from_tags, found)))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimiser, with warm-up and decay over the run's steps."""
