@@ -100,9 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         sentences = [one.to_mapping(layers, units or None) for one in found]
         with written_whole(arguments.json) as stream:
-            json.dump({"format": FORMAT, "model": str(arguments.model), "sentences": sentences}, stream)
+            json.dump({"format": FORMAT, "model": arguments.model, "sentences": sentences}, stream)
     if arguments.output:
-        page = gates_page(found, model=str(arguments.model), layers=layers, units=units)
+        page = gates_page(found, model=arguments.model, layers=layers, units=units)
         with written_whole(arguments.output) as stream:
             stream.write(page)
 
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = found.add_argument
     add("text", metavar="TEXT", help="a sentence, or a few")
-    add("--model", type=Path, required=True, metavar="DIR", help="the model folder, as runs/latest/model")
+    add("--model", required=True, metavar="DIR", help="the model folder, as runs/latest/model, or hub:ORG/NAME")
     add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if elsewhere than in training")
     add("--tokenizer", metavar="NAME", help=f"what splits the text: {NAMES}; default: what the model is meant for")
     add("--output", type=Path, metavar="FILE", help="write an HTML page (needs the extra report)")

@@ -61,7 +61,7 @@ class TorchEngine:
         """What the embeddings give for a sentence's T words, (T, E)."""
         batch = self._batch([words])
         with torch.inference_mode():
-            return self._model.embeddings(batch)[0].float().cpu().numpy()
+            return self._model.embeddings(batch).float().cpu().numpy()
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> TensorBatch:
         context = None if self._encoder is None else FrozenContext(_contextual(self._encoder, sentences))

@@ -16,6 +16,7 @@ from tagger.features.encoding import FeatureEncoder
 from tagger.inference.decoder import Decoder
 from tagger.inference.engine import Engine
 from tagger.inference.folder import ModelFolder
+from tagger.inference.hub_folder import local_folder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.word_vectors import WordVectors
 from tagger.inspection import decisions
@@ -117,17 +118,17 @@ class Explainer:
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
 
     @classmethod
-    def load(cls, path: Path, encoder: str | None = None) -> Explainer:
+    def load(cls, path: str | Path, encoder: str | None = None) -> Explainer:
         """Of a model folder. One with a contextual encoder needs PyTorch, others do not.
 
         Args:
-            path: the folder.
+            path: the folder, or `hub:ORG/NAME@REVISION`.
             encoder: where the model's contextual encoder lies, if not where it lay in training.
 
         Raises:
             UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not there.
         """
-        folder = ModelFolder.load(path)
+        folder = ModelFolder.load(local_folder(path))
         embeddings = folder.config.embeddings
         if embeddings.encoder is None and encoder is None:
             features = FeatureEncoder(embeddings, folder.vocabularies, folder.static)

@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,10 +15,10 @@ from tagger.config import Cell, EncoderConfig, LayerConfig
 from tagger.features.encoding import FeatureEncoder
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
+from tagger.inference.torch_engine import TorchEngine
 from tagger.inference.word_vectors import WordVectors
 from tagger.inspection.gates import Trace, trace
 from tagger.inspection.memory import memory_of
-from tagger.model.encoder import RecurrentEncoder
 
 CELLS = typing.get_args(Cell)
 NAMES = {
@@ -50,15 +49,13 @@ def vectors_of(folder: ModelFolder, words: list[str]) -> NDArray[np.float32]:
 
 def states_of_pytorch(folder: ModelFolder, words: list[str]) -> list[NDArray[np.float32]]:
     """(T, 2H) of each layer, taken from the trained module while it runs."""
-    vectors = torch.from_numpy(vectors_of(folder, words))[None]
-    encoder = RecurrentEncoder(folder.config.encoder, vectors.shape[2]).eval()
-    own = {name: tensor for name, tensor in folder.tensors.items() if name.startswith("encoder.")}
-    encoder.load_state_dict({name.removeprefix("encoder."): torch.from_numpy(own[name]) for name in own})
+    engine = TorchEngine(folder)
     found: list[NDArray[np.float32]] = []
-    for layer in encoder.layers:
-        layer.register_forward_hook(lambda _module, _inputs, output: found.append(output[0][0].numpy()))
-    with torch.no_grad():
-        encoder(vectors, torch.tensor([len(words)]))
+    for layer in engine._model.encoder.layers:
+        layer.register_forward_hook(
+            lambda _module, _inputs, output: found.append(output[0].data.reshape(len(words), -1).numpy())
+        )
+    engine.emissions([words], np.ones(len(words), dtype=np.int64))
     return found
 
 
