@@ -63,6 +63,7 @@ DOORS = {  # framework: the paths that may import it
     "datasets": ("corpus/huggingface.py",),
     "transformers": ("model/contextual.py",),
     "huggingface_hub": ("hub.py",),
+    "optuna": ("commands/tuning.py",),
     "tqdm": ("model/contextual.py",),
     "jinja2": ("pages.py",),
     "matplotlib": ("evaluation/page/plots.py",),

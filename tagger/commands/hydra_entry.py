@@ -127,6 +127,29 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (_config_folder() / group).glob("*.yaml"))
 
 
+def config_file(group: str, name: str) -> Path:
+    """The file of a group's choice."""
+    return _config_folder() / group / f"{name}.yaml"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping from a file of YAML, its names as they stand there.
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    try:
+        config = OmegaConf.load(path)
+        found = OmegaConf.to_container(config, resolve=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except Exception as error:  # of several packages, one for each way in which YAML can be damaged
+        raise UserError(f"{path}: not YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected a mapping, got a list")
+    return {str(key): value for key, value in found.items()}
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """The settings that `save_config` wrote.
 

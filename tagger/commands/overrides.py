@@ -38,7 +38,7 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
         if change.items() <= different.items():
             chosen.append(choice)
             different = {key: value for key, value in different.items() if key not in change}
-    return (*chosen, *(key if key.startswith("~") else f"{key}={_shown(value)}" for key, value in different.items()))
+    return (*chosen, *(key if key.startswith("~") else f"{key}={shown(value)}" for key, value in different.items()))
 
 
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
     presets = hydra_entry.choices("data")
     title, form = data["title"], data["format"]
     preset = title if title in presets else _FILE_FORMATS.get(form, form)
-    domain = (f"data.domain={_shown(data['domain'])}",) if data.get("domain") else ()
+    domain = (f"data.domain={shown(data['domain'])}",) if data.get("domain") else ()
     return (f"data={preset}", *domain)
 
 
@@ -96,10 +96,10 @@ def _has_relative(key: str, others: Flat) -> bool:
     return any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in others)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as Hydra reads it."""
     if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{_shown(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_shown, value))}]"
+        return f"[{','.join(map(shown, value))}]"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
