@@ -10,21 +10,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from tagger.commands.main import let_go_of_output
 from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import EXTENSIONS, find_sources, plan_outputs
-from tagger.inference.tagging import Counts, Job, carry_out
+from tagger.inference.tagging import BlockTagger, Counts, Job, OwnHands, carry_out
 from tagger.inference.thresholds import MinimumScores
+from tagger.inference.workers import WorkerLostError, Workers
 from tagger.inference.writers import OutputFormat
 
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _INTERRUPTED = 130
 _MOST_ALTERNATIVES = 100
+_MOST_WORKERS = 256
+_OUT_OF_MEMORY = "out of memory; a record is held whole: cut records that are very long, or use fewer --workers"
 
 _DESCRIPTION = """\
 Tag the tokens of text and mark the entities in it.
@@ -79,7 +84,12 @@ probabilities:
 errors: one line on standard error. Missing, unreadable, empty and binary files are found before anything is tagged;
 no file and no record is left half-written.
 
-exit code: 0 done; 2 wrong use or bad input; 130 stopped by Ctrl-C; 141 the reader of standard output went away.
+speed and memory: input is read and tagged in blocks of some 250,000 characters, the first ones shorter, so that the
+first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is
+never cut: one of 1 MB takes some 150 MB. --workers N uses N cores. Output does not depend on it.
+
+exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; 130 stopped by Ctrl-C;
+141 the reader of standard output went away.
 """
 
 
@@ -100,9 +110,14 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
     except BrokenPipeError:
         let_go_of_output(flush=False)
         return _PIPE_CLOSED
+    except (WorkerLostError, MemoryError) as error:
+        _say(program, str(error) or _OUT_OF_MEMORY)
+        let_go_of_output(flush=True)
+        return 1
 
 
 def _run(parsed: argparse.Namespace, program: str) -> int:
+    workers = _whole_number("--workers", parsed.workers, _MOST_WORKERS)
     job, notes = _job(parsed)
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
     if job.outputs is None and sys.stdout is None:
@@ -112,15 +127,21 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
     for note in [] if parsed.quiet else notes:
         _say(program, note)
 
-    import tagger  # here, so that --help and wrong use answer at once
-
-    model = tagger.load(parsed.model, encoder=parsed.encoder)
-    begin = time.perf_counter()
-    counts = carry_out(job, model, standard_input, sys.stdout.buffer if sys.stdout else io.BytesIO())
+    open_tagger = partial(_open_tagger, job, parsed.model, encoder=parsed.encoder)
+    with nullcontext(OwnHands(open_tagger())) if workers == 1 else Workers(workers, open_tagger) as hands:
+        begin = time.perf_counter()
+        counts = carry_out(job, hands, standard_input, sys.stdout.buffer if sys.stdout else io.BytesIO())
     if job.outputs and not parsed.quiet:
         told = _summary(len(job.sources), counts, time.perf_counter() - begin)
         _say(program, f"{told}, written to {parsed.output}")
     return 0
+
+
+def _open_tagger(job: Job, model: str, **settings: Any) -> BlockTagger:
+    """What tags blocks; worker processes call this too."""
+    import tagger  # here, so that --help and wrong use answer at once
+
+    return BlockTagger(job, tagger.load(model, **settings))
 
 
 def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
@@ -131,7 +152,7 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         raise UserError(f"--tokens belongs to --format jsonl, not to {output_format}; leave one of them out")
     if parsed.overwrite and output is None:
         raise UserError("--overwrite replaces files in the folder --output, which is not set; set it")
-    n_best = _n_best(parsed.n_best)
+    n_best = 0 if parsed.n_best is None else _whole_number("--n-best", parsed.n_best, _MOST_ALTERNATIVES)
     if n_best and output_format is not OutputFormat.JSONL:
         raise UserError(f"--n-best belongs to --format jsonl, not to {output_format}; leave one of them out")
     written = ["entities", "tokens", "tags", *["scores"] * parsed.scores, *["alternatives"] * (n_best > 0)]
@@ -162,11 +183,9 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
     return job, notes
 
 
-def _n_best(text: str | None) -> int:
-    if text is None:
-        return 0
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST_ALTERNATIVES:
-        raise UserError(f"--n-best {text}: expected a whole number from 1 to {_MOST_ALTERNATIVES}")
+def _whole_number(option: str, text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= most:
+        raise UserError(f"{option} {text}: expected a whole number from 1 to {most}")
     return int(text)
 
 
@@ -196,6 +215,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--n-best", metavar="K", help="jsonl: write the K most probable taggings of each sentence too")
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
+    add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
+        "output is the same to the byte; default: 1")  # fmt: skip
     add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
     return parser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tagger.corpus.schemes import spans_from_tags
+from tagger.corpus.schemes import OUTSIDE, spans_from_tags
 from tagger.corpus.sentence import Entity, Sentence
 
 
@@ -16,9 +16,11 @@ def entities(sentence: Sentence) -> list[Entity]:
     Returns:
         Entities in the order of the text, half-open, with their scores where known; empty where there are no tags.
     """
+    if not sentence.tags or sentence.tags.count(OUTSIDE) == len(sentence.tags):  # most sentences, told at once
+        return []
     text, offsets = _text_and_offsets(sentence)
     found = []
-    for first, end, label in spans_from_tags(sentence.tags or []):
+    for first, end, label in spans_from_tags(sentence.tags):
         start, stop = offsets[first][0], offsets[end - 1][1]
         score = sentence.scores[first] if sentence.scores else None
         found.append(Entity(start, stop, label, text[start:stop], score))

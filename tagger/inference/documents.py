@@ -1,4 +1,4 @@
-"""Documents in: the records of text, CoNLL, CoNLL-U and JSONL input, as sentences of tokens."""
+"""Records in: of text, CoNLL, CoNLL-U and JSONL input; and the documents that they become."""
 
 from __future__ import annotations
 
@@ -55,6 +55,34 @@ class ReadOptions:
 
 
 @dataclass(slots=True)
+class Record:
+    """What is read as one: running text yet to be split, or tokens as they were given.
+
+    Attributes:
+        text: the text as it was read or, where only tokens are known, these joined by single blanks.
+        sentence: the tokens, where they were given.
+        fields: of a JSONL record, everything that was read, to be passed through.
+        size: about how many characters were read.
+    """
+
+    text: str
+    sentence: Sentence | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+
+    def document(self, split: Splitter, source: str) -> Document:
+        """The document of it.
+
+        Args:
+            split: text to sentences with offsets in it; not called where tokens were given.
+            source: the name of the input it came from.
+        """
+        if self.sentence is None:
+            return Document(self.text, split(self.text), False, self.fields, source)
+        return Document(self.text, [self.sentence] if self.sentence.tokens else [], False, self.fields, source)
+
+
+@dataclass(slots=True)
 class Document:
     """A record: its running text and its sentences.
 
@@ -80,12 +108,10 @@ class Document:
         return [entity for sentence in self.sentences for entity in entities(sentence)]
 
 
-def read_documents(
-    stream: IO[bytes], source: str, input_format: InputFormat, options: ReadOptions, split: Splitter
-) -> Iterator[Document]:
-    """The documents of a stream, one by one; memory holds one of them.
+def read_records(stream: IO[bytes], source: str, input_format: InputFormat, options: ReadOptions) -> Iterator[Record]:
+    """The records of a stream, one by one; memory holds one of them.
 
-    Of text, a line, a paragraph or all of it is a document; of CoNLL and CoNLL-U a sentence; of JSONL a line. A byte
+    Of text, a line, a paragraph or all of it is a record; of CoNLL and CoNLL-U a sentence; of JSONL a line. A byte
     order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs, between
     sentences and between JSON records.
 
@@ -94,7 +120,6 @@ def read_documents(
         source: the stream's name, for messages.
         input_format: what the stream holds.
         options: how it is read.
-        split: text to sentences with offsets in it.
 
     Raises:
         UserError: the stream cannot be read, is empty, or is malformed.
@@ -102,23 +127,22 @@ def read_documents(
     report = _NothingSkipped(source)
     nothing = True
     try:
-        for document in _documents(stream, report, input_format, options, split):
+        for record in _records(stream, report, input_format, options):
             nothing = False
-            document.source = source
-            yield document
+            yield record
     except OSError as error:
         raise UserError(f"{source}: cannot read: {error.strerror or error}; check the input") from error
     if nothing:
         raise UserError(f"{source}: nothing to tag: empty or blank; leave it out, or check what should have been in it")
 
 
-def _documents(
-    stream: IO[bytes], report: ReadReport, input_format: InputFormat, options: ReadOptions, split: Splitter
-) -> Iterator[Document]:
+def _records(
+    stream: IO[bytes], report: ReadReport, input_format: InputFormat, options: ReadOptions
+) -> Iterator[Record]:
     if input_format is InputFormat.TEXT:
-        return (Document(text, split(text)) for text in _text_units(stream, report, options.unit))
+        return (Record(text, size=len(text)) for text in _text_units(stream, report, options.unit))
     if input_format is InputFormat.JSONL:
-        return _json_documents(stream, report, options.text_field, split)
+        return _json_records(stream, report, options.text_field)
     if input_format is InputFormat.CONLLU:
         column = FORM if options.token_column is None else options.token_column
         return map(_of_tokens, conllu_from(stream, report, token_column=column, tag_column=None))
@@ -150,18 +174,18 @@ def _text_units(stream: IO[bytes], report: ReadReport, unit: Unit) -> Iterator[s
         yield text if unit is Unit.FILE else _without_line_end(text)
 
 
-def _json_documents(stream: IO[bytes], report: ReadReport, text_field: str, split: Splitter) -> Iterator[Document]:
+def _json_records(stream: IO[bytes], report: ReadReport, text_field: str) -> Iterator[Record]:
     for number, line in read_lines(stream, report):
         if not line.strip():
             continue
         try:
-            yield _json_document(line, text_field, split)
+            yield _json_record(line, text_field)
         except MalformedError as error:
             report.reject(f"{report.source}:{number}", str(error))
 
 
-def _json_document(line: str, text_field: str, split: Splitter) -> Document:
-    """The document of a line. Raises MalformedError with what is wrong with it."""
+def _json_record(line: str, text_field: str) -> Record:
+    """The record of a line. Raises MalformedError with what is wrong with it."""
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -174,7 +198,7 @@ def _json_document(line: str, text_field: str, split: Splitter) -> Document:
         raise MalformedError(f"expected a JSON object, found {_kind(record)}; write one object per line")
     text, tokens = record.get(text_field), record.get("tokens")
     if isinstance(text, str):
-        return Document(text, split(text), fields=record)
+        return Record(text, fields=record, size=len(line))
     if text is not None:
         raise MalformedError(f"field {text_field!r} holds {_kind(text)}, not text; name the field with --text-field")
     if tokens is None:
@@ -184,15 +208,13 @@ def _json_document(line: str, text_field: str, split: Splitter) -> Document:
         )
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise MalformedError("field 'tokens' is not a list of strings; write it as one")
-    document = _of_tokens(Sentence(tokens))
-    document.fields = record
-    return document
+    return Record(" ".join(tokens), Sentence(tokens), record, len(line))
 
 
-def _of_tokens(sentence: Sentence) -> Document:
+def _of_tokens(sentence: Sentence) -> Record:
     known = sentence.text is not None and sentence.offsets is not None
     text = sentence.text if sentence.text is not None and known else " ".join(sentence.tokens)
-    return Document(text, [sentence] if sentence.tokens else [])
+    return Record(text, sentence, size=len(text))
 
 
 def _without_line_end(text: str) -> str:

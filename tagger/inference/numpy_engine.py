@@ -20,7 +20,7 @@ from tagger.inference.word_vectors import WordVectors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_CACHE_BYTES = 64 << 20
+_ROWS = 64
 _NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -63,6 +63,12 @@ class NumpyEngine:
     def _project(self, words: Sequence[str]) -> list[Floats]:
         """What the first layer takes of U words; see `_Layer.project`."""
         vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
+        # the last bits of a product depend on its number of rows: always the same one, so that they are the word's own
+        whole_blocks = np.pad(vectors, ((0, -len(vectors) % _ROWS or _ROWS * (not words)), (0, 0)))
+        blocks = [self._project_block(whole_blocks[row : row + _ROWS]) for row in range(0, len(whole_blocks), _ROWS)]
+        return [np.concatenate(parts)[: len(words)] for parts in zip(*blocks, strict=True)]
+
+    def _project_block(self, vectors: Floats) -> list[Floats]:
         if self._feed_forward is not None:
             vectors = self._feed_forward(vectors)
         return self._layers[0].project(vectors)

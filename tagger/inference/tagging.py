@@ -1,25 +1,26 @@
-"""From inputs to written output: documents through a tagger, in order, no more held than the tagger reads ahead."""
+"""From inputs to written output: records in blocks through a tagger, in order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import chain, groupby, islice
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
-from tagger.files import written_whole
-from tagger.inference.documents import Document, InputFormat, ReadOptions, Splitter, read_documents
+from tagger.inference.blocks import Block, blocks
+from tagger.inference.documents import Document, InputFormat, ReadOptions, Record, Splitter, read_records
+from tagger.inference.outputs import FilesOutput, Output, StreamOutput, Written
+from tagger.inference.page import HtmlPage
 from tagger.inference.sources import Source
 from tagger.inference.thresholds import MinimumScores
-from tagger.inference.writers import OutputFormat, Writer, get_writer
+from tagger.inference.writers import OutputFormat, line_writer
 
-_MOST_WAITING = 65_536
 _QUICKLY_READ = (InputFormat.TEXT, InputFormat.JSONL)  # columns take a third of the time that tagging them does
 
 
@@ -63,24 +64,116 @@ class Job:
     n_best: int = 0
 
 
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     """What went through."""
 
     records: int = 0
     sentences: int = 0
     tokens: int = 0
 
-    def of(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The same documents, counted as they pass."""
+
+class TaggedBlock(NamedTuple):
+    """What came of a block: what is to be written of each source that it has records of."""
+
+    parts: list[tuple[int, Written]]
+    counts: Counts
+
+
+class BlockTagger:
+    """Tags the records of blocks, each block for itself."""
+
+    def __init__(self, job: Job, tagger: SentenceTagger) -> None:
+        """
+        Args:
+            job: what to do.
+            tagger: the model.
+
+        Raises:
+            UserError: the job does not fit the model.
+        """
+        _require_entities(job, tagger)
+        self._job, self._tagger, self._split = job, tagger, _splitter(job, tagger)
+        self._scores = job.scores or job.minimum is not None
+
+    def __call__(self, block: Block) -> TaggedBlock:
+        """Tag a block; what comes of it depends on nothing else."""
+        names = [self._job.sources[source].name for source, _ in block]
+        parts = [
+            [record.document(self._split, name) for record in records]
+            for name, (_, records) in zip(names, block, strict=True)
+        ]
+        documents = list(chain.from_iterable(parts))
+        counts = self._tag(documents)
+        numbers = (source for source, _ in block)
+        return TaggedBlock(list(zip(numbers, map(self._written, parts), strict=True)), counts)
+
+    def _tag(self, documents: list[Document]) -> Counts:
+        """Put tagged sentences into documents in place of those that are there."""
+        untagged = (sentence for document in documents for sentence in document.sentences)
+        tagged = self._tagger.tag_sentences(untagged, scores=self._scores, n_best=self._job.n_best)
+        sentences = tokens = 0
         for document in documents:
-            self.records += 1
-            self.sentences += len(document.sentences)
-            self.tokens += sum(map(len, document.sentences))
-            yield document
+            before, document.plain = document.sentences, self._tagger.plain
+            document.sentences = list(islice(tagged, len(before)))
+            for one, other in zip(before, document.sentences, strict=True):
+                assert one.tokens == other.tokens, "a sentence lost or out of order"
+                tokens += len(one)
+            sentences += len(before)
+            if self._job.minimum is not None:
+                document.sentences = list(map(self._job.minimum.applied, document.sentences))
+        return Counts(len(documents), sentences, tokens)
+
+    def _written(self, documents: list[Document]) -> Written:
+        if self._job.output_format is OutputFormat.HTML:
+            return documents
+        writer = line_writer(
+            self._job.output_format,
+            tokens=self._job.tokens,
+            text_field=self._job.reading.text_field,
+            scores=self._job.scores,
+            alternatives=self._job.n_best > 0,
+        )
+        return "".join(writer(documents))
 
 
-def carry_out(job: Job, tagger: SentenceTagger, standard_input: IO[bytes], standard_output: IO[bytes]) -> Counts:
+Take = Callable[[TaggedBlock], None]
+
+
+class Hands(Protocol):
+    """Who tags blocks: this process, or others. Results come in the order of the blocks, some later than others."""
+
+    def give(self, block: Block, take: Take) -> None:
+        """Have a block tagged, and pass to `take` what is ready by then of this one and those before."""
+        ...
+
+    def finish(self, take: Take) -> None:
+        """Pass on all that is left."""
+        ...
+
+    def attending(self, stream: IO[bytes], take: Take) -> IO[bytes]:
+        """A stream of the same bytes; whoever waits for input from it lets results through to `take` meanwhile."""
+        ...
+
+
+class OwnHands:
+    """Tags in this process."""
+
+    def __init__(self, tag: Callable[[Block], TaggedBlock]) -> None:
+        self._tag = tag
+
+    def give(self, block: Block, take: Take) -> None:
+        """Tag it now. See `Hands`."""
+        take(self._tag(block))
+
+    def finish(self, take: Take) -> None:
+        """Nothing is ever left. See `Hands`."""
+
+    def attending(self, stream: IO[bytes], take: Take) -> IO[bytes]:
+        """The stream itself. See `Hands`."""
+        return stream
+
+
+def carry_out(job: Job, hands: Hands, standard_input: IO[bytes], standard_output: IO[bytes]) -> Counts:
     """Tag the inputs and write what came of them.
 
     Files are read through once before anything is tagged, so that what is wrong with the last one is known before the
@@ -90,7 +183,7 @@ def carry_out(job: Job, tagger: SentenceTagger, standard_input: IO[bytes], stand
 
     Args:
         job: what to do.
-        tagger: the model.
+        hands: who tags, with a `BlockTagger` of the same job.
         standard_input: read where it is one of the sources.
         standard_output: written where the job names no output files.
 
@@ -101,31 +194,47 @@ def carry_out(job: Job, tagger: SentenceTagger, standard_input: IO[bytes], stand
         UserError: something cannot be read or written, or is malformed, or the job does not fit the model.
         BrokenPipeError: nobody reads standard output any more.
     """
-    _require_entities(job, tagger)
-    split = _splitter(job, tagger)
     for source in job.sources:
         if source.rereadable and (job.outputs is None or source.input_format in _QUICKLY_READ):
-            for _ in _read(source, job.reading, _unsplit, standard_input):
-                pass
-    counts = Counts()
-    documents = chain.from_iterable(_read(source, job.reading, split, standard_input) for source in job.sources)
-    scores = job.scores or job.minimum is not None
-    tagged = counts.of(tag_documents(tagger, documents, scores=scores, n_best=job.n_best))
-    if job.minimum is not None:
-        tagged = _without_unsure(tagged, job.minimum)
-    writer = get_writer(
-        job.output_format,
-        tokens=job.tokens,
-        text_field=job.reading.text_field,
-        scores=job.scores,
-        alternatives=job.n_best > 0,
-    )
+            with source.open(standard_input) as stream:
+                deque(_read(source, job.reading, stream), maxlen=0)
+    done = Counts()
+    with _output(job, standard_output) as output:
+
+        def take(tagged: TaggedBlock) -> None:
+            nonlocal done
+            for source, written in tagged.parts:
+                output.take(source, written)
+            done = Counts(*map(sum, zip(done, tagged.counts, strict=True)))
+
+        for block in blocks(_records(job, partial(hands.attending, take=take), standard_input)):
+            hands.give(block, take)
+        hands.finish(take)
+    return done
+
+
+def _output(job: Job, standard_output: IO[bytes]) -> Output:
+    open_page = partial(HtmlPage, scores=job.scores)
     if job.outputs is None:
-        pieces = writer(tagged)
-        _write_stream(standard_output, list(pieces) if job.output_format is OutputFormat.HTML else pieces)
-    else:
-        _write_files(job.outputs, tagged, writer)
-    return counts
+        return StreamOutput(standard_output, open_page)
+    return FilesOutput(job.outputs, open_page)
+
+
+def _records(
+    job: Job, attending: Callable[[IO[bytes]], IO[bytes]], standard_input: IO[bytes]
+) -> Iterator[tuple[int, Record]]:
+    for number, source in enumerate(job.sources):
+        stream = source.open(standard_input)
+        try:
+            for record in _read(source, job.reading, stream if source.rereadable else attending(stream)):
+                yield number, record
+        finally:
+            if stream is not standard_input:
+                stream.close()
+
+
+def _read(source: Source, options: ReadOptions, stream: IO[bytes]) -> Iterator[Record]:
+    return read_records(stream, source.name, source.input_format, options)
 
 
 def _require_entities(job: Job, tagger: SentenceTagger) -> None:
@@ -136,91 +245,9 @@ def _require_entities(job: Job, tagger: SentenceTagger) -> None:
     job.minimum.require_known(tagger.labels)
 
 
-def _without_unsure(documents: Iterable[Document], minimum: MinimumScores) -> Iterator[Document]:
-    for document in documents:
-        yield replace(document, sentences=[minimum.applied(sentence) for sentence in document.sentences])
-
-
 def _splitter(job: Job, tagger: SentenceTagger) -> Splitter:
     """Text to sentences. The tokenizer is made at once where it is named or sure to be needed, else when it is."""
     tokenizer = cache(lambda: get_tokenizer(job.tokenizer or tagger.tokenizer))
     if job.tokenizer or any(source.input_format is InputFormat.TEXT for source in job.sources):
         tokenizer()
     return lambda text: split_text(text, tokenizer())
-
-
-def _unsplit(text: str) -> list[Sentence]:
-    return []
-
-
-def _read(source: Source, options: ReadOptions, split: Splitter, standard_input: IO[bytes]) -> Iterator[Document]:
-    stream = source.open(standard_input)
-    try:
-        yield from read_documents(stream, source.name, source.input_format, options, split)
-    finally:
-        if stream is not standard_input:
-            stream.close()
-
-
-def _write_stream(stream: IO[bytes], pieces: Iterable[str]) -> None:
-    try:
-        for piece in pieces:
-            stream.write(piece.encode("utf-8"))
-        stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UserError(f"standard output: cannot write: {error.strerror or error}") from error
-
-
-def _write_files(outputs: Iterable[Path], tagged: Iterable[Document], writer: Writer) -> None:
-    # One stream of documents over all files, so that many small files still make full batches.
-    by_source = groupby(tagged, key=lambda document: document.source)
-    for output, (_, documents) in zip(outputs, by_source, strict=True):
-        with written_whole(output) as stream:
-            stream.writelines(writer(documents))
-
-
-def tag_documents(
-    tagger: SentenceTagger, documents: Iterable[Document], *, scores: bool = False, n_best: int = 0
-) -> Iterator[Document]:
-    """The same documents in order, their sentences tagged.
-
-    Args:
-        tagger: the model.
-        documents: any number, also without sentences; they are taken as the tagger asks for more.
-        scores, n_best: what the tagger is to give beside tags.
-
-    Yields:
-        A document as soon as its last sentence is tagged.
-    """
-    documents = iter(documents)
-    for first in documents:
-        # Documents without sentences never make the tagger answer, so that without this limit a long run of empty
-        # lines would pile up in memory.
-        some = chain([first], islice(documents, _MOST_WAITING - 1))
-        yield from _tag_some(tagger, some, scores=scores, n_best=n_best)
-
-
-def _tag_some(
-    tagger: SentenceTagger, documents: Iterable[Document], *, scores: bool, n_best: int
-) -> Iterator[Document]:
-    waiting: deque[Document] = deque()
-
-    def untagged() -> Iterator[Sentence]:
-        for document in documents:
-            waiting.append(document)
-            yield from document.sentences
-
-    done: list[Sentence] = []
-    for sentence in tagger.tag_sentences(untagged(), scores=scores, n_best=n_best):
-        while not waiting[0].sentences:
-            yield replace(waiting.popleft(), plain=tagger.plain)
-        assert sentence.tags is not None
-        assert sentence.tokens == waiting[0].sentences[len(done)].tokens, "a sentence lost or out of order"
-        done.append(sentence)
-        if len(done) == len(waiting[0].sentences):
-            yield replace(waiting.popleft(), sentences=done, plain=tagger.plain)
-            done = []
-    assert not any(document.sentences for document in waiting), "sentences lost"
-    yield from (replace(document, plain=tagger.plain) for document in waiting)

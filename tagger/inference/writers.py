@@ -1,18 +1,15 @@
-"""Tagged documents out: JSON lines, CoNLL columns or an HTML page.
+"""Tagged documents out: JSON lines and CoNLL columns, each record standing for itself.
 
-A writer takes tagged documents one by one and gives text piece by piece. Every piece is whole (a record, a sentence, a
-paragraph of the page) and can be written as UTF-8, whatever characters the documents hold.
+What is given can be written as UTF-8, whatever characters the documents hold.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from html import escape
 from json import JSONEncoder
 from typing import Any
 
@@ -20,7 +17,7 @@ from tagger.corpus.entities import entities, extent
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.inference.documents import Document
 
-Writer = Callable[[Iterable[Document]], Iterator[str]]
+LineWriter = Callable[[Iterable[Document]], Iterator[str]]
 
 _REPLACEMENT = "\ufffd"
 # Half a character, which UTF-8 cannot write, and what some programs take for the end of a line.
@@ -29,35 +26,6 @@ _SUSPECT = re.compile("[\\s\0\ud800-\udfff]")
 _BREAKS_COLUMNS = re.compile("[\0\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")
 _ENCODE = JSONEncoder(ensure_ascii=False).encode
 _DECIMALS = 4
-_GOLDEN_ANGLE = 137.508  # degrees; turning by it keeps the colours of any number of labels apart
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
-_UNPRINTABLE = _CONTROL_PICTURES | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
-
-_PAGE_HEAD = """<!DOCTYPE html>
-<html>
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --back: #fdfdfc; --ink: #1b1b1b; --faint: #767676; --saturation: 75%; --light: 86% }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --back: #161718; --ink: #ececec; --faint: #9a9a9a; --saturation: 45%; --light: 28% }}
-}}
-body {{ margin: 0 auto; padding: 1rem; max-width: 50rem; background: var(--back); color: var(--ink);
-  font: 1rem/1.8 system-ui, sans-serif }}
-h2 {{ font-size: 1rem; color: var(--faint); overflow-wrap: anywhere }}
-p {{ margin: .4rem 0; min-height: 1lh; white-space: pre-wrap; overflow-wrap: anywhere }}
-mark {{ padding: .1em .3em; border-radius: .3em; color: inherit; unicode-bidi: isolate;
-  background: hsl(var(--hue) var(--saturation) var(--light)) }}
-small {{ margin-left: .4em; font-size: .7em; font-weight: 600; unicode-bidi: isolate; user-select: none }}
-footer {{ position: sticky; bottom: 0; padding: .5rem 0; background: var(--back); color: var(--faint) }}
-footer ul {{ display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 0; padding: 0; list-style: none }}
-footer mark {{ color: var(--ink) }}
-</style>
-</head>
-<body>
-"""
 
 
 class OutputFormat(StrEnum):
@@ -68,27 +36,26 @@ class OutputFormat(StrEnum):
     HTML = "html"
 
 
-def get_writer(
+def line_writer(
     output_format: OutputFormat,
     *,
     tokens: bool = False,
     text_field: str = "text",
     scores: bool = False,
     alternatives: bool = False,
-) -> Writer:
-    """The writer of a format.
+) -> LineWriter:
+    """The writer of a format whose records stand for themselves: what it gives can be put together as it comes.
 
     Args:
-        output_format: JSON lines, CoNLL columns or an HTML page.
+        output_format: JSON lines or CoNLL columns.
         tokens: JSON lines also hold tokens and tags.
         text_field: the field of a JSON record that holds its text.
         scores: the probability of each entity or plain tag is written; documents were tagged with scores.
         alternatives: JSON lines also hold each sentence's alternatives; documents were tagged with them.
     """
+    assert output_format is not OutputFormat.HTML
     if output_format is OutputFormat.JSONL:
         return partial(jsonl_lines, tokens=tokens, text_field=text_field, scores=scores, alternatives=alternatives)
-    if output_format is OutputFormat.HTML:
-        return partial(html_page, scores=scores)
     return partial(conll_lines, scores=scores)
 
 
@@ -109,6 +76,9 @@ def jsonl_lines(
     of those names.
     """
     for document in documents:
+        if not (document.fields or document.plain or tokens or alternatives):
+            yield _escaped(_plain_record(document, text_field, scores))
+            continue
         record = {**document.fields, text_field: document.text}
         if not document.plain:
             record["entities"] = [_entity(entity, scores) for entity in document.entities]
@@ -120,8 +90,25 @@ def jsonl_lines(
             record["scores"] = [round(score or 0.0, _DECIMALS) for score in found]
         if alternatives:
             record["alternatives"] = [_alternatives(sentence, document.plain) for sentence in document.sentences]
-        # They stand in strings alone, so that an escape for each keeps the JSON what it was.
-        yield _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODE(record)) + "\n"
+        yield _escaped(_ENCODE(record))
+
+
+def _plain_record(document: Document, text_field: str, scores: bool) -> str:
+    """The JSON of text and entities alone, as an encoder would write it at several times the cost."""
+    marked = []
+    for start, end, label, text, score in document.entities:
+        probability = f', "score": {round(score or 0.0, _DECIMALS)}' if scores else ""
+        marked.append(
+            f'{{"start": {start}, "end": {end}, "label": {_ENCODE(label)}, "text": {_ENCODE(text)}{probability}}}'
+        )
+    return f'{{{_ENCODE(text_field)}: {_ENCODE(document.text)}, "entities": [{", ".join(marked)}]}}'
+
+
+def _escaped(line: str) -> str:
+    """A line of JSON fit for UTF-8, ended. What is escaped stands in strings alone: the JSON stays what it was."""
+    if not line.isascii():
+        line = _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+    return line + "\n"
 
 
 def _entity(entity: Entity, scores: bool) -> dict[str, Any]:
@@ -162,59 +149,6 @@ def conll_lines(documents: Iterable[Document], *, scores: bool = False) -> Itera
             if scores:
                 columns.insert(1, ["_" if one is None else f"{one:.{_DECIMALS}f}" for one in sentence.scores or []])
             yield "".join(["\t".join(line) + "\n" for line in zip(*columns, strict=True)]) + "\n"
-
-
-def html_page(documents: Iterable[Document], *, scores: bool = False) -> Iterator[str]:
-    """One self-contained page: a section per source, a paragraph per document, entities marked, a legend below.
-
-    Everything is escaped; control characters are shown as pictures or U+FFFD. Plain tags mark every token. With
-    `scores` the pointer over a mark shows its probability.
-    """
-    source = None
-    counts: Counter[str] = Counter()
-    hues: dict[str, int] = {}
-    for document in documents:
-        if source is None:
-            yield _PAGE_HEAD.format(title=_shown(document.source or "Tagged text"))
-        if document.source != source:
-            source = document.source
-            yield f"<h2>{_shown(source)}</h2>\n"
-        yield _paragraph(document, counts, hues, scores)
-    if source is None:
-        yield _PAGE_HEAD.format(title="Tagged text")
-    legend = "".join(f"<li>{_mark(label, '', hues)} {counts[label]:,}</li>" for label in sorted(counts))
-    yield f"<footer><ul>{legend or '<li>nothing marked</li>'}</ul></footer>\n</body>\n</html>\n"
-
-
-def _paragraph(document: Document, counts: Counter[str], hues: dict[str, int], scores: bool) -> str:
-    parts = []
-    position = 0
-    for entity in _marked(document):
-        counts[entity.label] += 1
-        score = entity.score if scores else None
-        parts += [_shown(document.text[position : entity.start]), _mark(entity.text, entity.label, hues, score)]
-        position = entity.end
-    return f'<p dir="auto">{"".join(parts)}{_shown(document.text[position:])}</p>\n'
-
-
-def _mark(text: str, label: str, hues: dict[str, int], score: float | None = None) -> str:
-    """`text` with its label beside it; without a label, `text` is one itself (in the legend)."""
-    hue = hues.setdefault(label or text, round(len(hues) * _GOLDEN_ANGLE) % 360)
-    beside = f"<small>{_shown(label)}</small>" if label else ""
-    title = "" if score is None else f' title="{score:.{_DECIMALS}f}"'
-    return f'<mark style="--hue:{hue}"{title}>{_shown(text)}{beside}</mark>'
-
-
-def _shown(text: str) -> str:
-    return escape(text.translate(_UNPRINTABLE))
-
-
-def _marked(document: Document) -> list[Entity]:
-    """What is marked on the page: entities or, where tags are plain, every token with its tag."""
-    if not document.plain:
-        return document.entities
-    sentences = [replace(one, tags=[f"B-{tag}" for tag in one.tags or []]) for one in document.sentences]
-    return replace(document, sentences=sentences, plain=False).entities
 
 
 def _column(token: str) -> str:

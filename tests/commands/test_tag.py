@@ -23,7 +23,7 @@ from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import Source, find_sources
-from tagger.inference.tagging import Job, carry_out, tag_documents
+from tagger.inference.tagging import BlockTagger, Job, OwnHands, carry_out
 from tagger.inference.writers import OutputFormat
 from tests.failing_output import FailingOutput
 
@@ -79,7 +79,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
-        monkeypatch.setattr(tagger, "load", lambda path, encoder: model or CapitalsTagger(), raising=False)
+        monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)
         raw = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
         try:
@@ -317,7 +317,7 @@ def test_a_signal_leaves_no_half_written_file(run: Run, number: signal.Signals, 
             return super()._tagged(sentence)
 
     write("a.txt", "Ada")
-    write("b.txt", "Bob\n" * 10 + "stop")
+    write("b.txt", "Bob\n" * 1000 + "stop")  # several blocks
     result = run("a.txt", "b.txt", "--output", "out", model=Interrupted(window=1))
     assert (result.code, result.err) == (code, told)
     assert files_in("out") == ["a.jsonl"]
@@ -359,7 +359,8 @@ def test_failing_standard_output(
 def carried_out(content: str, *, window: int = 3, **settings: Any) -> str:
     source = Source(path=None, input_format=settings.pop("kind", InputFormat.TEXT), below=Path("stdin"))
     output = io.BytesIO()
-    carry_out(Job(sources=[source], **settings), CapitalsTagger(window), io.BytesIO(content.encode()), output)
+    job = Job(sources=[source], **settings)
+    carry_out(job, OwnHands(BlockTagger(job, CapitalsTagger(window))), io.BytesIO(content.encode()), output)
     return output.getvalue().decode()
 
 
@@ -401,32 +402,13 @@ def test_a_token_of_a_megabyte_and_a_sentence_of_many_tokens() -> None:
     assert json.loads(carried_out("a " * 100_000, tokens=True))["tags"] == ["O"] * 100_000
 
 
-def test_documents_are_read_only_as_far_as_the_tagger_asks() -> None:
-    read = 0
-
-    def documents() -> Iterator[Any]:
-        nonlocal read
-        while True:
-            read += 1
-            yield tagger_document(f"Line {read}")
-
-    tagged = tag_documents(CapitalsTagger(window=5), documents())
-    assert next(tagged).text == "Line 1"
-    assert read == 5
-
-
-def tagger_document(text: str) -> Any:
-    from tagger.inference.documents import Document
-
-    return Document(text, [Sentence(text.split())])
-
-
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     reading_end, writing_end = os.pipe()
     os.write(writing_end, b"Ada\n")
     os.close(writing_end)
     sources, _ = find_sources([f"/dev/fd/{reading_end}"])
     output = io.BytesIO()
-    carry_out(Job(sources=sources), CapitalsTagger(), io.BytesIO(), output)
+    job = Job(sources=sources)
+    carry_out(job, OwnHands(BlockTagger(job, CapitalsTagger())), io.BytesIO(), output)
     os.close(reading_end)
     assert json.loads(output.getvalue())["text"] == "Ada"

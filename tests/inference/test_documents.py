@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text, whitespace
 from tagger.errors import UserError
-from tagger.inference.documents import Document, InputFormat, ReadOptions, Unit, read_documents
+from tagger.inference.documents import Document, InputFormat, ReadOptions, Unit, read_records
 
 _SPLIT = partial(split_text, tokenizer=whitespace)
 _CONLLU_REST = "\t_" * 8
@@ -22,7 +22,8 @@ _CONLLU_REST = "\t_" * 8
 
 def read(content: bytes | str, kind: str = "text", **options: Any) -> list[Document]:
     raw = content.encode() if isinstance(content, str) else content
-    return list(read_documents(io.BytesIO(raw), "in", InputFormat(kind), ReadOptions(**options), _SPLIT))
+    records = read_records(io.BytesIO(raw), "in", InputFormat(kind), ReadOptions(**options))
+    return [record.document(_SPLIT, "in") for record in records]
 
 
 def texts(content: bytes | str, kind: str = "text", **options: Any) -> list[str]:
@@ -144,7 +145,7 @@ def test_a_failing_stream_is_told_in_one_line() -> None:
             raise OSError(5, "Input/output error")
 
     with pytest.raises(UserError, match="in: cannot read: Input/output error"):
-        list(read_documents(Failing(), "in", InputFormat.TEXT, ReadOptions(), _SPLIT))
+        list(read_records(Failing(), "in", InputFormat.TEXT, ReadOptions()))
 
 
 def test_reading_is_lazy() -> None:
@@ -153,8 +154,7 @@ def test_reading_is_lazy() -> None:
             yield b"Ada\n"
 
     stream: Any = endless()
-    documents = read_documents(stream, "in", InputFormat.TEXT, ReadOptions(), _SPLIT)
-    assert next(documents).text == "Ada"
+    assert next(read_records(stream, "in", InputFormat.TEXT, ReadOptions())).text == "Ada"
 
 
 def test_entities_count_in_the_text_of_the_document() -> None:
@@ -171,6 +171,7 @@ def test_plain_tags_mark_no_entities() -> None:
 def test_syntok_keeps_the_text_of_a_record() -> None:
     text = "Don't re-read it.\r\n\r\n  It's done...\t(Really.)"
     split = partial(split_text, tokenizer=get_tokenizer("syntok"))
-    [document] = read_documents(io.BytesIO(text.encode()), "in", InputFormat.TEXT, ReadOptions(unit=Unit.FILE), split)
+    [record] = read_records(io.BytesIO(text.encode()), "in", InputFormat.TEXT, ReadOptions(unit=Unit.FILE))
+    document = record.document(split, "in")
     assert document.text == text
     assert "".join(token for sentence in document.sentences for token in sentence.tokens) == "".join(text.split())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from padded import padded
 from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
+from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
@@ -228,6 +229,16 @@ def test_every_width_of_kernel_sees_its_neighbours(kernel: int) -> None:
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(WORDS)
     expected = [word_vector(replace(folder, tensors=tensors), word) for word in WORDS]
     np.testing.assert_allclose(word_vectors.ConvolvedCharacters(tensors)(features), expected, **CLOSE)
+
+
+def test_what_was_run_before_changes_no_bit() -> None:
+    folder = random_folder(embeddings=EmbeddingsConfig(), hidden=128)  # small products have other kernels
+    words = random_words([300])[0]
+    [expected] = emissions_by_sentence(NumpyEngine(folder), [words])
+    for before in (1, 2, 20):
+        engine = NumpyEngine(folder)
+        emissions_by_sentence(engine, [words[:before]])
+        np.testing.assert_array_equal(emissions_by_sentence(engine, [words])[0], expected)
 
 
 def test_the_weights_of_the_folder_are_left_as_they_are() -> None:

@@ -16,7 +16,8 @@ from tagger.corpus.reading import ReadReport
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.inference.documents import Document
-from tagger.inference.writers import OutputFormat, get_writer
+from tagger.inference.page import HtmlPage
+from tagger.inference.writers import OutputFormat, line_writer
 
 _ANY_TEXT = st.text(st.characters())  # lone surrogates, NUL and other control characters too
 
@@ -30,7 +31,11 @@ def document_of(text: str, tags: list[str], **rest: Any) -> Document:
 
 
 def written(output_format: str, *documents: Document, **options: Any) -> str:
-    pieces = list(get_writer(OutputFormat(output_format), **options)(iter(documents)))
+    if output_format == "html":
+        page = HtmlPage(**options)
+        pieces = [*page.of(iter(documents)), page.end()]
+    else:
+        pieces = list(line_writer(OutputFormat(output_format), **options)(iter(documents)))
     return b"".join(piece.encode("utf-8") for piece in pieces).decode()
 
 
