@@ -54,6 +54,8 @@ DOORS = {  # framework: the paths that may import it
         "features/vector_arrays.py",
         "features/vector_table.py",
     ),
+    "onnx": ("inference/onnx_graph.py",),
+    "onnxruntime": ("inference/onnx_engine.py",),
     "threadpoolctl": ("inference/numpy_engine.py",),
     "torch": ("model/", "training/", "inference/torch_engine.py"),
     "pytorch_lightning": ("training/",),

@@ -118,6 +118,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
 
 def _run(parsed: argparse.Namespace, program: str) -> int:
     workers = _whole_number("--workers", parsed.workers, _MOST_WORKERS)
+    threads = None if workers == 1 else 1
+    if parsed.threads is not None:
+        threads = _whole_number("--threads", parsed.threads, _MOST_WORKERS)
     job, notes = _job(parsed)
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
     if job.outputs is None and sys.stdout is None:
@@ -127,7 +130,9 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
     for note in [] if parsed.quiet else notes:
         _say(program, note)
 
-    open_tagger = partial(_open_tagger, job, parsed.model, encoder=parsed.encoder)
+    settings = {name: getattr(parsed, name) for name in ("engine", "device", "precision", "encoder")}
+    settings["threads"] = threads
+    open_tagger = partial(_open_tagger, job, parsed.model, **settings)
     with nullcontext(OwnHands(open_tagger())) if workers == 1 else Workers(workers, open_tagger) as hands:
         begin = time.perf_counter()
         counts = carry_out(job, hands, standard_input, sys.stdout.buffer if sys.stdout else io.BytesIO())
@@ -215,10 +220,23 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--n-best", metavar="K", help="jsonl: write the K most probable taggings of each sentence too")
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
-    add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
-        "output is the same to the byte; default: 1")  # fmt: skip
+    _add_running(parser)
     add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
     return parser
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--engine", choices=["auto", "numpy", "torch", "onnx"], default="auto", help="what runs the model: numpy, on "
+        "the CPU; torch (the extra [train]); onnx (the extra [onnx]; python scripts/export_onnx.py --model DIR comes "
+        "first); default: auto, torch for models with an encoder and for GPUs, numpy otherwise")  # fmt: skip
+    add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
+    add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="torch: what products are computed in; "
+        "with bf16 and fp16, which GPUs are fast in, a tag in a thousand may differ; default: fp32")  # fmt: skip
+    add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
+        "output is the same to the byte; default: 1")  # fmt: skip
+    add("--threads", metavar="N", help="torch, onnx: threads of each process (numpy has one); default: 1, but for "
+        "torch in a single process as many as PyTorch takes")  # fmt: skip
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,4 +23,13 @@ class Engine(Protocol):
             (N, K) packed by time: the first tokens of all sentences, then the second tokens of those that have one,
             and so on.
         """
+        ...
+
+
+@runtime_checkable
+class AheadEngine(Engine, Protocol):
+    """An engine that goes on with the next batch while what it found for one is looked at."""
+
+    def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
+        """Emissions of batches in their order, each as `emissions` gives them."""
         ...

@@ -5,6 +5,7 @@ config.json         format version, the model's shape, its scheme, temperature, 
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, where the model has them
 encoder/            a fine-tuned encoder, where the model has one; of a frozen one config.json has path and digest
+model.onnx          the network for other runtimes, where `scripts/export_onnx.py` has put it
 README.md           the model card, for people
 """
 
@@ -32,10 +33,12 @@ from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.static import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
+from tagger.files import bytes_written_whole, written_whole
 from tagger.inference.folder_files import (
     CARD,
     CONFIG,
     ENCODER,
+    GRAPH,
     MOST_BYTES,
     STATIC,
     VOCABULARY,
@@ -187,6 +190,27 @@ class ModelFolder:
         return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
 
 
+def put_graph(folder: Path, graph: bytes) -> None:
+    """Put `model.onnx` into a model folder, in place of one that is there, and its checksum into `config.json`.
+
+    A run that is broken off in between leaves a folder without the file.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    path = folder / GRAPH
+    try:
+        settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
+        settings["sha256"][GRAPH] = hashlib.sha256(graph).hexdigest()
+        path.unlink(missing_ok=True)
+        with written_whole(folder / CONFIG) as stream:
+            stream.write(json.dumps(settings, indent=2) + "\n")
+        with bytes_written_whole(path) as stream:
+            stream.write(graph)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
 def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
     """The name and shape of every tensor of a model with this configuration and these vocabularies."""
     tags = len(vocabularies.tags)
@@ -265,7 +289,9 @@ def _layer_shapes(prefix: str, cell: Cell, width: int, hidden: int) -> _Shapes:
 def _data_files(folder: Path) -> list[str]:
     """The files whose checksums `config.json` holds."""
     within = [part for part in (STATIC, ENCODER) if (folder / part).is_dir()]
-    return [WEIGHTS, VOCABULARY, *(f"{part}/{name}" for part in within for name in sorted(os.listdir(folder / part)))]
+    graph = [GRAPH] * (folder / GRAPH).is_file()
+    inside = (f"{part}/{name}" for part in within for name in sorted(os.listdir(folder / part)))
+    return [WEIGHTS, VOCABULARY, *graph, *inside]
 
 
 def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:

@@ -9,12 +9,13 @@ from tagger.errors import UserError
 from tagger.untrusted import refuse_outside, refuse_pickle
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
-STATIC, ENCODER = "static", "encoder"
+STATIC, ENCODER, GRAPH = "static", "encoder", "model.onnx"
 _MIB, _GIB = 1 << 20, 1 << 30
 MOST_BYTES = {  # of the files of a model folder, by patterns of their names
     CONFIG: _MIB,
     VOCABULARY: 64 * _MIB,
     WEIGHTS: 4 * _GIB,
+    GRAPH: 2 * _GIB,  # as much as one file of ONNX can hold
     CARD: _MIB,
     f"{STATIC}/pieces.txt": 64 * _MIB,
     f"{STATIC}/words.txt": 256 * _MIB,

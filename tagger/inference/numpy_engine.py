@@ -21,6 +21,7 @@ from tagger.inference.word_vectors import WordVectors
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _ROWS = 64
+_CACHE_BYTES = 64 << 20
 _NORM_EPSILON = 1e-5  # PyTorch's
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tagger.errors import UserError
 from tagger.features.batching import length_batches
 from tagger.inference.decoder import Decoder, running_sentences
 from tagger.inference.documents import Document
-from tagger.inference.engine import Engine
+from tagger.inference.engine import AheadEngine, Engine
 from tagger.inference.folder import ModelFolder
 from tagger.inference.hub_folder import local_folder
 from tagger.inference.numpy_engine import NumpyEngine
@@ -92,14 +92,20 @@ class Tagger:
     def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
         predicted: list[_Predicted | None] = [None] * len(window)
-        for numbers in length_batches(lengths, _BATCH_TOKENS):
+        batches = length_batches(lengths, _BATCH_TOKENS)
+        words = ([window[number].tokens for number in numbers] for numbers in batches)
+        for numbers, emissions in zip(batches, self._emissions(words), strict=True):
             running = running_sentences(lengths[numbers])
-            emissions = self.engine.emissions([window[number].tokens for number in numbers], running)
             for number, one in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
                 predicted[number] = one
-        for one, found in zip(window, predicted, strict=True):
-            tags, scores, alternatives = found or wanted.of_nothing()
-            yield Sentence(one.tokens, tags, one.text, one.offsets, one.document, one.place, scores, alternatives)
+        for given, found in zip(window, predicted, strict=True):
+            tags, scores, more = found or wanted.of_nothing()
+            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
+
+    def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
+        if isinstance(self.engine, AheadEngine):
+            return self.engine.emissions_ahead(batches)
+        return (self.engine.emissions(words, running_sentences(np.array(list(map(len, words))))) for words in batches)
 
 
 class _Predicted(NamedTuple):
@@ -133,27 +139,47 @@ class _Wanted:
         return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
-def load(path: str | Path, *, engine: str = "auto", device: str = "cpu", encoder: str | None = None) -> Tagger:
+def load(
+    path: str | Path,
+    *,
+    engine: str = "auto",
+    device: str = "cpu",
+    precision: str = "fp32",
+    threads: int | None = None,
+    encoder: str | None = None,
+) -> Tagger:
     """Load a model folder.
 
     Args:
         path: the folder, as training wrote it; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
-        engine: `numpy` (CPU; PyTorch is not needed), `torch`, or `auto`: torch for models with a contextual encoder,
-            numpy for all others.
+        engine: `numpy` (CPU; PyTorch is not needed), `torch`, `onnx` (needs the folder's `model.onnx`, which
+            `scripts/export_onnx.py` writes), or `auto`: torch for models with a contextual encoder and for devices
+            other than `cpu`, numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
+        precision: for `torch`, what it computes in: `fp32`, `bf16` or `fp16`.
+        threads: for `torch` and `onnx` on the CPU, how many; None: what PyTorch takes (for the whole process), and one
+            for `onnx`. `numpy` has one.
         encoder: where the model's contextual encoder lies, if not where it lay in training.
 
     Raises:
         UserError: the folder is missing, damaged or of a newer format, the engine is unknown or not installed, or the
             encoder is missing or another one.
     """
-    folder = ModelFolder.load(local_folder(path))
+    place = local_folder(path)
+    folder = ModelFolder.load(place)
     if engine == "auto":
-        engine = "torch" if folder.config.embeddings.encoder or encoder is not None else "numpy"
+        needs_torch = folder.config.embeddings.encoder or encoder is not None or (device, precision) != ("cpu", "fp32")
+        engine = "torch" if needs_torch else "numpy"
+    if engine != "torch" and (device, precision) != ("cpu", "fp32"):
+        raise UserError(f"engine {engine} runs on cpu in fp32; leave device and precision out, or use engine torch")
     if engine == "numpy":
         return Tagger(folder, NumpyEngine(folder))
+    if engine == "onnx":
+        from tagger.inference.onnx_engine import OnnxEngine
+
+        return Tagger(folder, OnnxEngine.open(folder, place, threads or 1))
     if engine == "torch":
         from tagger.inference.torch_engine import TorchEngine
 
-        return Tagger(folder, TorchEngine(folder, device, encoder))
-    raise UserError(f"engine {engine!r} is unknown; use auto, numpy or torch")
+        return Tagger(folder, TorchEngine(folder, device, encoder, precision, threads))
+    raise UserError(f"engine {engine!r} is unknown; use auto, numpy, torch or onnx")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.features.context import FrozenContext
-from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.features.encoding import FeatureEncoder
+from tagger.inference.batches import BatchEncoder
 from tagger.inference.folder import ModelFolder
 
 try:
@@ -23,23 +24,39 @@ from tagger.model.batch import TensorBatch
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.tagger import TaggerModel
 
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 class TorchEngine:
     """Emissions from the trained module itself."""
 
-    def __init__(self, folder: ModelFolder, device: str = "cpu", encoder: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: str = "cpu",
+        encoder: str | None = None,
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> None:
         """
         Args:
             folder: the model.
             device: a PyTorch device, such as `cpu` or `cuda:0`.
             encoder: where the encoder lies that the model was trained with, if not where it lay then.
+            precision: what products are computed in, one of `PRECISIONS`. The weights stay in fp32, and so does what an
+                encoder gives.
+            threads: how many PyTorch is to use on the CPU in this process; None: as it is.
 
         Raises:
-            UserError: there is no such device, or the model's encoder is not there or another one.
+            UserError: there is no such device or precision, or the model's encoder is not there or another one.
         """
-        self._features = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static)
+        if precision not in PRECISIONS:
+            raise UserError(f"precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._kind = PRECISIONS[precision]
+        self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
         self._encoder = _open_encoder(folder, encoder)
-        self._scheme = folder.scheme
         model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})
         try:
@@ -53,20 +70,49 @@ class TorchEngine:
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`."""
+        return self._begun(sentences)()
+
+    def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
+        """Emissions of batches, each begun before those of the one before are given out; see `AheadEngine`."""
+        before: Callable[[], NDArray[np.float32]] | None = None
+        for sentences in batches:
+            now = self._begun(sentences)
+            if before is not None:
+                yield before()
+            before = now
+        if before is not None:
+            yield before()
+
+    @torch.inference_mode()
+    def _begun(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
+        """Begin with a batch. On a GPU what is returned waits until it is done, and until then the CPU is free."""
         batch = self._batch(sentences)
-        with torch.inference_mode():
-            return self._model(batch).float().cpu().numpy()
+        with self._precision():
+            emissions = self._model(batch).float()  # (N, K)
+        if self._device.type != "cuda":
+            return emissions.cpu().numpy
+        there = torch.empty(emissions.shape, dtype=emissions.dtype, pin_memory=True)
+        there.copy_(emissions, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(self._device))
+
+        def wait() -> NDArray[np.float32]:
+            done.synchronize()
+            return there.numpy()
+
+        return wait
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind)
 
     def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """What the embeddings give for a sentence's T words, (T, E)."""
-        batch = self._batch([words])
         with torch.inference_mode():
-            return self._model.embeddings(batch).float().cpu().numpy()
+            return self._model.embeddings(self._batch([words])).float().cpu().numpy()
 
     def _batch(self, sentences: Sequence[Sequence[str]]) -> TensorBatch:
         context = None if self._encoder is None else FrozenContext(_contextual(self._encoder, sentences))
-        corpus = EncodedCorpus([Sentence(list(words)) for words in sentences], self._features, self._scheme, context)
-        return TensorBatch.of(corpus.batch(range(len(corpus))), self._device)
+        return TensorBatch.of(self._batches(sentences, context), self._device)
 
 
 def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | None:

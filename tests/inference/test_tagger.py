@@ -275,8 +275,8 @@ def test_a_negative_number_of_alternatives_is_told() -> None:
 
 def test_an_unknown_engine_is_told(tmp_path: Path) -> None:
     random_folder().save(tmp_path / "model", "")
-    with pytest.raises(UserError, match="engine 'onnx' is unknown; use auto, numpy or torch"):
-        load(tmp_path / "model", engine="onnx")
+    with pytest.raises(UserError, match="engine 'tpu' is unknown; use auto, numpy, torch or onnx"):
+        load(tmp_path / "model", engine="tpu")
 
 
 def test_a_path_may_be_text(tmp_path: Path) -> None:
@@ -330,3 +330,11 @@ def test_tagging_imports_no_framework(tokenizer: str, tmp_path: Path) -> None:
     assert "tagger" in by_import_alone
     assert _HEAVY.isdisjoint(in_the_end)
     assert {"numpy", "safetensors"} <= set(in_the_end) - set(by_import_alone)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+@pytest.mark.parametrize("settings", [{"device": "cuda"}, {"precision": "bf16"}])
+def test_what_only_pytorch_can_do_is_refused_by_others(engine: str, settings: dict[str, str], tmp_path: Path) -> None:
+    random_folder().save(tmp_path / "model", "")
+    with pytest.raises(UserError, match=f"engine {engine} runs on cpu in fp32; leave device and precision out"):
+        load(tmp_path / "model", engine=engine, **settings)  # type: ignore[arg-type]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 from random_models import PARTS, emissions_by_sentence, random_folder, random_words
 
+from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.inference.numpy_engine import NumpyEngine
@@ -46,3 +49,44 @@ def test_without_pytorch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delitem(sys.modules, "tagger.inference.torch_engine")
     with pytest.raises(UserError, match=r"needs PyTorch; install the extra: pip install 'tagger\[train\]'"):
         import_module("tagger.inference.torch_engine")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn", "gru_reset_before"])
+def test_half_precision_is_close(precision: str, cell: Any) -> None:
+    folder = random_folder(encoder=EncoderConfig(cell=cell, hidden_size=8))
+    sentences = random_words([30, 3, 1])
+    halves, floats = (
+        np.concatenate(emissions_by_sentence(TorchEngine(folder, precision=name), sentences))
+        for name in (precision, "fp32")
+    )
+    assert halves.dtype == np.float32
+    assert 0 < np.abs(halves - floats).max() < 0.05 * np.abs(floats).max()
+
+
+def test_an_unknown_precision_is_told() -> None:
+    with pytest.raises(UserError, match=r"precision 'fp64' is unknown; use fp32, bf16, fp16"):
+        TorchEngine(random_folder(), precision="fp64")
+
+
+def test_batches_ahead_are_those_of_one_by_one() -> None:
+    engine = TorchEngine(random_folder(layers=2))
+    batches = [random_words([5, 2], seed) for seed in range(4)]
+    expected = [engine.emissions(words, np.array([2, 2, 1, 1, 1])) for words in batches]
+    for one, other in zip(engine.emissions_ahead(iter(batches)), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list(engine.emissions_ahead([])) == []
+
+
+def test_a_batch_is_begun_before_the_one_before_is_given_out() -> None:
+    begun = 0
+
+    def batches() -> Iterator[list[list[str]]]:
+        nonlocal begun
+        for seed in range(3):
+            begun += 1
+            yield random_words([5, 2], seed)
+
+    ahead = TorchEngine(random_folder()).emissions_ahead(batches())
+    next(ahead)
+    assert begun == 2
