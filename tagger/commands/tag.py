@@ -86,7 +86,7 @@ no file and no record is left half-written.
 
 speed and memory: input is read and tagged in blocks of some 250,000 characters, the first ones shorter, so that the
 first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is
-never cut: one of 1 MB takes some 150 MB. --workers N uses N cores. Output does not depend on it.
+never cut, and takes some 60 times its size of memory while it is tagged. Output does not depend on --workers.
 
 exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; 130 stopped by Ctrl-C;
 141 the reader of standard output went away.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from safetensors.numpy import load_file
 import tagger
 from tagger.commands import evaluate, hydra_entry, train
 from tagger.commands.record import RunRecord
+from tagger.corpus.sentence import Sentence
+from tagger.inference.folder import ModelFolder, put_graph
+from tagger.inference.onnx_graph import graph_of
 from tests.small_corpus import QUICK, column_files
 
 REPOSITORY = Path(train.__file__).parents[2]
@@ -71,6 +75,22 @@ def test_learns_the_corpus_and_tags_with_the_model(trained: Path) -> None:
     assert f1(trained / "report") > 0.9
     entities = tagger.load(trained / "model").tag("They met Chidi in New York.").entities
     assert [(entity.text, entity.label) for entity in entities] == [("Chidi", "PER"), ("New York", "LOC")]
+
+
+def test_every_engine_gives_the_same_tags(trained: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(trained / "model", tmp_path / "model")
+    put_graph(model, graph_of(ModelFolder.load(model)))
+    texts = (
+        "We met Ada in New York .",
+        "Nobody met Zoë in Paris",
+        "They in",
+        "met",
+        "Bo and Enok met Łukasz in Łódź !",
+    )
+    sentences = [Sentence(text.split()) for text in texts * 20]
+    expected = list(tagger.load(model).tag_sentences(sentences))
+    for engine in ("onnx", "torch"):
+        assert list(tagger.load(model, engine=engine).tag_sentences(sentences)) == expected
 
 
 def test_the_model_has_a_temperature_and_gives_scores_by_it(trained: Path) -> None:
