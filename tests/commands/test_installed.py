@@ -75,6 +75,24 @@ def test_the_base_install_tags_without_pytorch_as_the_script_does(
     assert found.stdout == expected.stdout != ""
 
 
+def test_workers_of_the_installed_command_give_the_same(base: Environment, model: Path, tmp_path: Path) -> None:
+    alone, shared = (
+        base.run("tagger", "tag", "--model", str(model), "--workers", workers, cwd=tmp_path, text=TEXT * 100)
+        for workers in ("1", "2")
+    )
+    assert (shared.returncode, shared.stderr) == (0, "")
+    assert shared.stdout == alone.stdout != ""
+
+
+@pytest.mark.parametrize(("engine", "extra"), [("torch", "train"), ("onnx", "onnx")])
+def test_the_base_install_names_the_extra_that_an_engine_needs(
+    base: Environment, model: Path, tmp_path: Path, engine: str, extra: str
+) -> None:
+    told = base.run("tagger", "tag", "--model", str(model), "--engine", engine, cwd=tmp_path, text=TEXT)
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
+    assert f"pip install 'tagger[{extra}]'" in told.stderr
+
+
 def test_the_package_that_runs_is_the_installed_one(base: Environment, tmp_path: Path) -> None:
     where = base.run("python", "-c", "import tagger; print(tagger.__file__)", cwd=tmp_path)
     assert str(base.bin.parent) in where.stdout
