@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import IO, Any, Self
@@ -165,6 +165,7 @@ def _serve(connection: Connection, open_tagger: Callable[[], Callable[[Block], T
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
     """Have processes started here not be reached by Ctrl-C, which the terminal sends to all."""
+    resource_tracker.ensure_running()  # started with the first process, it would let the signal through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
