@@ -19,3 +19,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set TAGGER_DATA")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's cache."""
+    os.environ["TAGGER_CACHE"] = str(tmp_path_factory.mktemp("cache"))

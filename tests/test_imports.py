@@ -57,6 +57,8 @@ DOORS = {  # framework: the paths that may import it
     "onnx": ("inference/onnx_graph.py",),
     "onnxruntime": ("inference/onnx_engine.py",),
     "threadpoolctl": ("inference/numpy_engine.py",),
+    "numba": ("inference/kernels.py",),
+    "llvmlite": ("inference/kernels.py", "inference/compiled.py"),
     "torch": ("model/", "training/", "inference/torch_engine.py"),
     "pytorch_lightning": ("training/",),
     "tensorboard": ("training/",),

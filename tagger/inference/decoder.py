@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Span, Tagging
 from tagger.features.batching import packed_positions, sentence_lengths
+from tagger.inference.compiled import kernels, padded
 from tagger.inference.marginals import NO_TAG, Lattice
 from tagger.inference.n_best import NO_PATH, n_best_paths
 
@@ -192,6 +194,8 @@ class Decoder:
         """
         if self._free:
             return emissions.argmax(axis=1)
+        if (compiled := kernels(len(emissions))) is not None:
+            return compiled.best_paths(emissions, running, **self._padded)
         begins = np.cumsum(running) - running
         reached = self._reached(emissions, running)
         path = np.empty(len(emissions), dtype=np.int64)
@@ -203,6 +207,11 @@ class Decoder:
             scores[going:] += self._end
             path[now] = tags = scores.argmax(axis=1)
         return path
+
+    @cached_property
+    def _padded(self) -> dict[str, Floats]:
+        """The scores as the compiled search takes them."""
+        return {"out_of": padded(self._into.T), "start": padded(self._start), "end": padded(self._end)}
 
     def _reached(self, emissions: Floats, running: Ints) -> Floats:
         """(N, K) score of the best path up to each token that ends in each tag, relative to the best of them."""

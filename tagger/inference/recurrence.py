@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell
+from tagger.inference.compiled import kernels
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -125,6 +127,16 @@ class GRULayer(RecurrentLayer):
         candidate = 2 * self.hidden_size
         self._candidate_bias = recurrent_bias[:, candidate:].copy()  # (2, H), which the reset gate scales
         return np.where(np.arange(recurrent_bias.shape[1]) < candidate, recurrent_bias, np.float32(0))
+
+    def run(self, projections: Floats, rows: Ints, running: Ints, backward: Ints) -> Floats:
+        if (compiled := kernels(len(rows))) is None:
+            return super().run(projections, rows, running, backward)
+        return compiled.gru_states(self._side_by_side, self._candidate_bias, projections, rows, running, backward)
+
+    @cached_property
+    def _side_by_side(self) -> Floats:
+        """(2, H, 3H) the recurrent weights for one product of all gates."""
+        return self._recurrent.swapaxes(1, 2).reshape(2, self.hidden_size, -1)
 
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
         np.matmul(memory[0], self._recurrent[direction], out=product)

@@ -1,0 +1,201 @@
+"""The machine code of `kernels`, made once for this processor and kept; where numba is not installed there is none.
+
+Only llvmlite is loaded here, which numba brings along: a tenth of the time and half of the memory of numba itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.features.context import cache_folder
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_WORTH_COMPILING = 2048  # tokens in a batch: some seconds, once for each processor
+_LANES = 16  # numbers in the widest registers
+_KERNELS = "tagger.inference.kernels"
+_NEVER_CALLED = ("numba_gil_ensure", "numba_gil_release", "NRT_MemInfo_call_dtor")  # but numba's own wrappers name them
+
+
+class Kernels:
+    """The compiled loops, on NumPy's arrays."""
+
+    def __init__(self, machine_code: bytes) -> None:
+        """`machine_code` is an object file that `kernels` made."""
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        for name in _NEVER_CALLED:
+            llvm.add_symbol(name, _address_of(ctypes.pythonapi.Py_FatalError))
+        target = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        self._engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(machine_code))
+        self._engine.finalize_object()
+        self._gru_gates = self._function("gru_gates", 9)
+        self._gru_alone = self._function("gru_alone", 9)
+        self._best_paths = self._function("best_paths", 10)
+
+    def _function(self, name: str, arguments: int) -> Callable[..., None]:
+        """A kernel as a function of that many addresses and sizes."""
+        address = self._engine.get_function_address(name)
+        function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * (2 + arguments))(address)
+        unused = ctypes.create_string_buffer(64)  # where numba's functions put what they return or raise
+        nothing = ctypes.addressof(unused)
+
+        def call(*values: int, keep: object = unused) -> None:
+            function(nothing, nothing, *values)
+
+        return call
+
+    def gru_states(
+        self, recurrent: Floats, bias: Floats, projections: Floats, rows: Ints, running: Ints, backward: Ints
+    ) -> Floats:
+        """A GRU layer's states (N, 2H), as `recurrence.GRULayer.run` gives them.
+
+        Args:
+            recurrent: (2, H, 3H).
+            bias: (2, H) of the candidate.
+            projections, rows, running, backward: as there.
+        """
+        hidden, sentences, tokens = bias.shape[1], int(running[0]), len(rows)
+        if sentences == 1 and hidden % 4 == 0:
+            return self._gru_states_alone(recurrent, bias, projections, rows)
+        reading = np.stack([2 * rows, 2 * rows[backward] + 1])  # (2, N) in projections as (2M, 3H)
+        writing = np.stack([2 * np.arange(tokens), 2 * backward + 1])  # (2, N) in states as (2N, H)
+        states = np.empty((tokens, 2 * hidden), dtype=np.float32)
+        state = np.zeros((2, sentences, hidden), dtype=np.float32)
+        product = np.empty((sentences, 3 * hidden), dtype=np.float32)
+        arrays = [product, projections, reading, bias, state, states, writing]
+        products, added, reads, biases, state_at, states_at, writes = [_data(array) for array in arrays]
+        done = 0
+        for count in running.tolist():
+            for direction in (0, 1):
+                np.matmul(state[direction, :count], recurrent[direction], out=product[:count])
+                token = 8 * (direction * tokens + done)
+                self._gru_gates(
+                    products,
+                    added,
+                    reads + token,
+                    biases + 4 * direction * hidden,
+                    state_at + 4 * direction * sentences * hidden,
+                    states_at,
+                    writes + token,
+                    count,
+                    hidden,
+                )
+            done += count
+        return states
+
+    def _gru_states_alone(self, recurrent: Floats, bias: Floats, projections: Floats, rows: Ints) -> Floats:
+        """The states of one sentence."""
+        hidden = bias.shape[1]
+        states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
+        product, state = np.empty(3 * hidden, dtype=np.float32), np.empty(hidden, dtype=np.float32)
+        arrays = (projections, rows, recurrent, bias, product, state, states)
+        self._gru_alone(*[_data(array) for array in arrays], len(rows), hidden)
+        return states
+
+    def best_paths(self, emissions: Floats, running: Ints, *, out_of: Floats, start: Floats, end: Floats) -> Ints:
+        """(N,) the best paths, as `decoder.Decoder.best_paths` gives them.
+
+        Args:
+            emissions, running: as there.
+            out_of, start, end: (W, W), (W,) and (W,), as `padded` makes them.
+        """
+        (width,) = end.shape
+        path = np.empty(len(emissions), dtype=np.int64)
+        reached = np.empty((len(running), width), dtype=np.float32)
+        running = np.ascontiguousarray(running, dtype=np.int64)
+        at = [_data(array) for array in (emissions, running, out_of, start, end, reached, path)]
+        self._best_paths(*at[:2], len(running), *at[2:], emissions.shape[1], width)
+        return path
+
+
+def padded(scores: Floats) -> Floats:
+    """Scores (K,) or (K, K) with so many of minus infinity more that they fill registers: (W,) or (W, W)."""
+    return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % _LANES), constant_values=-np.inf))
+
+
+def kernels(tokens: int) -> Kernels | None:
+    """The kernels, from the cache; compiled first where they are not there and `tokens`, of a batch, are many enough.
+
+    None without numba, or where it cannot compile.
+    """
+    if _kernels.cache_info().currsize == 0:
+        path = _kept_code()
+        if path is None or (tokens < _WORTH_COMPILING and not path.is_file()):
+            return None
+    return _kernels()
+
+
+@cache
+def _kernels() -> Kernels | None:
+    path = _kept_code()
+    assert path is not None
+    try:
+        return Kernels(path.read_bytes() if path.is_file() else _compile(path))
+    except (OSError, RuntimeError, subprocess.SubprocessError):
+        return None
+
+
+@cache
+def _kept_code() -> Path | None:
+    """Where the machine code is kept, named after what it depends on; None without numba."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    import llvmlite.binding as llvm
+
+    source = Path(__file__).with_name("kernels.py").read_bytes()
+    versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
+    about = [*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    key = hashlib.sha256(source + "\n".join(about).encode()).hexdigest()
+    return cache_folder() / "kernels" / f"{key}.o"
+
+
+def _compile(path: Path) -> bytes:
+    """Machine code from a process of its own, kept at `path` for the next time."""
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary) / "kernels.o"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", _KERNELS, str(made)]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        code = made.read_bytes()
+    _keep(path, code)
+    return code
+
+
+def _keep(path: Path, code: bytes) -> None:
+    """Write it for the next time; several processes may. A cache that cannot be written does without."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
+            stream.write(code)
+        Path(stream.name).replace(path)
+    except OSError:
+        return
+
+
+def _data(array: NDArray[Any]) -> int:
+    assert array.flags.c_contiguous
+    return array.ctypes.data
+
+
+def _address_of(function: Callable[..., object]) -> int:
+    address = ctypes.cast(function, ctypes.c_void_p).value  # type: ignore[arg-type]
+    assert address is not None
+    return address

@@ -1,0 +1,200 @@
+"""The inner loops that NumPy runs as a dozen passes over memory, each as one: compiled by numba, ahead of time.
+
+`python -m tagger.inference.kernels FILE` writes their machine code for this processor into FILE, an object file that
+`tagger.inference.compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. Each function gets the
+addresses of its arrays and their sizes, returns nothing and raises nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba import carray, types
+
+_FLOATS = types.CPointer(types.float32)
+_INTS = types.CPointer(types.int64)
+_SIZE = types.int64
+
+_ONE, _HALF = np.float32(1), np.float32(0.5)
+_FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
+# x P(x²) / Q(x²), the rational function of least error in [-7.9, 7.9], as Eigen's `ptanh` has it
+_P = tuple(np.float32(c) for c in (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11))
+_P += tuple(np.float32(c) for c in (5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04))
+_P += (np.float32(4.89352455891786e-03),)
+_Q = tuple(np.float32(c) for c in (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03))
+_Q += (np.float32(4.89352518554385e-03),)
+
+
+_FINITE = {
+    "nnan",
+    "ninf",
+    "nsz",
+    "contract",
+    "reassoc",
+}  # liberties for full registers; division is exact
+_NO_NAN = {"nnan", "nsz"}  # where there are infinities: what lets a maximum be taken in registers
+
+
+@numba.njit(fastmath=_FINITE, error_model="numpy")
+def _tanh(x):  # type: ignore[no-untyped-def]
+    """To 5 units in the last place."""
+    x = min(max(x, -_FURTHEST), _FURTHEST)
+    y = x * x
+    above = ((((((_P[0] * y + _P[1]) * y + _P[2]) * y + _P[3]) * y + _P[4]) * y + _P[5]) * y + _P[6]) * x
+    return above / (((_Q[0] * y + _Q[1]) * y + _Q[2]) * y + _Q[3])
+
+
+def gru_gates(product_, projections_, rows_, bias_, state_, states_, places_, count, hidden):  # type: ignore[no-untyped-def]
+    """One direction's gates and new states at one time step; see `recurrence.GRULayer`.
+
+    Args:
+        product_: (n, 3H) h U.
+        projections_: (2M, 3H) what the input adds.
+        rows_: (n,) the row in it of each sentence.
+        bias_: (H,) of the candidate, which the reset gate scales.
+        state_: (n, H), changed to the new one.
+        states_: (2N, H), of which the new states are written to
+        places_: (n,) these rows.
+        count, hidden: n and H.
+    """
+    rows, places, bias = carray(rows_, count), carray(places_, count), carray(bias_, hidden)
+    for sentence in range(count):
+        product = carray(product_, (count, 3, hidden))[sentence]
+        added = carray(projections_, (rows[sentence] + 1, 3, hidden))[rows[sentence]]
+        state = carray(state_, (count, hidden))[sentence]
+        kept = carray(states_, (places[sentence] + 1, hidden))[places[sentence]]
+        for unit in range(hidden):
+            reset = _HALF * (_tanh(product[0, unit] + added[0, unit]) + _ONE)
+            update = _HALF * (_tanh(product[1, unit] + added[1, unit]) + _ONE)
+            candidate = _tanh(added[2, unit] + reset * (product[2, unit] + bias[unit]))
+            new = candidate + update * (state[unit] - candidate)
+            state[unit] = new
+            kept[unit] = new
+
+
+def gru_alone(projections_, rows_, recurrent_, bias_, product_, state_, states_, steps, hidden):  # type: ignore[no-untyped-def]
+    """The states of one sentence alone, in both directions, products of matrix and vector included.
+
+    Args:
+        projections_: (2M, 3H) what the input adds, of the forward and of the backward direction by turns.
+        rows_: (T,) the row of each token in half of it.
+        recurrent_: (2, H, 3H).
+        bias_: (2, H) of the candidate, which the reset gate scales.
+        product_: (3H,) room to work in.
+        state_: (H,) room to work in.
+        states_: (T, 2H) the result.
+        steps, hidden: T and H; H divides by 4.
+    """
+    rows, width = carray(rows_, steps), 3 * hidden
+    recurrent, bias = carray(recurrent_, (2, hidden, width)), carray(bias_, (2, hidden))
+    product, state, states = carray(product_, width), carray(state_, hidden), carray(states_, (steps, 2, hidden))
+    for direction in range(2):
+        state[:] = 0
+        for step in range(steps):
+            token = steps - 1 - step if direction else step
+            row = 2 * rows[token] + direction
+            added = carray(projections_, (row + 1, width))[row]
+            product[:] = 0
+            for unit in range(0, hidden, 4):
+                h0, h1, h2, h3 = state[unit], state[unit + 1], state[unit + 2], state[unit + 3]
+                u0, u1 = recurrent[direction, unit], recurrent[direction, unit + 1]
+                u2, u3 = recurrent[direction, unit + 2], recurrent[direction, unit + 3]
+                for gate in range(width):
+                    product[gate] += (h0 * u0[gate] + h1 * u1[gate]) + (h2 * u2[gate] + h3 * u3[gate])
+            for unit in range(hidden):
+                reset = _HALF * (_tanh(product[unit] + added[unit]) + _ONE)
+                update = _HALF * (_tanh(product[hidden + unit] + added[hidden + unit]) + _ONE)
+                from_state = product[2 * hidden + unit] + bias[direction, unit]
+                candidate = _tanh(added[2 * hidden + unit] + reset * from_state)
+                state[unit] = candidate + update * (state[unit] - candidate)
+                states[token, direction, unit] = state[unit]
+
+
+def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, path_, tags, width):  # type: ignore[no-untyped-def]
+    """The best path of each sentence; see `decoder.Decoder.best_paths`, which does the same sums.
+
+    Args:
+        emissions_: (N, K) packed by time.
+        running_: (T,) sentences at each time step; steps: T.
+        out_of_: (W, W) scores from row to column, minus infinity where forbidden; W is K or a little more, so that
+            whole registers are full.
+        start_, end_: (W,) of the first and the last tag.
+        reached_: (T, W) room to work in.
+        path_: (N,) the result.
+        tags, width: K and W, which divides by 4.
+    """
+    running, reached = carray(running_, steps), carray(reached_, (steps, width))
+    out_of, start, end = carray(out_of_, (width, width)), carray(start_, width), carray(end_, width)
+    for sentence in range(running[0]):
+        place, length = sentence, 1
+        for tag in range(width):
+            reached[0, tag] = start[tag] + (emissions_[place * tags + tag] if tag < tags else np.float32(0))
+        while length < steps and running[length] > sentence:
+            place += running[length - 1]
+            before, now = reached[length - 1], reached[length]
+            now[:] = -np.inf
+            for source in range(0, width, 4):
+                b0, b1, b2, b3 = before[source], before[source + 1], before[source + 2], before[source + 3]
+                o0, o1, o2, o3 = out_of[source], out_of[source + 1], out_of[source + 2], out_of[source + 3]
+                for tag in range(width):
+                    best = max(max(b0 + o0[tag], b1 + o1[tag]), max(b2 + o2[tag], b3 + o3[tag]))
+                    now[tag] = max(now[tag], best)
+            largest = np.float32(-np.inf)
+            for tag in range(tags):
+                now[tag] += emissions_[place * tags + tag]
+                largest = max(largest, now[tag])
+            for tag in range(width):
+                now[tag] -= largest
+            length += 1
+        tag = 0
+        for other in range(1, tags):
+            if reached[length - 1, other] + end[other] > reached[length - 1, tag] + end[tag]:
+                tag = other
+        path_[place] = tag
+        for step in range(length - 1, 0, -1):
+            place -= running[step - 1]
+            best_source = 0
+            for source in range(1, tags):
+                score = reached[step - 1, source] + out_of[source, tag]
+                if score > reached[step - 1, best_source] + out_of[best_source, tag]:
+                    best_source = source
+            tag = best_source
+            path_[place] = tag
+
+
+KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
+    "gru_gates": (gru_gates, [_FLOATS, _FLOATS, _INTS, _FLOATS, _FLOATS, _FLOATS, _INTS, _SIZE, _SIZE], _FINITE),
+    "gru_alone": (gru_alone, [_FLOATS, _INTS, *[_FLOATS] * 5, _SIZE, _SIZE], _FINITE),
+    "best_paths": (best_paths, [_FLOATS, _INTS, _SIZE, *[_FLOATS] * 4, _INTS, _SIZE, _SIZE], _NO_NAN),
+}
+
+
+def machine_code() -> bytes:
+    """All kernels as one object file for this processor."""
+    linked = None
+    for name, (function, arguments, liberties) in KERNELS.items():
+        compiled = numba.njit(types.void(*arguments), fastmath=liberties, error_model="numpy")(function)
+        (signature,) = compiled.signatures
+        long_name = compiled.overloads[signature].fndesc.llvm_func_name  # type: ignore[attr-defined]
+        module = llvm.parse_assembly(compiled.inspect_llvm(signature).replace(long_name, name))
+        if linked is None:
+            linked = module
+        else:
+            linked.link_in(module)
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+    return target.emit_object(linked)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_bytes(machine_code())

@@ -1,0 +1,131 @@
+"""The compiled loops against the same in NumPy, and where their machine code comes from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_models import emissions_by_sentence, random_folder, random_words
+
+from tagger.config import EncoderConfig
+from tagger.corpus.schemes import Scheme
+from tagger.inference import compiled, decoder, recurrence
+from tagger.inference.decoder import Decoder
+from tagger.inference.numpy_engine import NumpyEngine
+
+pytest.importorskip("numba")
+LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
+
+
+@pytest.fixture(scope="module")
+def machine_code(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return compiled._compile(tmp_path_factory.mktemp("kernels") / "kernels.o")
+
+
+@pytest.fixture
+def kernels(machine_code: bytes, monkeypatch: pytest.MonkeyPatch) -> compiled.Kernels:
+    """The kernels, made to be used for batches of any size."""
+    loaded = compiled.Kernels(machine_code)
+    for module in (decoder, recurrence):
+        monkeypatch.setattr(module, "kernels", lambda tokens: loaded)
+    return loaded
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache, and nothing loaded so far."""
+    monkeypatch.setenv("TAGGER_CACHE", str(tmp_path))
+    _forget()
+    yield tmp_path
+    _forget()
+
+
+def _forget() -> None:
+    compiled._kernels.cache_clear()
+    compiled._kept_code.cache_clear()
+
+
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (decoder, recurrence):
+        monkeypatch.setattr(module, "kernels", lambda tokens: None)
+
+
+@pytest.mark.parametrize("hidden", [1, 6, 8, 20])
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.usefixtures("kernels")
+def test_emissions_are_those_of_numpy(hidden: int, lengths: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = random_folder(encoder=EncoderConfig(hidden_size=hidden, layers=2))
+    sentences = random_words(lengths)
+    found = emissions_by_sentence(NumpyEngine(folder), sentences)
+    without_kernels(monkeypatch)
+    expected = emissions_by_sentence(NumpyEngine(folder), sentences)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_gates_far_from_zero_saturate(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = random_folder(hidden=8)
+    for name, tensor in folder.tensors.items():
+        if name.startswith("encoder."):
+            tensor *= 100
+    sentences = random_words([9, 5])
+    found = emissions_by_sentence(NumpyEngine(folder), sentences)
+    without_kernels(monkeypatch)
+    for one, other in zip(found, emissions_by_sentence(NumpyEngine(folder), sentences), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("labels", [1, 4, 17])
+@pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES])
+@pytest.mark.parametrize("grid", [None, 1.0], ids=["different", "tied"])
+@pytest.mark.usefixtures("kernels")
+def test_best_paths_are_those_of_numpy(
+    scheme: Scheme, labels: int, grid: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefixes = "BI" if scheme is Scheme.IOB2 else "BIES"
+    tags = ["O", *(f"{prefix}-{label}" for label in range(labels) for prefix in prefixes)]
+    generator = np.random.default_rng(labels)
+
+    def scores(*shape: int) -> np.ndarray:
+        drawn = generator.normal(size=shape)
+        return (drawn if grid is None else np.round(drawn / grid) * grid).astype(np.float32)
+
+    count = len(tags)
+    own = Decoder(tags, scheme, transitions=scores(count, count), start=scores(count), end=scores(count))
+    running = np.array([9, 9, 7, 3, 1, 1])
+    emissions = scores(int(running.sum()), count)
+    found = own.best_paths(emissions, running)
+    without_kernels(monkeypatch)
+    np.testing.assert_array_equal(found, own.best_paths(emissions.copy(), running))
+
+
+def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled.kernels(10) is None  # not worth compiling
+    assert compiled.kernels(1_000_000) is not None
+    (kept,) = (fresh / "kernels").iterdir()
+    assert kept.suffix == ".o"
+    _forget()
+    monkeypatch.setattr(compiled, "_compile", lambda path: pytest.fail("compiled anew"))
+    assert compiled.kernels(10) is not None
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    assert compiled.kernels(1_000_000) is None
+
+
+def test_a_cache_that_cannot_be_written_does_without(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fresh / "kernels").write_text("a file where the folder should be")
+    assert compiled.kernels(1_000_000) is not None
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert compiled.kernels(1_000_000) is None
+    assert compiled.kernels(1_000_000) is None
