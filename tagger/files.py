@@ -12,6 +12,13 @@ from typing import IO, Any
 from tagger.errors import UserError
 
 
+def cache_folder() -> Path:
+    """`$TAGGER_CACHE`, else `tagger/` in the user's folder for caches."""
+    if chosen := os.environ.get("TAGGER_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagger"
+
+
 def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
     """Open `path` for UTF-8 text that appears under its name only when the block ends without an error.
 

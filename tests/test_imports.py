@@ -27,10 +27,11 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
     "corpus/": ("corpus", "errors", "files"),
     "corpus/huggingface.py": ("corpus", "errors", "files", "hub"),
     "corpus/dataconfig.py": ("corpus", "errors", "config"),
-    "features/": ("corpus", "features", *BASE),
+    "kernels/": ("files",),
+    "features/": ("corpus", "features", "kernels", *BASE),
     "model/contextual.py": ("corpus", "features", "model", "hub", *BASE),
     "model/": ("corpus", "features", "model", *BASE),
-    "inference/": ("corpus", "features", "inference", *BASE),
+    "inference/": ("corpus", "features", "inference", "kernels", *BASE),
     "inference/hub_folder.py": ("inference", "hub", *BASE),
     "inference/torch_engine.py": ("corpus", "features", "inference", "model", *BASE),
     "inspection/": ("corpus", "features", "inference", "inspection", "pages", *BASE),
@@ -46,7 +47,7 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
     ),
 }
 DOORS = {  # framework: the paths that may import it
-    "numpy": ("features/", "model/", "training/", "inference/", "inspection/", "evaluation/"),
+    "numpy": ("kernels/", "features/", "model/", "training/", "inference/", "inspection/", "evaluation/"),
     "safetensors": (
         "inference/folder.py",
         "features/wordpiece.py",
@@ -57,8 +58,8 @@ DOORS = {  # framework: the paths that may import it
     "onnx": ("inference/onnx_graph.py",),
     "onnxruntime": ("inference/onnx_engine.py",),
     "threadpoolctl": ("inference/numpy_engine.py",),
-    "numba": ("inference/kernels.py",),
-    "llvmlite": ("inference/kernels.py", "inference/compiled.py"),
+    "numba": ("kernels/source.py",),
+    "llvmlite": ("kernels/",),
     "torch": ("model/", "training/", "inference/torch_engine.py"),
     "pytorch_lightning": ("training/",),
     "tensorboard": ("training/",),

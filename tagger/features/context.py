@@ -75,13 +75,6 @@ class PiecesContext:
         return ContextBatch(np.zeros((len(words), 0), dtype=np.float32), laid_out)
 
 
-def cache_folder() -> Path:
-    """`$TAGGER_CACHE`, else `tagger/` in the user's folder for caches."""
-    if chosen := os.environ.get("TAGGER_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagger"
-
-
 def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encode, *, key: str, folder: Path) -> Halves:
     """The vectors of a corpus' words, from the cache if they are there; else computed, and kept there.
 

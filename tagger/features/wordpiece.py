@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save
 
 from tagger.errors import UserError
 from tagger.features.word_blocks import joined
+from tagger.kernels.compiled import PieceIndex, kernels
 
 PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
 INSIDE = "##"  # how pieces begin that continue a word
@@ -60,6 +61,7 @@ class WordPieceVectors:
         self.vectors = vectors
         self.width = vectors.shape[1]
         self._rows = {piece: row for row, piece in enumerate(self.pieces)}
+        self._compiled: PieceIndex | None = None
         self._longest = max(map(len, self.pieces), default=0)
         assert len(self._rows) == len(self.pieces) == len(vectors), (len(self._rows), len(self.pieces), len(vectors))
 
@@ -141,6 +143,8 @@ class WordPieceVectors:
     def _pieces_of_each(self, words: Sequence[str]) -> tuple[Ints, Ints]:
         """Rows of the pieces of U words, one word's after the other's, and (U,) how many each has."""
         lines = joined(words)
+        if lines is not None and (index := self._index()) is not None:
+            return index.split(lines.translate(_FOLDED_LINES), len(words), _MAX_CHARACTERS)
         folded = map(_fold_all, words) if lines is None else lines.translate(_FOLDED_LINES).split("\n")
         rows: list[int] = []
         ends = [0]
@@ -152,6 +156,12 @@ class WordPieceVectors:
                     self._add_longest_first(token, rows)
             ends.append(len(rows))
         return np.array(rows, dtype=np.int64), np.diff(ends)
+
+    def _index(self) -> PieceIndex | None:
+        """The pieces for the compiled search, once it is there."""
+        if self._compiled is None and (found := kernels(0)) is not None:
+            self._compiled = PieceIndex(found, self.pieces, INSIDE)
+        return self._compiled
 
     def _add_longest_first(self, token: str, rows: list[int]) -> None:
         """Add the rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Span, Tagging
 from tagger.features.batching import packed_positions, sentence_lengths
-from tagger.inference.compiled import kernels, padded
 from tagger.inference.marginals import NO_TAG, Lattice
 from tagger.inference.n_best import NO_PATH, n_best_paths
+from tagger.kernels.compiled import kernels, padded
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell
-from tagger.inference.compiled import kernels
+from tagger.kernels.compiled import kernels
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -20,11 +20,12 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
-from tagger.features.context import Context, FrozenContext, PiecesContext, cache_folder, cached_vectors
+from tagger.features.context import Context, FrozenContext, PiecesContext, cached_vectors
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.static import StaticVectors, open_static
 from tagger.features.vector_table import coverage
 from tagger.features.vocabulary import Vocabularies
+from tagger.files import cache_folder
 from tagger.inference.folder import ModelFolder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.tagger import ENCODER_PREFIX, TaggerModel

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tagger.errors import UserError
-from tagger.features.context import FrozenContext, cache_folder, cached_vectors
+from tagger.features.context import FrozenContext, cached_vectors
+from tagger.files import cache_folder
 
 SENTENCES = [["a", "bb"], [], ["ccc"]]
 

@@ -1,4 +1,4 @@
-"""The machine code of `kernels`, made once for this processor and kept; where numba is not installed there is none.
+"""The machine code of `source`, made once for this processor and kept; where numba is not installed there is none.
 
 Only llvmlite is loaded here, which numba brings along: a tenth of the time and half of the memory of numba itself.
 """
@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.features.context import cache_folder
+from tagger.files import cache_folder
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _WORTH_COMPILING = 2048  # tokens in a batch: some seconds, once for each processor
 _LANES = 16  # numbers in the widest registers
-_KERNELS = "tagger.inference.kernels"
+_SOURCE = "tagger.kernels.source"
 _NEVER_CALLED = ("numba_gil_ensure", "numba_gil_release", "NRT_MemInfo_call_dtor")  # but numba's own wrappers name them
 
 
@@ -35,7 +35,7 @@ class Kernels:
     """The compiled loops, on NumPy's arrays."""
 
     def __init__(self, machine_code: bytes) -> None:
-        """`machine_code` is an object file that `kernels` made."""
+        """`machine_code` is an object file that `source` made."""
         import llvmlite.binding as llvm
 
         llvm.initialize_native_target()
@@ -49,6 +49,8 @@ class Kernels:
         self._gru_gates = self._function("gru_gates", 9)
         self._gru_alone = self._function("gru_alone", 9)
         self._best_paths = self._function("best_paths", 10)
+        self._index_pieces = self._function("index_pieces", 7)
+        self._split_words = self._function("split_words", 10)
 
     def _function(self, name: str, arguments: int) -> Callable[..., None]:
         """A kernel as a function of that many addresses and sizes."""
@@ -126,6 +128,44 @@ class Kernels:
         return path
 
 
+class PieceIndex:
+    """Word pieces by their hashes, for words to be split into: what `features.wordpiece` does with a dictionary."""
+
+    def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
+        """`inside` is how those of the pieces begin that continue a word."""
+        self._kernels = kernels
+        continues = np.array([piece.startswith(inside) for piece in pieces], dtype=np.int64)
+        bare = [piece.removeprefix(inside) for piece in pieces]
+        ends = np.cumsum([len(piece) for piece in bare], dtype=np.int64)
+        self._longest = max(map(len, bare), default=0)
+        slots = 1 << (2 * len(pieces) + 1).bit_length()
+        self._keys, self._values = np.zeros(slots, dtype=np.uint64), np.full(slots, -1, dtype=np.int64)
+        codes = code_points("".join(bare))
+        at = [_data(array) for array in (codes, ends, continues, self._keys, self._values)]
+        kernels._index_pieces(*at[:3], len(pieces), *at[3:], slots)
+
+    def split(self, folded: str, words: int, most: int) -> tuple[Ints, Ints]:
+        """Rows of the pieces of words, one word's after the other's, and (U,) how many each has.
+
+        Args:
+            folded: words, a line each, whose tokens stand between spaces.
+            words: U.
+            most: characters of a token that is to be split.
+        """
+        codes = code_points(f"{folded}\n")
+        hashes = np.empty(self._longest + 1, dtype=np.uint64)
+        rows, ends = np.empty(len(codes), dtype=np.int64), np.empty(words, dtype=np.int64)
+        table = (_data(self._keys), _data(self._values), len(self._keys))
+        about = (len(codes), self._longest, most)
+        self._kernels._split_words(_data(codes), *about, *table, _data(hashes), _data(rows), _data(ends))
+        return rows[: ends[-1]], np.diff(ends, prepend=0)
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """(P,)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
 def padded(scores: Floats) -> Floats:
     """Scores (K,) or (K, K) with so many of minus infinity more that they fill registers: (W,) or (W, W)."""
     return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % _LANES), constant_values=-np.inf))
@@ -160,7 +200,7 @@ def _kept_code() -> Path | None:
         return None
     import llvmlite.binding as llvm
 
-    source = Path(__file__).with_name("kernels.py").read_bytes()
+    source = Path(__file__).with_name("source.py").read_bytes()
     versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
     about = [*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     key = hashlib.sha256(source + "\n".join(about).encode()).hexdigest()
@@ -172,7 +212,7 @@ def _compile(path: Path) -> bytes:
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / "kernels.o"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-m", _KERNELS, str(made)]
+        command = [sys.executable, "-m", _SOURCE, str(made)]
         subprocess.run(command, env=environment, check=True, capture_output=True)
         code = made.read_bytes()
     _keep(path, code)

@@ -12,9 +12,10 @@ from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
-from tagger.inference import compiled, decoder, recurrence
+from tagger.inference import decoder, recurrence
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
+from tagger.kernels import compiled
 
 pytest.importorskip("numba")
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]

@@ -1,7 +1,7 @@
 """The inner loops that NumPy runs as a dozen passes over memory, each as one: compiled by numba, ahead of time.
 
-`python -m tagger.inference.kernels FILE` writes their machine code for this processor into FILE, an object file that
-`tagger.inference.compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. Each function gets the
+`python -m tagger.kernels.source FILE` writes their machine code for this processor into FILE, an object file that
+`compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. Each function gets the
 addresses of its arrays and their sizes, returns nothing and raises nothing.
 """
 
@@ -18,7 +18,13 @@ from numba import carray, types
 
 _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
+_CODES = types.CPointer(types.uint32)
+_KEYS = types.CPointer(types.uint64)
 _SIZE = types.int64
+
+_SPACE, _LINE = ord(" "), ord("\n")
+# hashes of 64 bits, FNV's way, from either of two beginnings
+_BEGINS, _INSIDE, _FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x84222325CBF29CE4), np.uint64(0x9E3779B97F4A7C15)
 
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
@@ -50,7 +56,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
 
 
 def gru_gates(product_, projections_, rows_, bias_, state_, states_, places_, count, hidden):  # type: ignore[no-untyped-def]
-    """One direction's gates and new states at one time step; see `recurrence.GRULayer`.
+    """One direction's gates and new states at one time step; see `inference.recurrence.GRULayer`.
 
     Args:
         product_: (n, 3H) h U.
@@ -116,7 +122,7 @@ def gru_alone(projections_, rows_, recurrent_, bias_, product_, state_, states_,
 
 
 def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, path_, tags, width):  # type: ignore[no-untyped-def]
-    """The best path of each sentence; see `decoder.Decoder.best_paths`, which does the same sums.
+    """The best path of each sentence; see `inference.decoder.Decoder.best_paths`, which does the same sums.
 
     Args:
         emissions_: (N, K) packed by time.
@@ -167,9 +173,91 @@ def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, pat
             path_[place] = tag
 
 
+@numba.njit(error_model="numpy")
+def _found(keys, values, key):  # type: ignore[no-untyped-def]
+    """The value of a key in a table of open addressing, or -1."""
+    slot = np.int64(key >> np.uint64(20)) & (len(keys) - 1)
+    while values[slot] >= 0 and keys[slot] != key:
+        slot = (slot + 1) & (len(keys) - 1)
+    return values[slot]
+
+
+def index_pieces(codes_, ends_, inside_, pieces, keys_, values_, slots):  # type: ignore[no-untyped-def]
+    """Fill a table from hashes of word pieces to their rows, for `split_words`.
+
+    Args:
+        codes_: code points of the pieces, one after the other, without what marks those inside a word.
+        ends_: (V,) where each piece ends.
+        inside_: (V,) 1 for a piece inside a word, 0 for one that begins it.
+        pieces: V.
+        keys_, values_: (slots,) the table; all values are -1.
+        slots: a power of 2, larger than V.
+    """
+    ends, inside = carray(ends_, pieces), carray(inside_, pieces)
+    keys, values = carray(keys_, slots), carray(values_, slots)
+    begin = 0
+    for piece in range(pieces):
+        key = _INSIDE if inside[piece] else _BEGINS
+        for place in range(begin, ends[piece]):
+            key = (key ^ np.uint64(codes_[place])) * _FACTOR
+        slot = np.int64(key >> np.uint64(20)) & (slots - 1)
+        while values[slot] >= 0:
+            slot = (slot + 1) & (slots - 1)
+        keys[slot], values[slot] = key, piece
+        begin = ends[piece]
+
+
+def split_words(codes_, length, longest, most, keys_, values_, slots, hashes_, rows_, ends_):  # type: ignore[no-untyped-def]
+    """Rows of the pieces of words; see `features.wordpiece.WordPieceVectors`, which finds the same.
+
+    Args:
+        codes_: code points of the folded words: a space parts tokens, a line end words, and one ends the last.
+        length: of codes_.
+        longest: characters of the longest piece.
+        most: characters of a token beyond which it is unknown, unless it is a piece.
+        keys_, values_, slots: what `index_pieces` made.
+        hashes_: (longest + 1,) room to work in.
+        rows_: (length,) the result, one word's after the other's.
+        ends_: (words,) where each word's rows end.
+    """
+    keys, values, hashes = carray(keys_, slots), carray(values_, slots), carray(hashes_, longest + 1)
+    count = word = begin = 0
+    for stop in range(length):
+        if codes_[stop] != _SPACE and codes_[stop] != _LINE:
+            continue
+        before, place = count, begin
+        while place < stop:
+            reach = min(stop - place, longest)
+            hashes[0] = _INSIDE if place > begin else _BEGINS
+            for distance in range(reach):
+                hashes[distance + 1] = (hashes[distance] ^ np.uint64(codes_[place + distance])) * _FACTOR
+            row = np.int64(-1)
+            while reach > 0:
+                row = _found(keys, values, hashes[reach])
+                if row >= 0:
+                    break
+                reach -= 1
+            if row < 0 or (stop - begin > most and reach < stop - begin):
+                count = before
+                break
+            rows_[count] = row
+            count += 1
+            place += reach
+        begin = stop + 1
+        if codes_[stop] == _LINE:
+            ends_[word] = count
+            word += 1
+
+
 KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
     "gru_gates": (gru_gates, [_FLOATS, _FLOATS, _INTS, _FLOATS, _FLOATS, _FLOATS, _INTS, _SIZE, _SIZE], _FINITE),
     "gru_alone": (gru_alone, [_FLOATS, _INTS, *[_FLOATS] * 5, _SIZE, _SIZE], _FINITE),
+    "index_pieces": (index_pieces, [_CODES, _INTS, _INTS, _SIZE, _KEYS, _INTS, _SIZE], set()),
+    "split_words": (
+        split_words,
+        [_CODES, _SIZE, _SIZE, _SIZE, _KEYS, _INTS, _SIZE, _KEYS, _INTS, _INTS],
+        set(),
+    ),
     "best_paths": (best_paths, [_FLOATS, _INTS, _SIZE, *[_FLOATS] * 4, _INTS, _SIZE, _SIZE], _NO_NAN),
 }
 

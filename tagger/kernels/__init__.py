@@ -1,0 +1,1 @@
+"""Loops compiled ahead of time; everything works without them, more slowly."""
