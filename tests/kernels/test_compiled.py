@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
+from tagger.features.wordpiece import WordPieceVectors
 from tagger.inference import decoder, recurrence
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
@@ -102,6 +105,19 @@ def test_best_paths_are_those_of_numpy(
     found = own.best_paths(emissions, running)
     without_kernels(monkeypatch)
     np.testing.assert_array_equal(found, own.best_paths(emissions.copy(), running))
+
+
+toy_pieces = st.lists(st.from_regex(r"(##)?[abc]{1,3}", fullmatch=True), min_size=1, max_size=12, unique=True)
+toy_words = st.lists(st.text("abc. ", max_size=8) | st.sampled_from(["a" * 100, "a" * 101, ""]), max_size=6)
+
+
+@given(pieces=toy_pieces, words=toy_words)
+def test_words_have_the_pieces_that_python_finds(machine_code: bytes, pieces: list[str], words: list[str]) -> None:
+    table = WordPieceVectors(pieces, np.eye(len(pieces), dtype=np.float32))
+    expected = [table.pieces_of(word) for word in words]
+    table._compiled = compiled.PieceIndex(compiled.Kernels(machine_code), pieces, "##")
+    rows, counts = table._pieces_of_each(words)
+    assert [part.tolist() for part in np.split(rows, np.cumsum(counts))[: len(words)]] == expected
 
 
 def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
