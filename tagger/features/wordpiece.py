@@ -12,6 +12,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ _IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `token
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Bytes = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 
 
@@ -51,14 +53,18 @@ class WordPieceVectors:
 
     Attributes:
         pieces: V, all different.
-        vectors: (V, E).
         width: E.
     """
 
-    def __init__(self, pieces: Sequence[str], vectors: Floats) -> None:
-        """Take V pieces and their vectors (V, E), which have to fit: `load` checks what comes from a file."""
+    def __init__(self, pieces: Sequence[str], vectors: Floats | Bytes, scales: Floats | None = None) -> None:
+        """Take V pieces and their vectors (V, E), which have to fit: `load` checks what comes from a file.
+
+        `scales` (V,), where given, are what the rows have yet to be multiplied by: whole numbers stay as small as they
+        are in a file.
+        """
         self.pieces = tuple(pieces)
-        self.vectors = vectors
+        self._vectors: NDArray[Any] = vectors
+        self._scales = scales
         self.width = vectors.shape[1]
         self._rows = {piece: row for row, piece in enumerate(self.pieces)}
         self._compiled: PieceIndex | None = None
@@ -78,12 +84,12 @@ class WordPieceVectors:
             if not (folder / name).is_file():
                 raise UserError(f"{folder}: no {name} in it; give a folder that scripts/distill_vectors.py wrote")
         pieces = _read_pieces(folder / PIECES)
-        vectors = _read_vectors(folder / VECTORS)
+        vectors, scales = _read_vectors(folder / VECTORS)
         if len(pieces) != len(vectors):
             raise UserError(
                 f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
             )
-        return cls(pieces, vectors)
+        return cls(pieces, vectors, scales)
 
     def save(self, folder: Path) -> None:
         """Write the two files, vectors as int8 with a scale per row: values change by at most 1/254 of a row's largest.
@@ -98,6 +104,16 @@ class WordPieceVectors:
         (folder / PIECES).write_text("".join(f"{piece}\n" for piece in self.pieces), encoding="utf-8", newline="\n")
         rounded, scales = quantised(self.vectors)
         (folder / VECTORS).write_bytes(save({"scales": scales, "vectors": rounded}))
+
+    @property
+    def vectors(self) -> Floats:
+        """(V, E)."""
+        return self._vectors if self._scales is None else self._rows_of(np.arange(len(self._vectors)))
+
+    def _rows_of(self, rows: Ints) -> Floats:
+        """The vectors of n pieces, (n, E)."""
+        vectors: Floats = self._vectors[rows]
+        return vectors if self._scales is None else vectors * self._scales[rows][:, None]
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, Bools]:
         """Vectors of U words.
@@ -126,10 +142,10 @@ class WordPieceVectors:
         """
         order = np.argsort(-counts, kind="stable")
         starts = (np.cumsum(counts) - counts)[order]
-        sums = self.vectors[rows[starts]]  # (U, E), those of most pieces first; of the same direction as the means
+        sums = self._rows_of(rows[starts])  # (U, E), those of most pieces first; of the same direction as the means
         for place in range(1, counts[order[0]]):
             longer = np.count_nonzero(counts > place)
-            sums[:longer] += self.vectors[rows[starts[:longer] + place]]
+            sums[:longer] += self._rows_of(rows[starts[:longer] + place])
         lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
         np.divide(sums, lengths, out=sums, where=lengths > 0)
         directions = np.empty_like(sums)
@@ -246,8 +262,8 @@ def _read_pieces(path: Path) -> list[str]:
     return pieces
 
 
-def _read_vectors(path: Path) -> Floats:
-    """The vectors (V, E) as float32, whatever they are kept as."""
+def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
+    """The vectors (V, E) as int8 with scales (V,) where they are kept so, else as float32."""
     try:
         tensors = load_file(path)
     except OSError as error:
@@ -256,11 +272,16 @@ def _read_vectors(path: Path) -> Floats:
         raise UserError(f"{path}: damaged: {error}; copy it anew") from error
     if problem := _problem(tensors):
         raise UserError(f"{path}: {problem}; copy it anew, or make it with scripts/distill_vectors.py")
-    vectors = tensors["vectors"].astype(np.float32)
-    if "scales" in tensors:
+    vectors, scales = tensors["vectors"], tensors.get("scales")
+    if vectors.dtype != np.int8:
+        vectors = vectors.astype(np.float32)
+    largest = np.maximum(vectors.max(axis=1).astype(np.float32), -vectors.min(axis=1).astype(np.float32))  # (V,)
+    if scales is not None:
+        scales = scales.astype(np.float32)
         with np.errstate(all="ignore"):  # damaged scales are found below
-            vectors *= tensors["scales"].astype(np.float32)[:, None]
-    return sound_rows(vectors, path)
+            largest = np.abs(largest * scales)
+    _require_sensible(largest, path)
+    return vectors, scales
 
 
 def sound_rows(vectors: Floats, path: Path) -> Floats:
@@ -269,10 +290,15 @@ def sound_rows(vectors: Floats, path: Path) -> Floats:
     Raises:
         UserError: a row has such a number.
     """
-    sound = (np.abs(vectors) < _TOO_LARGE).all(axis=1)  # NaN is not less either
+    _require_sensible(np.abs(vectors).max(axis=1), path)
+    return vectors
+
+
+def _require_sensible(largest: Floats, path: Path) -> None:
+    """Of each row's (V,) largest number, without its sign."""
+    sound = largest < _TOO_LARGE  # NaN is not less either
     if not sound.all():
         raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
-    return vectors
 
 
 def _problem(tensors: Mapping[str, NDArray[np.generic]]) -> str | None:
