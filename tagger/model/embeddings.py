@@ -229,25 +229,22 @@ class EmbeddingStack(nn.Module):
             parts["encoder"] = ContextualVectors(config.encoder, encoder)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
-        self._part_dropout = nn.ModuleDict(
-            {name: LockedDropout(part.dropout) for name, part in parts.items() if part.dropout}  # type: ignore[arg-type]
-        )
+        dropouts = [LockedDropout(part.dropout) for part in parts.values()]  # type: ignore[arg-type]
+        self._part_dropout = nn.ModuleList(dropouts if any(dropout.probability for dropout in dropouts) else [])
         self._dropout = LockedDropout(config.dropout)
         self._word_dropout = TokenDropout(config.word_dropout)
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        parts = dict(self.parts.items())
-        contextual = parts.pop("encoder", None)  # the one part that depends on more than the word
-        vectors = [part(batch.features) for part in parts.values()]  # (U, E of the part)
-        values = [functional.embedding(batch.rows, torch.cat(vectors, dim=1))] if vectors else []  # (N, E)
+        by_word = [part(batch.features) for name, part in self.parts.items() if name != "encoder"]  # (U, E of the part)
+        values = [functional.embedding(batch.rows, torch.cat(by_word, dim=1))] if by_word else []  # (N, E)
+        if "encoder" in self.parts:
+            values.append(self.parts["encoder"](batch))
+        together = torch.cat(values, dim=1)
         if self._part_dropout:
-            values = [*values[0].split([vector.shape[1] for vector in vectors], dim=1)] if vectors else []
-        if contextual is not None:
-            values.append(contextual(batch))
-        for place, name in enumerate(self.parts if self._part_dropout else ()):
-            if name in self._part_dropout:
-                values[place] = self._part_dropout[name](values[place], batch.packing)
-        return self._word_dropout(self._dropout(torch.cat(values, dim=1), batch.packing))  # (N, E)
+            parts = together.split([part.width for part in self.parts.values()], dim=1)  # type: ignore[misc]
+            dropped = [drop(part, batch.packing) for drop, part in zip(self._part_dropout, parts, strict=True)]
+            together = torch.cat(dropped, dim=1)
+        return self._word_dropout(self._dropout(together, batch.packing))  # (N, E)
 
 
 def _drawn(table: Table) -> Table:
