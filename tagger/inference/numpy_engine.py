@@ -21,7 +21,7 @@ from tagger.inference.word_vectors import WordVectors
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _ROWS = 64
-_CACHE_BYTES = 24 << 20  # more would save some work, and cost what memory there is to spend
+_CACHE_BYTES = 22 << 20  # more would save some work, and cost what memory there is to spend
 _NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -29,7 +29,7 @@ class NumpyEngine:
     """Emissions from a model folder's weights, equal to PyTorch's to rounding.
 
     What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
-    computed once per distinct word and kept, up to some 24 MB.
+    computed once per distinct word and kept, up to some 22 MB.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
