@@ -206,7 +206,12 @@ class ContextualVectors(nn.Module):
 
 
 class EmbeddingStack(nn.Module):
-    """The configured embeddings, concatenated: (N, E)."""
+    """The configured embeddings, concatenated: (N, E).
+
+    Attributes:
+        width: E.
+        frozen: how many of the E values, the last ones, come of parts that are not trained.
+    """
 
     def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies, encoder: nn.Module | None = None) -> None:
         """`encoder` is trained along; without it, batches bring the contextual vectors, if there are such."""
@@ -229,6 +234,9 @@ class EmbeddingStack(nn.Module):
             parts["encoder"] = ContextualVectors(config.encoder, encoder)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
+        trained = [any(True for _ in part.parameters()) for part in parts.values()]
+        after = len(trained) - trained[::-1].index(True) if any(trained) else 0
+        self.frozen = sum(part.width for part in list(parts.values())[after:])  # type: ignore[misc]
         dropouts = [LockedDropout(part.dropout) for part in parts.values()]  # type: ignore[arg-type]
         self._part_dropout = nn.ModuleList(dropouts if any(dropout.probability for dropout in dropouts) else [])
         self._dropout = LockedDropout(config.dropout)

@@ -36,14 +36,15 @@ class RecurrentEncoder(nn.Module):
     and padding changes no result. The cells' equations are written out in `inference.cells`.
     """
 
-    def __init__(self, config: EncoderConfig, input_width: int) -> None:
+    def __init__(self, config: EncoderConfig, input_width: int, frozen: int = 0) -> None:
+        """`frozen`: how many of the E values, the last ones, want no gradient."""
         super().__init__()
         self.feed_forward = FeedForward(input_width, config.feed_forward) if config.feed_forward else None
         widths = [config.feed_forward or input_width, *map(config.width, config.stack)]
         steps = list(itertools.pairwise(widths))  # of each layer, from and to
         self.layers = nn.ModuleList(
-            bidirectional(layer.cell, before, layer.hidden_size)
-            for layer, (before, _) in zip(config.stack, steps, strict=True)
+            bidirectional(layer.cell, before, layer.hidden_size, 0 if number or self.feed_forward else frozen)
+            for number, (layer, (before, _)) in enumerate(zip(config.stack, steps, strict=True))
         )
         self.norms = nn.ModuleList(nn.LayerNorm(after) if config.layer_norm else nn.Identity() for _, after in steps)
         self.skips = nn.ModuleList(_skip(before, after) for before, after in steps) if config.skip else None

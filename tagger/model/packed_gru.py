@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from tagger.features.batching import reversed_positions
 
@@ -70,13 +71,16 @@ class ResetAfter(torch.autograd.Function):
     """PyTorch's GRU: the reset gate acts after the matrix product."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, frozen: int, *parameters: Tensor
+    ) -> Tensor:
         """(N, E) → (N, 2H) states, the two directions side by side.
 
         Args:
             values, parameters: what gets gradients; the latter as `Weights`.
             order: of the tokens.
             products: the type in which the products with the input weights are taken, if not their own.
+            frozen: of the E values, so many last ones want no gradient, and get zero.
         """
         weights, sizes = Weights(*parameters), order.sizes
         hidden = weights.recurrent.shape[1]
@@ -97,7 +101,7 @@ class ResetAfter(torch.autograd.Function):
             candidate.addcmul_(reset, product).tanh_()
             state = torch.lerp(candidate, state, update, out=out)
         ctx.save_for_backward(values, gates, gated, states, *parameters)
-        ctx.order, ctx.products = order, products or values.dtype
+        ctx.order, ctx.products, ctx.frozen = order, products or values.dtype, frozen
         return _side_by_side(states, order)
 
     @staticmethod
@@ -129,7 +133,9 @@ class ResetBefore(torch.autograd.Function):
     """The GRU of Cho et al. 2014: the reset gate acts before the matrix product."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, frozen: int, *parameters: Tensor
+    ) -> Tensor:
         """As `ResetAfter`."""
         weights, sizes = Weights(*parameters), order.sizes
         hidden = weights.recurrent.shape[1]
@@ -144,7 +150,7 @@ class ResetBefore(torch.autograd.Function):
             candidate.baddbmm_(reset * state, for_candidate).tanh_()
             state = torch.lerp(candidate, state, update, out=out)
         ctx.save_for_backward(values, gates, states, *parameters)
-        ctx.order, ctx.products = order, products or values.dtype
+        ctx.order, ctx.products, ctx.frozen = order, products or values.dtype, frozen
         return _side_by_side(states, order)
 
     @staticmethod
@@ -204,13 +210,14 @@ def _gradients(
     of_input = [(gradient.T @ read).to(values.dtype) for gradient in lower]
     of_values = None
     if ctx.needs_input_grad[0]:
+        wanted = slice(values.shape[1] - ctx.frozen)
         forward, reverse = (
-            gradient @ weight.to(products)
+            gradient @ weight[:, wanted].to(products)
             for gradient, weight in zip(lower, (weights.input, weights.input_reverse), strict=True)
         )
-        of_values = forward.to(values.dtype).add_(reverse)
+        of_values = functional.pad(forward.to(values.dtype).add_(reverse), (0, ctx.frozen))
     of_parameters = [(of_input[way], of_recurrent[0][way], of_bias[way], of_recurrent[1][way]) for way in (0, 1)]
-    return of_values, None, None, *of_parameters[0], *of_parameters[1]
+    return of_values, None, None, None, *of_parameters[0], *of_parameters[1]
 
 
 def _before(states: Tensor, order: Order) -> Tensor:

@@ -12,17 +12,19 @@ from tagger.config import GATES, Cell
 from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
 
 
-def bidirectional(cell: Cell, input_width: int, hidden_size: int) -> nn.Module:
+def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 0) -> nn.Module:
     """A bidirectional layer, batch first, initialised: E → 2H values per token; the equations are in `inference.cells`.
+
+    Of the E values the `frozen` last ones want no gradient, which saves work where the layer can make use of it.
 
     Input weights are drawn after Glorot & Bengio 2010, recurrent ones orthogonal (Saxe et al. 2014,
     arXiv:1312.6120), each gate for itself; biases are zero, but for the LSTM's forget gate, 1 (Jozefowicz et al. 2015).
     """
     layer: nn.Module
     if cell == "gru":
-        layer = PackedGRU(input_width, hidden_size)
+        layer = PackedGRU(input_width, hidden_size, frozen)
     elif cell == "gru_reset_before":
-        layer = ResetBeforeGRU(input_width, hidden_size)
+        layer = ResetBeforeGRU(input_width, hidden_size, frozen)
     else:
         kind = {"rnn": nn.RNN, "lstm": nn.LSTM}[cell]
         layer = kind(input_width, hidden_size, batch_first=True, bidirectional=True)
@@ -43,8 +45,9 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int) -> nn.Module:
 class PackedGRU(nn.GRU):
     """PyTorch's GRU, one bidirectional layer, batch first: on a CPU by the gradients written out in `packed_gru`."""
 
-    def __init__(self, input_width: int, hidden_size: int) -> None:
+    def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
         super().__init__(input_width, hidden_size, batch_first=True, bidirectional=True)
+        self.frozen = frozen
 
     def forward(self, inputs: Any, state: Any = None) -> Any:
         """As `nn.GRU`; the last states (2, B, H) come for packed sentences alone."""
@@ -62,8 +65,9 @@ class ResetBeforeGRU(nn.Module):
     both directions of the sentences that are still running.
     """
 
-    def __init__(self, input_width: int, hidden_size: int) -> None:
+    def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
         super().__init__()
+        self.frozen = frozen
         for direction in ("", "_reverse"):
             self.register_parameter(f"weight_ih_l0{direction}", _parameter(3 * hidden_size, input_width))
             self.register_parameter(f"weight_hh_l0{direction}", _parameter(3 * hidden_size, hidden_size))
@@ -98,9 +102,9 @@ def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, 
     """(N, E) packed by time → (N, 2H); under autocast the products with the input weights are in its type."""
     kind = values.device.type
     products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    parameters = list(layer.parameters())
+    parameters, order = list(layer.parameters()), Order.of(running, values.device)
     with torch.autocast(kind, enabled=False):
-        return cell.apply(values.to(parameters[0].dtype), Order.of(running, values.device), products, *parameters)
+        return cell.apply(values.to(parameters[0].dtype), order, products, layer.frozen, *parameters)
 
 
 def _last(states: PackedSequence) -> Tensor:

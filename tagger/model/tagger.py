@@ -32,7 +32,7 @@ class TaggerModel(nn.Module):
         """
         super().__init__()
         self.embeddings = EmbeddingStack(config.embeddings, vocabularies, encoder)
-        self.encoder = RecurrentEncoder(config.encoder, self.embeddings.width)
+        self.encoder = RecurrentEncoder(config.encoder, self.embeddings.width, self.embeddings.frozen)
         self.emissions = nn.Linear(self.encoder.width, len(vocabularies.tags))
         self._outside = vocabularies.tags.index(OUTSIDE) if scheme is not Scheme.PLAIN else None
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None

@@ -226,3 +226,14 @@ def test_dropout_acts_in_training_alone(dropouts: dict[str, object]) -> None:
     batch = batch_of([["北京"] * 6] * 20)
     assert torch.equal(stack.eval()(batch), stack(batch))
     assert (stack.train()(batch) == 0).sum() > (stack.eval()(batch) == 0).sum()
+
+
+@pytest.mark.parametrize(
+    ("names", "trained", "expected"),
+    [(["word", "static"], False, 4), (["word", "static"], True, 0), (["word"], False, 0), (["static"], False, 4)],
+)
+def test_the_last_values_are_frozen_where_they_are_pretrained_and_stay_so(
+    names: list[str], trained: bool, expected: int
+) -> None:
+    config = embeddings_config(names, trained=trained)
+    assert EmbeddingStack(config, Vocabularies.build(NER_TRAIN, config, Scheme.BIOES)).frozen == expected

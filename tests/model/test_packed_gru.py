@@ -85,3 +85,20 @@ def test_a_state_to_begin_with_is_left_to_pytorch() -> None:
     own, theirs = layers()
     values, state = torch.randn(2, 3, WIDTH).double(), torch.randn(2, 2, HIDDEN).double()
     torch.testing.assert_close(own(values, state), theirs(values, state))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("cell", ["gru", "gru_reset_before"])
+def test_values_that_are_not_trained_get_no_gradient_and_change_no_other(cell: str, kind: torch.dtype) -> None:
+    found = []
+    for frozen in (0, 2):
+        torch.manual_seed(0)
+        layer = bidirectional(cell, WIDTH, HIDDEN, frozen).to(kind)  # type: ignore[arg-type]
+        values, _ = sentences([5, 3, 1])
+        packed = pack_padded_sequence(values.to(kind), torch.tensor([5, 3, 1]), batch_first=True)
+        loss = layer(packed)[0].data.square().sum()
+        found.append(torch.autograd.grad(loss, [values, *layer.parameters()]))
+    (of_all, *parameters), (of_some, *others) = found
+    torch.testing.assert_close(of_some[..., :-2], of_all[..., :-2])
+    assert not of_some[..., -2:].any()
+    torch.testing.assert_close(parameters, others)
