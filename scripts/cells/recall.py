@@ -1,9 +1,10 @@
-"""How far back a cell sees: recall of a symbol over a distance, and the gradient that reaches back over it.
+"""How far back a cell sees: recall of symbols over a distance, and the gradient that reaches back over it.
 
-The task: of 2d + 1 symbols the middle one asks, and one that stands d before or d behind it, each as likely, is to be
-named; it is one of `SYMBOLS`, all others are one of as many fillers. One network for each cell, way of reading and seed
-is trained on distances drawn log-uniformly from 1 to `Schedule.longest`, a batch of one distance at a time, and then
-asked at every distance. Forward-only reading sees what stands before alone.
+The task is to copy: `COPIED` symbols in a row, each one of `SYMBOLS`, stand before or behind the middle of a sequence,
+each as likely, the nearest d away from it; at the middle all of them are to be named, in their order, from the state
+there. All else is fillers, one of as many other symbols, but for the middle, which asks. One network for each cell, way
+of reading and seed is trained on distances drawn log-uniformly from 1 to `Schedule.longest`, a batch of one distance at
+a time, and then asked at every distance. Forward-only reading sees what stands before alone.
 
 The gradient: ‖∂h/∂x‖, the Frobenius norm of the Jacobian of the states at the middle with respect to the input d away
 on the sides that are read, root mean square over sequences of fillers. E ‖vᵀ J‖² = ‖J‖² for v of independent standard
@@ -30,6 +31,7 @@ from tagger.files import written_whole
 from tagger.model.recurrence import bidirectional
 
 SYMBOLS = 8
+COPIED = 4
 INPUTS = 2 * SYMBOLS + 1  # those to be named, the fillers, and the one that asks
 _ASKS = 2 * SYMBOLS
 FORMAT = 1
@@ -53,8 +55,8 @@ class Schedule:
     batch: int = 64
     longest: int = 100
     distances: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-    asked: int = 256
-    probes: int = 16
+    asked: int = 128
+    probes: int = 8
 
 
 class Reader(nn.Module):
@@ -73,7 +75,7 @@ class Reader(nn.Module):
         self.layers = nn.ModuleList(
             bidirectional(cell, width, hidden) for cell, width in zip(cells, widths, strict=False)
         )
-        self.named = nn.Linear(widths[-1], SYMBOLS)
+        self.named = nn.Linear(widths[-1], COPIED * SYMBOLS)
 
     def states(self, inputs: Tensor) -> Tensor:
         """(B, T, INPUTS) → the last layer's states at the middle, (B, H or 2H)."""
@@ -84,16 +86,18 @@ class Reader(nn.Module):
         return values[:, middle]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.named(self.states(inputs))
+        """(B, T, INPUTS) → scores of each symbol in each place, (B, COPIED, SYMBOLS)."""
+        return self.named(self.states(inputs)).unflatten(1, (COPIED, SYMBOLS))
 
 
 def sequences(count: int, distance: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Symbols (B, 2d + 1), which is to be named (B,), and whether it stands before the middle (B,)."""
-    symbols = torch.randint(SYMBOLS, 2 * SYMBOLS, (count, 2 * distance + 1), generator=generator)
-    wanted = torch.randint(SYMBOLS, (count,), generator=generator)
+    """Symbols (B, 2(d + COPIED) - 1), those to be named (B, COPIED), and whether they stand before the middle (B,)."""
+    middle = distance + COPIED - 1
+    symbols = torch.randint(SYMBOLS, 2 * SYMBOLS, (count, 2 * middle + 1), generator=generator)
+    wanted = torch.randint(SYMBOLS, (count, COPIED), generator=generator)
     before = torch.randint(2, (count,), generator=generator).bool()
-    symbols[torch.arange(count), torch.where(before, 0, 2 * distance)] = wanted
-    symbols[:, distance] = _ASKS
+    symbols[before, :COPIED], symbols[~before, -COPIED:] = wanted[before], wanted[~before]
+    symbols[:, middle] = _ASKS
     return symbols, wanted, before
 
 
@@ -105,7 +109,7 @@ def train(reader: Reader, schedule: Schedule, seed: int) -> None:
     for _ in range(schedule.updates):
         distance = round(math.exp(torch.rand((), generator=generator).item() * math.log(schedule.longest)))
         symbols, wanted, _ = sequences(schedule.batch, distance, generator)
-        loss = functional.cross_entropy(reader(one_hot(symbols)), wanted)
+        loss = functional.cross_entropy(reader(one_hot(symbols)).flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
@@ -117,7 +121,7 @@ def recall(reader: Reader, distance: int, count: int, seed: int) -> tuple[float,
     """The share of symbols named right, of those before the middle and of those behind it."""
     symbols, wanted, before = sequences(count, distance, torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        right = (reader(one_hot(symbols)).argmax(dim=1) == wanted).double()
+        right = (reader(one_hot(symbols)).argmax(dim=2) == wanted).double()
     return right[before].mean().item(), right[~before].mean().item()
 
 
@@ -125,8 +129,8 @@ def gradients(reader: Reader, distances: Sequence[int], probes: int, seed: int) 
     """‖∂h/∂x‖ at each distance; see the module's docstring."""
     generator = torch.Generator().manual_seed(seed)
     longest = max(distances)
-    symbols, _, _ = sequences(probes, longest, generator)
-    symbols[:, [0, -1]] = SYMBOLS
+    symbols = torch.randint(SYMBOLS, 2 * SYMBOLS, (probes, 2 * longest + 1), generator=generator)
+    symbols[:, longest] = _ASKS
     exact = copy.deepcopy(reader).double()
     inputs = one_hot(symbols).double().requires_grad_()
     states = exact.states(inputs)
@@ -153,7 +157,14 @@ def examined(cells: Sequence[Cell], *, both: bool, seed: int, schedule: Schedule
     Raises:
         UserError: what lies there is damaged, or cannot be written.
     """
-    asked = {"format": FORMAT, "cells": list(cells), "both": both, "seed": seed, "schedule": asdict(schedule)}
+    asked = {
+        "format": FORMAT,
+        "copied": COPIED,
+        "cells": list(cells),
+        "both": both,
+        "seed": seed,
+        "schedule": asdict(schedule),
+    }
     asked = json.loads(json.dumps(asked))
     kept = _read(path)
     if kept is not None and all(kept.get(key) == value for key, value in asked.items()):
