@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-slow lint format lock clean
+.PHONY: train test test-slow lint format lock audit clean
 
 train: $(VENV)/.train
 	$(BIN)/python train.py
@@ -38,6 +38,10 @@ $(VENV)/.dev: $(VENV)/.train
 # a fresh lock from the newest versions that pyproject.toml allows; torch stays as it is
 lock:
 	sh scripts/lock.sh
+
+# the locked packages looked up in the list of known vulnerabilities; needs a network
+audit:
+	sh scripts/audit.sh
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
