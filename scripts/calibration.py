@@ -23,12 +23,10 @@ from omegaconf import OmegaConf
 from tagger.corpus.schemes import spans_from_tags
 from tagger.corpus.source import SPLITS, DataConfig, Split, load_split
 from tagger.errors import UserError
+from tagger.evaluation.calibration import reliability
 from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
-
-BINS = 10
-_SMALLEST = 1e-12
 
 Doubles = NDArray[np.float64]
 
@@ -47,25 +45,6 @@ def judged(model: Tagger, split: Split) -> tuple[Doubles, Doubles]:
             right += [span in spans_from_tags(gold_tags) for span in spans]
             scores += [of_tokens[span.start] or 0.0 for span in spans]
     return np.array(scores), np.array(right, dtype=np.float64)
-
-
-def bins(scores: Doubles, right: Doubles) -> list[tuple[int, int, float, float]]:
-    """Number of the bin, how many are in it, their mean probability and the share of them that is right."""
-    of = np.minimum((scores * BINS).astype(int), BINS - 1)
-    filled = [(number, of == number) for number in np.unique(of).tolist()]
-    return [
-        (number, int(there.sum()), float(scores[there].mean()), float(right[there].mean())) for number, there in filled
-    ]
-
-
-def calibration_error(scores: Doubles, right: Doubles) -> float:
-    """Σ over bins of the share of all that is in the bin times |mean probability - share right|."""
-    return sum(count * abs(mean - share) for _, count, mean, share in bins(scores, right)) / len(scores)
-
-
-def log_loss(scores: Doubles, right: Doubles) -> float:
-    """Mean of -log of the probability given to what came true: being right, or not."""
-    return float(-np.log(np.maximum(np.where(right == 1, scores, 1 - scores), _SMALLEST)).mean())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,13 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not len(scores):
             print("calibration.py: nothing was predicted, so that there is nothing to judge", file=sys.stderr)
             return 2
+        found = reliability(scores, right, temperature)
         print(
-            f"{temperature:11.2f}  {len(scores):6,}  {scores.mean():16.3f}  {right.mean():11.3f}  "
-            f"{log_loss(scores, right):8.3f}  {calibration_error(scores, right):17.3f}"
+            f"{temperature:11.2f}  {len(scores):6,}  {found.probability:16.3f}  {found.right:11.3f}  "
+            f"{found.log_loss:8.3f}  {found.ece:17.3f}"
         )
     print("\nprobability  number  mean probability  share right")
-    for number, count, mean, share in bins(scores, right):
-        print(f"{number / BINS:.1f} to {(number + 1) / BINS:.1f}   {count:6,}  {mean:16.3f}  {share:11.3f}")
+    for one in found.bins:
+        if one.count:
+            print(f"{one.low:.1f} to {one.high:.1f}   {one.count:6,}  {one.probability:16.3f}  {one.right:11.3f}")
     return 0
 
 

@@ -48,6 +48,7 @@ class _Line(NamedTuple):
 
     place: str  # file:line
     columns: list[str]
+    begins_document: bool = False
 
 
 class _StrictReport(ReadReport):
@@ -71,9 +72,9 @@ def read_aligned(gold: Path, predictions: Path) -> Aligned:
     """
     aligned = Aligned([], [])
     first_difference = ""
-    for group in _sentences(_paired(gold, predictions)):
-        words = [line.columns[0] for line, _ in group]
-        aligned.sentences.append(Sentence(words, [line.columns[-1] for line, _ in group], place=group[0][0].place))
+    for document, group in _sentences(_paired(gold, predictions)):
+        words, tags = [line.columns[0] for line, _ in group], [line.columns[-1] for line, _ in group]
+        aligned.sentences.append(Sentence(words, tags, document=document, place=group[0][0].place))
         aligned.predicted.append([line.columns[-1] for _, line in group])
         for word, (_, line) in zip(words, group, strict=True):
             if line.columns[0] != word:
@@ -96,9 +97,9 @@ def read_three_columns(path: Path) -> Aligned:
             way round, or there are no words.
     """
     aligned = Aligned([], [])
-    for group in _sentences((line, line) for line in _content(path, 3)):
+    for document, group in _sentences((line, line) for line in _content(path, 3)):
         words, gold_tags = [line.columns[0] for line, _ in group], [line.columns[-2] for line, _ in group]
-        aligned.sentences.append(Sentence(words, gold_tags, place=group[0][0].place))
+        aligned.sentences.append(Sentence(words, gold_tags, document=document, place=group[0][0].place))
         aligned.predicted.append([line.columns[-1] for line, _ in group])
     return _with_scheme(aligned, f"{path} (gold column)", f"{path} (predicted column)")
 
@@ -134,7 +135,9 @@ def _content(path: Path, columns: int) -> list[_Line]:
         lines = [(f"{path}:{number}", text) for number, text in read_lines(stream, report)]
     contents = (text for _, text in lines if text.strip() and not _COMMENT.match(text))
     separator = "\t" if "\t" in next(contents, "") else " "
-    split = [_Line(place, _split(text, separator, place, columns)) for place, text in lines]
+    split = [
+        _Line(place, _split(text, separator, place, columns), text.startswith(_DOCUMENT_MARK)) for place, text in lines
+    ]
     while split and not split[-1].columns:
         split.pop()
     if not split:
@@ -177,16 +180,20 @@ def _paired(gold: Path, predictions: Path) -> Iterator[tuple[_Line, _Line]]:
         )
 
 
-def _sentences(pairs: Iterable[tuple[_Line, _Line]]) -> Iterator[list[tuple[_Line, _Line]]]:
+def _sentences(pairs: Iterable[tuple[_Line, _Line]]) -> Iterator[tuple[str | None, list[tuple[_Line, _Line]]]]:
+    """Sentences with the number of the document they stand in, None before the first mark of the gold file."""
     group: list[tuple[_Line, _Line]] = []
+    documents = 0
     for pair in pairs:
         if pair[0].columns:
             group.append(pair)
-        elif group:
-            yield group
+            continue
+        if group:
+            yield str(documents) if documents else None, group
             group = []
+        documents += pair[0].begins_document
     if group:
-        yield group
+        yield str(documents) if documents else None, group
 
 
 def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> Aligned:

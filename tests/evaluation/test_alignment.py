@@ -82,6 +82,12 @@ def test_document_marks_and_comments_are_no_words(read: Read) -> None:
     assert [sentence.tokens for sentence in aligned.sentences] == [["EU"], ["no"]]
 
 
+def test_documents_are_told_apart_by_the_marks_of_the_gold_file(read: Read) -> None:
+    gold = "a O\n\n-DOCSTART- O\n\nb O\n\nc O\n\n-DOCSTART- -X- O\n\nd O\n"
+    aligned = read(gold, "a O\n\n\n\nb O\n\nc O\n\n\n\nd O\n")
+    assert [sentence.document for sentence in aligned.sentences] == [None, "1", "1", "2"]
+
+
 def test_differing_words_are_counted_and_the_first_is_shown(read: Read) -> None:
     aligned = read("&\tO\ngt\tB-X\n", "&\tO\nget\tB-X\n")
     assert aligned.differing_words == 1

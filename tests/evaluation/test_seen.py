@@ -108,6 +108,13 @@ def test_calibration_by_hand() -> None:
     assert found.log_loss == pytest.approx(-np.log([0.95, 0.15, 0.85, 0.85]).mean())
 
 
+def test_the_error_is_the_mean_distance_between_probability_and_share_right() -> None:
+    scores, right = np.array([0.05, 0.95, 0.95, 1.0, 0.5]), np.array([0, 1, 1, 0, 1.0])
+    distances = [(1, abs(0.05 - 0)), (3, abs((0.95 + 0.95 + 1) / 3 - 2 / 3)), (1, abs(0.5 - 1))]
+    expected = sum(count * distance for count, distance in distances) / 5
+    assert reliability(scores, right, 1.0).ece == pytest.approx(expected)
+
+
 def test_thresholds_keep_what_is_sure_enough() -> None:
     right, sure = np.array([1.0, 0, 1, 0]), np.array([0.95, 0.85, 0.8, 0.15])
     found = calibration(right, sure, sure, 1.0, gold=4, wanted=(0.4, 0.6, 0.9, 1.0))

@@ -15,7 +15,7 @@ from tagger.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 4.5  # inches; as wide as a phone, where a point is shown as a pixel or so
+WIDTH = 4.1  # inches; as wide as a phone, where a point is shown as a pixel or more
 INK, FAINT, LINE = "ink", "faint", "line"
 SERIES = tuple(f"series-{number}" for number in range(1, 7))
 _COLOURS = (INK, FAINT, LINE, *SERIES)  # by name of the page's CSS variable
@@ -86,7 +86,7 @@ class Canvas:
             raise UserError("plots need matplotlib; install the extra: pip install 'tagger[report]'") from None
         with matplotlib.rc_context(_STYLE):
             self.figure = Figure(figsize=(WIDTH, height), layout="constrained")
-            FigureCanvasSVG(self.figure)
+            self._canvas = FigureCanvasSVG(self.figure)
             self.figure.patch.set_alpha(0)
             self.axes: list[Any] = list(self.figure.subplots(rows, columns, squeeze=False).flat)
         for axes in self.axes:
@@ -113,7 +113,8 @@ class Canvas:
         stream = io.StringIO()
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's fonts show it, not matplotlib's
-            self.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+            # not savefig, which draws everything twice
+            self._canvas.print_svg(stream, metadata={"Date": None, "Creator": None})
         return _page_svg(stream.getvalue(), name, title)
 
 

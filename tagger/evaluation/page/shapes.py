@@ -123,7 +123,7 @@ def heat(plot: str, title: str, names: Sequence[str], counts: Sequence[Sequence[
             tone = SERIES[0] if x == y else SERIES[1]
             axes.barh([y], [0.94], left=x - 0.47, height=0.9, color=colour(tone), alpha=0.05 + _DARKEST * share)
             if number:
-                axes.text(x, y, f"{number}", ha="center", va="center", fontsize=SMALL - 1, color=colour(INK))
+                axes.text(x, y, _short(number), ha="center", va="center", fontsize=SMALL - 1, color=colour(INK))
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
@@ -181,3 +181,11 @@ def curves(
     if len(drawn) > 1:
         legend(axes)
     return canvas.svg(plot, title)
+
+
+def _short(number: int) -> str:
+    """A number of at most four characters: 999, 1.2k, 120k, 3.4M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.{number < 10 * size:d}f}{letter}"
+    return str(number)
