@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain, islice
@@ -97,6 +99,10 @@ class BlockTagger:
 
     def __call__(self, block: Block) -> TaggedBlock:
         """Tag a block; what comes of it depends on nothing else."""
+        with _no_cycles_sought():
+            return self._tagged(block)
+
+    def _tagged(self, block: Block) -> TaggedBlock:
         names = [self._job.sources[source].name for source, _ in block]
         parts = [
             [record.document(self._split, name) for record in records]
@@ -134,6 +140,18 @@ class BlockTagger:
             alternatives=self._job.n_best > 0,
         )
         return "".join(writer(documents))
+
+
+@contextmanager
+def _no_cycles_sought() -> Iterator[None]:
+    """Keep Python from going through all tokens again and again in search of garbage that is not there."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 Take = Callable[[TaggedBlock], None]
