@@ -249,7 +249,7 @@ class EmbeddingStack(nn.Module):
             values.append(self.parts["encoder"](batch))
         together = torch.cat(values, dim=1)
         if self._part_dropout:
-            parts = together.split([part.width for part in self.parts.values()], dim=1)  # type: ignore[misc]
+            parts = together.split([part.width for part in self.parts.values()], dim=1)
             dropped = [drop(part, batch.packing) for drop, part in zip(self._part_dropout, parts, strict=True)]
             together = torch.cat(dropped, dim=1)
         return self._word_dropout(self._dropout(together, batch.packing))  # (N, E)
