@@ -121,7 +121,7 @@ class Report:
     tags: Reading | None = None
     tokens: Tokens
     sentences: Sentences
-    illegal: Illegal | None
+    illegal: Illegal | None = None
     bootstrap: Resampling
     errors: Errors
     lengths: Lengths

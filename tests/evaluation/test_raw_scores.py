@@ -12,6 +12,8 @@ from tagger.corpus.entities import entities
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.errors import UserError
+from tagger.evaluation.assessment import Background, assess_texts
+from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.raw import raw_texts, score_raw
 from tagger.evaluation.scores import score
 
@@ -127,3 +129,18 @@ def test_what_cannot_be_scored_by_characters_is_refused() -> None:
         score_raw([], [], Scheme.PLAIN)
     with pytest.raises(ValueError, match="not of the text"):
         score_raw(raw_texts(GOLD), [[sentence("another", "O")]], Scheme.IOB2)
+
+
+def test_running_texts_have_a_whole_report() -> None:
+    predicted = sentence(TEXT, "B-PER I-PER O B-LOC I-LOC B-LOC O", pattern=r"\S+")  # "York." and "Bob"
+    texts = raw_texts(GOLD)
+    raw = score_raw(texts, [[predicted]], Scheme.IOB2)
+    found = assess_texts(raw.compared, raw.scores, GOLD, raw.predicted, {}, Background())
+    report = found.report
+    assert report.entities is not None
+    assert report.entities.micro.f1 == pytest.approx(raw.scores.micro.f1)
+    total = report.errors.all
+    assert (total.gold, total.predicted, total.correct, total.wrong_boundary, total.wrong_type) == (3, 3, 1, 1, 1)
+    assert (report.bootstrap.unit, report.sentences.count, report.sentences.compared) == ("texts", 2, 1)
+    assert (report.tokens.accuracy, report.illegal) == (None, None)
+    assert "texts right" in report_html(found)
