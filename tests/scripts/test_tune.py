@@ -264,7 +264,7 @@ def command(folder: Path, stand_in: tuple[str, ...], *arguments: str) -> subproc
 
 def wait_for_scores(folder: Path) -> None:
     """Until a trial has said what its first epoch gave."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not any("epoch 1" in path.read_text() for path in folder.glob("logs/*.log")):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -278,7 +278,7 @@ def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
     process = command(tmp_path, stand_in, "--trials", "2", "--no-pruning", "epochs=3000", "sleep=0.05")
     wait_for_scores(study)
     process.send_signal(ended_by)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     if ended_by is not signal.SIGKILL:
         assert errors == f"tune.py: stopped; the same command goes on with {study}\n"
