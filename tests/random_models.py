@@ -107,7 +107,7 @@ def random_folder(
 
 
 def _spread(shape: tuple[int, ...]) -> float:
-    """Smaller for what sums over more inputs: a wide recurrence of large weights is chaotic, and rounding grows in it."""
+    """Smaller for what sums over more inputs: a wide recurrence of large weights is chaotic, rounding grows in it."""
     return min(0.7, 2 / shape[1] ** 0.5) if len(shape) > 1 else 0.7
 
 

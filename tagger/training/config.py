@@ -68,7 +68,7 @@ class OptimConfig:
     min_steps: int = 1500
     ema: float | None = None
     label_smoothing: float = 0.0
-    recall_cost: float = 0.0
+    recall_cost: float = 0.5
     mention_replacement: float = 0.0
     encoder_lr: float = 2e-5
 
