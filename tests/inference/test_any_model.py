@@ -53,8 +53,8 @@ embeddings = st.builds(
 
 
 def assert_close(one: NDArray[np.float32], other: NDArray[np.float32]) -> None:
-    """Equal to 1e-5 of the largest emission: float32's rounding grows with what is summed."""
-    np.testing.assert_allclose(one, other, atol=1e-5 * max(1, np.abs(other).max()), rtol=1e-5)
+    """Equal to 3e-5 of the largest emission: float32's rounding grows with what is summed, and from layer to layer."""
+    np.testing.assert_allclose(one, other, atol=3e-5 * max(1, np.abs(other).max()), rtol=1e-5)
 
 
 def assert_engines_agree(folder: ModelFolder, lengths: list[int]) -> None:
