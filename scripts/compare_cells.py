@@ -4,8 +4,9 @@
 
 --train trains each cell on each set with each seed, once at one hidden size and once at the hidden size that comes
 nearest to the GRU's number of parameters behind the embeddings. --measure times them afterwards, when nothing else
-runs: training on one core over part of an epoch, tagging of the test split (median of five turns), and the peak of the
-training process's memory. --recall trains small networks to name a symbol that they saw d steps before and measures how
+runs: training on one core over part of an epoch, tagging of the test split by either engine (median of three turns;
+loops that are compiled where numba is installed are part of the NumPy engine), and the peak of the training process's
+memory. --recall trains small networks to name a symbol that they saw d steps before and measures how
 much gradient reaches back so far (scripts/cells/recall.py says exactly how); --plot draws that. Whatever is finished is
 kept below --runs and not done again. Without any of these it prints what is there, as Markdown.
 """
@@ -117,19 +118,8 @@ def rows(grid: Grid) -> list[dict[str, Any]]:
     return found
 
 
-HEADER = (
-    "cell",
-    "hidden",
-    "parameters",
-    "seeds",
-    "score",
-    "dev",
-    "test",
-    "training tokens/s",
-    "tagging tokens/s",
-    "MB",
-)
-_MEASURED = ("training_tokens_per_second", "tagging_tokens_per_second", "training_megabytes")
+HEADER = ("cell", "hidden", "parameters", "seeds", "score", "dev", "test", "training tokens/s", "numpy", "torch", "MB")
+_MEASURED = ("training_tokens_per_second", "numpy_tokens_per_second", "torch_tokens_per_second", "training_megabytes")
 
 
 def tables(found: Sequence[Mapping[str, Any]]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,16 @@ from tagger.inference.tagger import load
 from .contenders import Job, one_thread
 
 NAME = "speed.json"
-_BATCHES = 60  # of the epoch that is timed
-_ROUNDS = 5
+ENGINES = ("numpy", "torch")
+_BATCHES = 40  # of the epoch that is timed
+_ROUNDS = 3
+# a process's peak begins with that of the one it was forked from, which therefore must be small
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 def measure(jobs: Mapping[str, Job], sentences: Sequence[Sentence], overrides: Sequence[str]) -> None:
@@ -36,20 +44,24 @@ def measure(jobs: Mapping[str, Job], sentences: Sequence[Sentence], overrides: S
     Raises:
         UserError: a model or a run is missing or fails.
     """
-    models = {name: load(job.folder / "model") for name, job in jobs.items()}
+    models = {
+        (name, engine): load(job.folder / "model", engine=engine, threads=1)
+        for name, job in jobs.items()
+        for engine in ENGINES
+    }
     tokens = sum(map(len, sentences))
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    seconds: dict[tuple[str, str], list[float]] = {which: [] for which in models}
     for turn in range(_ROUNDS + 1):
-        for name, model in models.items():
+        for which, model in models.items():
             begin = time.perf_counter()
             for _ in model.tag_sentences(sentences):
                 pass
             if turn:  # the first fills caches
-                seconds[name].append(time.perf_counter() - begin)
+                seconds[which].append(time.perf_counter() - begin)
     for name, job in jobs.items():
         trained, memory = _trained(job, overrides)
         found = {
-            "tagging_tokens_per_second": round(tokens / median(seconds[name])),
+            **{f"{engine}_tokens_per_second": round(tokens / median(seconds[name, engine])) for engine in ENGINES},
             "training_tokens_per_second": round(trained),
             "training_megabytes": round(memory),
         }
@@ -71,11 +83,10 @@ def _trained(job: Job, overrides: Sequence[str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         short = ["trainer.max_epochs=1", f"trainer.limit_train_batches={_BATCHES}", "trainer.limit_val_batches=1"]
         command = job.command([*overrides, *short], Path(folder) / "run")
-        with open(os.devnull, "w") as nowhere:
-            process = subprocess.Popen(command, env=one_thread(), stdout=nowhere, stderr=nowhere)
-            _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise UserError(f"{' '.join(command)}: exit status {os.waitstatus_to_exitcode(status)}")
+        watched = [sys.executable, "-S", "-c", _WATCH, *command]
+        done = subprocess.run(watched, env=one_thread(), capture_output=True, text=True)
+        if done.returncode:
+            raise UserError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr.strip()[-500:]}")
         with open(Path(folder) / "run" / "logs" / "csv" / "metrics.csv", encoding="utf-8") as stream:
             speeds = [row["tokens_per_second"] for row in csv.DictReader(stream) if row.get("tokens_per_second")]
-    return float(speeds[-1]), usage.ru_maxrss / 1024
+    return float(speeds[-1]), int(done.stdout.split()[-1]) / 1024
