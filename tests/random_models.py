@@ -111,6 +111,11 @@ def _spread(shape: tuple[int, ...]) -> float:
     return min(0.7, 2 / shape[1] ** 0.5) if len(shape) > 1 else 0.7
 
 
+def well_conditioned(encoder: EncoderConfig) -> bool:
+    """Normalising a few numbers that are nearly equal makes much of their rounding."""
+    return not encoder.layer_norm or min(layer.hidden_size or 0 for layer in encoder.stack) > 2
+
+
 def random_words(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:
     """Sentences of the given lengths, of known and unknown words."""
     chooser = random.Random(seed)

@@ -82,7 +82,7 @@ def test_a_mistake_in_a_layer_is_one_line(setting: str, said: str, capsys: pytes
 
 def test_trained_vectors_learn_and_go_on_after_an_interruption(tmp_path: Path) -> None:
     settings = [vectors_file(), "embeddings.static.trained=true", "embeddings.word=null"]
-    trained(tmp_path, *settings, "trainer.max_epochs=2")
+    trained(tmp_path, *settings, "trainer.max_epochs=1")
     before = load_file("run/model/model.safetensors")[CORRECTIONS]
     trained(tmp_path, *settings, "trainer.max_epochs=4", "resume=true")
     after = load_file("run/model/model.safetensors")[CORRECTIONS]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
-from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
+from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words, well_conditioned
 
 from tagger.config import Cell, EncoderConfig, LayerConfig, from_mapping
 from tagger.inference.folder import ModelFolder, expected_shapes
@@ -43,7 +43,7 @@ encoders = st.builds(
     feed_forward=st.none() | st.integers(1, 8),
     layer_norm=st.booleans(),
     skip=st.booleans(),
-)
+).filter(well_conditioned)
 embeddings = st.builds(
     embeddings_config,
     st.lists(st.sampled_from([*PARTS, "static"]), min_size=1, unique=True),

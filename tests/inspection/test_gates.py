@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_models import emissions_by_sentence, random_folder, random_words
+from random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 
 from tagger.config import Cell, EncoderConfig, LayerConfig
 from tagger.features.encoding import FeatureEncoder
@@ -35,7 +35,7 @@ encoders = st.builds(
     feed_forward=st.none() | st.integers(1, 8),
     layer_norm=st.booleans(),
     skip=st.booleans(),
-)
+).filter(well_conditioned)
 
 
 def traced(folder: ModelFolder, words: list[str]) -> Trace:
