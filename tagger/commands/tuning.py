@@ -29,6 +29,7 @@ from tagger.errors import UserError
 
 _NAME = "tagger"
 _EPOCH = re.compile(r"epoch (\d+): .*\bdev_\w+ (\d+\.\d+)")
+_EPOCHS_SPARED = 2  # at the start of a trial, whatever they score
 _SECONDS_TO_END = 60.0  # of a run that is told to
 _FAILURES_TO_GIVE_UP = 3  # where nothing else has come of a study
 _ENTRY = "from tagger.commands.main import run_command; raise SystemExit(run_command('train'))"
@@ -134,7 +135,7 @@ class Study:
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{self.folder.resolve() / 'study.db'}", engine_kwargs={"connect_args": {"timeout": 60}}
         )
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=_EPOCHS_SPARED + 1)
         study = optuna.create_study(
             study_name=_NAME,
             storage=storage,
@@ -190,6 +191,8 @@ class Study:
         try:
             pruned = False
             for epoch, score in run.scores():
+                if pruned:  # what it still said before it ended
+                    continue
                 trial.report(score, epoch)
                 if trial.should_prune():
                     pruned = True
