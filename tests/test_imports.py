@@ -43,7 +43,8 @@ ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the l
         *("inference.folder", "inference.decoder", "inference.calibration", "evaluation.scores"),
     ),
     "commands/": (
-        *("", "corpus", "features", "model", "training", "inference", "evaluation", "commands", "hub", *BASE),
+        *("", "corpus", "features", "model", "training", "inference", "inspection", "evaluation", "commands", "hub"),
+        *BASE,
     ),
 }
 DOORS = {  # framework: the paths that may import it

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tagger.evaluation.assessment import Assessment
 
 
+_MOST_EXPLAINED = 20  # each weighs some hundred kilobytes
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:
@@ -44,6 +47,7 @@ class EvaluateConfig:
         predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
         train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
         precision: precisions to find thresholds for.
+        explain: so many sentences are taken apart in the report: what the gates did, and what the decisions rest on.
         compare: folders of runs or reports to set beside each other; then nothing else is scored.
     """
 
@@ -56,6 +60,7 @@ class EvaluateConfig:
     predictions: Path | None = None
     train: Path | None = None
     precision: tuple[float, ...] = WANTED
+    explain: int = 0
     compare: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +82,10 @@ class EvaluateConfig:
             raise UserError(f"split={self.split}: use train, dev or test")
         if self.input not in ("tokens", "raw"):
             raise UserError(f"input={self.input}: use tokens or raw")
+        if not 0 <= self.explain <= _MOST_EXPLAINED:
+            raise UserError(f"explain={self.explain}: expected a number of sentences up to {_MOST_EXPLAINED}")
+        if self.explain and (not self.model or self.input != "tokens"):
+            raise UserError(f"explain={self.explain}: needs model=DIR and input=tokens; leave explain out")
 
 
 def _task(config: DictConfig) -> None:
@@ -97,8 +106,13 @@ def _task(config: DictConfig) -> None:
     out = asked.out or (asked.model.parent / "report" if asked.model and not on_hub(asked.model) else None)
     if out is None:
         return
+    inside = None
+    if asked.explain and asked.model:
+        from tagger.commands.explained import explained
+
+        inside = explained(found, asked.model, asked.encoder, asked.explain)
     try:
-        written = write_report(out, found)
+        written = write_report(out, found, inside)
     except UserError as error:
         raise UserError(f"{error}; set out to a folder that can be written") from error
     _warn(written.warnings[len(found.report.warnings) :])

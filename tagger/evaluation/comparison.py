@@ -17,7 +17,7 @@ from tagger.evaluation.compared import Compared, compare_tags, held_to
 from tagger.evaluation.pairing import Kind
 from tagger.evaluation.resampling import SWAPS, Floats, paired_test
 
-FORMAT = 1  # of compare.json; raised when a key changes its meaning or goes away
+FORMAT = 1  # of compare.json (docs/compare-schema.json); raised when a key changes its meaning or goes away
 SEED = 1
 
 

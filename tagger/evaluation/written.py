@@ -1,4 +1,7 @@
-"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll; or compare.*."""
+"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll; or compare.*.
+
+Where sentences were taken apart, gates.json holds the figures of that.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,16 @@ from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.comparison import Contest
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
 from tagger.evaluation.page.comparison_html import comparison_html
-from tagger.evaluation.page.report_html import report_html
+from tagger.evaluation.page.report_html import Inside, report_html
 from tagger.evaluation.report import Report
 from tagger.evaluation.shown import encodable, visible
 from tagger.files import written_whole
 
 PREDICTIONS, DATA, MARKDOWN, PAGE = "predictions.conll", "report.json", "report.md", "report.html"
+GATES = "gates.json"
 
 
-def write_report(folder: Path, found: Assessment) -> Report:
+def write_report(folder: Path, found: Assessment, inside: Inside | None = None) -> Report:
     """Write predictions.conll, report.json, report.md and report.html into `folder`, all of them whole or none.
 
     Without the extra `report` no page is written, an older one is removed, and a warning of the report says so.
@@ -31,6 +35,7 @@ def write_report(folder: Path, found: Assessment) -> Report:
     Args:
         folder: made if missing.
         found: what to write.
+        inside: sentences of it taken apart, if some were; else an older gates.json is removed.
 
     Returns:
         The report as written: with a warning more if tokens had to be changed in predictions.conll.
@@ -43,10 +48,11 @@ def write_report(folder: Path, found: Assessment) -> Report:
         changed = write_predictions(columns, found.sentences, found.predicted)
         report = _warned(found.report, _changed(changed)) if changed else found.report
         try:
-            page = report_html(replace(found, report=report))
+            page = report_html(replace(found, report=report), inside)
         except UserError as error:
             page, report = None, _warned(report, f"{PAGE} was not written: {error}")
-        _write(files, folder, {DATA: _json(report.as_dict()), MARKDOWN: as_markdown(report), PAGE: page})
+        gates = json.dumps(inside.data, ensure_ascii=False) if inside else None
+        _write(files, folder, {DATA: _json(report.as_dict()), MARKDOWN: as_markdown(report), GATES: gates, PAGE: page})
         columns.flush()
     return report
 

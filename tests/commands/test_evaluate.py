@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from random_models import random_folder
 
 from tagger.commands import evaluate
+from tagger.corpus.sentence import Sentence
+from tagger.inference.tagger import load
+from tests.conftest import REPOSITORY
 
 GOLD = "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nParis\tB-LOC\n"
 PREDICTED = "Ada\tB-PER\nmet\tI-PER\nBo\tO\n\nParis\tB-LOC\n"
@@ -67,6 +72,9 @@ def test_a_token_of_a_million_characters_is_reported() -> None:
     [
         (["train=gold.conll", "model=m"], "train=gold.conll: only for predictions"),
         (["predictions=predicted.conll", "precision=[0.5,2]"], "precision=[0.5, 2.0]: expected fractions of 1"),
+        (["model=m", "explain=21"], "explain=21: expected a number of sentences up to 20"),
+        (["model=m", "input=raw", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
+        (["predictions=predicted.conll", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
         (["compare=[one]", "model=m"], "compare stands alone"),
         (["compare=[one,two]"], "one: no predictions.conll and report.json in it or in its report/"),
         (["gold=gold.conll", "predictions=predicted.conll", "train=plain.conll"], "the predictions have entities"),
@@ -90,11 +98,37 @@ def test_reports_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert evaluate.main(["compare=[a,b]", "out=out"]) == 0
     found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
+    schema = json.loads((REPOSITORY / "docs" / "compare-schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(found)
     f1 = report("a")["entities"]["micro"]["f1"]
     assert [one["mean"] for one in found["systems"]] == pytest.approx([f1, 1])
     assert found["differences"][0]["better"] == 1
     assert "comparison: out/compare.html" in capsys.readouterr().out
     assert Path("out/compare.md").read_text(encoding="utf-8").startswith("# Micro F1 of 2 systems")
+
+
+def test_sentences_of_a_model_are_taken_apart_those_with_errors_first() -> None:
+    random_folder().save(Path("model"), "")
+    model = load("model")
+    sentences = [["Anna", "lives", "in", "York"], ["met", "<b>", "Bo"], ["Ada"]]
+    tagged = [one.tags or [] for one in model.tag_sentences([Sentence(tokens) for tokens in sentences])]
+    wrong = ["O", "O", f"B-{model.labels[0]}"]
+    gold = [tagged[0], wrong if tagged[1] != wrong else ["O"] * 3, tagged[2]]
+    rows = ["\n".join(map("\t".join, zip(*both, strict=True))) for both in zip(sentences, gold, strict=True)]
+    Path("data.conll").write_text("\n\n".join(rows) + "\n")
+    scored = ["model=model", "data=conll", "data.test=data.conll", "out=out"]
+    assert evaluate.main([*scored, "explain=2"]) == 0
+    found = json.loads(Path("out/gates.json").read_text(encoding="utf-8"))
+    assert found["sentences"][0]["tokens"] == sentences[1]
+    assert len(found["sentences"]) == 2
+    assert found["sentences"][0]["tags"] == list(tagged[1])
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert page.count('<details class="card inside"') == 2
+    assert "met &lt;b&gt; Bo" in page
+    assert "met <b> Bo" not in page
+    assert evaluate.main(scored) == 0
+    assert not Path("out/gates.json").exists()
+    assert 'id="inside"' not in Path("out/report.html").read_text(encoding="utf-8")
 
 
 def test_a_damaged_report_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.page import of_model, of_scores
@@ -24,8 +25,27 @@ class Section:
     plots: Sequence[Plot]
 
 
-def report_html(found: Assessment) -> str:
+@dataclass(frozen=True)
+class Inside:
+    """Sentences of a report taken apart by someone who knows the model.
+
+    Attributes:
+        style: CSS for what stands in an element of the class `gates`.
+        sections: of each sentence its beginning, and a piece of HTML.
+        data: all the figures of it, for JSON.
+    """
+
+    style: str
+    sections: Sequence[tuple[str, str]]
+    data: Mapping[str, Any]
+
+
+def report_html(found: Assessment, inside: Inside | None = None) -> str:
     """The page of a report.
+
+    Args:
+        found: what was scored.
+        inside: sentences of it taken apart.
 
     Raises:
         UserError: what it is made with is not installed.
@@ -46,6 +66,7 @@ def report_html(found: Assessment) -> str:
         gauge=gauge("headline", headline.name, headline.value, headline.interval),
         sections=[section for section in sections if section.plots],
         browser=of_report(found.texts, entities=report.entities is not None),
+        inside=inside,
     )
 
 
