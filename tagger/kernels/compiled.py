@@ -1,20 +1,22 @@
 """The machine code of `source`, made once for this processor and kept; where numba is not installed there is none.
 
-Only llvmlite is loaded here, which numba brings along: a tenth of the time and half of the memory of numba itself.
+Where the system has a linker it is kept as a shared library, which costs nothing to load. Elsewhere llvmlite, which
+numba brings along, links it anew each time: a tenth of the time and half of the memory of numba itself.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +27,20 @@ from tagger.files import cache_folder
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_WORTH_COMPILING = 2048  # tokens in a batch: some seconds, once for each processor
+_WORTH_COMPILING = 2048  # tokens: it takes some seconds, once for each processor
 _LANES = 16  # numbers in the widest registers
 _SOURCE = "tagger.kernels.source"
-_NEVER_CALLED = ("numba_gil_ensure", "numba_gil_release", "NRT_MemInfo_call_dtor")  # but numba's own wrappers name them
+_LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
+_LIBRARY, _OBJECT = ".so", ".o"
+_PROCESSOR = ("model name", "flags", "Features")  # what /proc/cpuinfo says of it that matters
 
 
 class Kernels:
     """The compiled loops, on NumPy's arrays."""
 
-    def __init__(self, machine_code: bytes) -> None:
-        """`machine_code` is an object file that `source` made."""
-        import llvmlite.binding as llvm
-
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        for name in _NEVER_CALLED:
-            llvm.add_symbol(name, _address_of(ctypes.pythonapi.Py_FatalError))
-        target = llvm.Target.from_default_triple().create_target_machine(jit=True)
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        self._engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(machine_code))
-        self._engine.finalize_object()
+    def __init__(self, code: Path) -> None:
+        """`code` is an object file that `source` made, or a shared library made of it."""
+        self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
         self._gru_gates = self._function("gru_gates", 9)
         self._gru_alone = self._function("gru_alone", 9)
         self._best_paths = self._function("best_paths", 10)
@@ -54,8 +49,7 @@ class Kernels:
 
     def _function(self, name: str, arguments: int) -> Callable[..., None]:
         """A kernel as a function of that many addresses and sizes."""
-        address = self._engine.get_function_address(name)
-        function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * (2 + arguments))(address)
+        function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * (2 + arguments))(self._address(name))
         unused = ctypes.create_string_buffer(64)  # where numba's functions put what they return or raise
         nothing = ctypes.addressof(unused)
 
@@ -171,63 +165,107 @@ def padded(scores: Floats) -> Floats:
     return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % _LANES), constant_values=-np.inf))
 
 
-def kernels(tokens: int) -> Kernels | None:
-    """The kernels, from the cache; compiled first where they are not there and `tokens`, of a batch, are many enough.
+class Supply:
+    """The kernels of this process: from the cache, or compiled when there is enough for them to do."""
 
-    None without numba, or where it cannot compile.
-    """
-    if _kernels.cache_info().currsize == 0:
-        path = _kept_code()
-        if path is None or (tokens < _WORTH_COMPILING and not path.is_file()):
-            return None
-    return _kernels()
+    def __init__(self) -> None:
+        self._asked = 0
+        self._found: Kernels | None = None
+        self._settled = False
+
+    def __call__(self, tokens: int) -> Kernels | None:
+        """None without numba, or where it cannot compile, or if what was asked of them so far does not repay it.
+
+        Args:
+            tokens: that a loop is to run over now.
+        """
+        if not self._settled:
+            self._asked += tokens
+            self._settle()
+        return self._found
+
+    def _settle(self) -> None:
+        place = _place()
+        code = place and next(filter(Path.is_file, (place.with_suffix(_LIBRARY), place.with_suffix(_OBJECT))), None)
+        if place is None or code or self._asked >= _WORTH_COMPILING:
+            self._settled = True
+        if place and self._settled:
+            with suppress(OSError, RuntimeError, subprocess.SubprocessError):
+                self._found = Kernels(code) if code else _compiled(place)
 
 
-@cache
-def _kernels() -> Kernels | None:
-    path = _kept_code()
-    assert path is not None
-    try:
-        return Kernels(path.read_bytes() if path.is_file() else _compile(path))
-    except (OSError, RuntimeError, subprocess.SubprocessError):
+kernels = Supply()
+
+
+def _place() -> Path | None:
+    """Where the machine code is kept, named after what it depends on, without a suffix; None without numba."""
+    numba = importlib.util.find_spec("numba")
+    if numba is None or numba.origin is None:
         return None
-
-
-@cache
-def _kept_code() -> Path | None:
-    """Where the machine code is kept, named after what it depends on; None without numba."""
-    if importlib.util.find_spec("numba") is None:
-        return None
-    import llvmlite.binding as llvm
-
+    packages = Path(numba.origin).parent.parent
+    versions = sorted(path.name for name in ("numba", "llvmlite") for path in packages.glob(f"{name}-*.dist-info"))
+    about = "\n".join([*versions, platform.machine(), *_processor()])
     source = Path(__file__).with_name("source.py").read_bytes()
-    versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
-    about = [*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    key = hashlib.sha256(source + "\n".join(about).encode()).hexdigest()
-    return cache_folder() / "kernels" / f"{key}.o"
+    return cache_folder() / "kernels" / hashlib.sha256(source + about.encode()).hexdigest()
 
 
-def _compile(path: Path) -> bytes:
-    """Machine code from a process of its own, kept at `path` for the next time."""
+def _processor() -> list[str]:
+    """What tells this processor from another that the machine code may not run on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return [platform.processor()]
+    return sorted({line for line in lines if line.startswith(_PROCESSOR)})
+
+
+def _compiled(place: Path) -> Kernels:
+    """The kernels, compiled in a process of its own, and kept for the next time."""
     with tempfile.TemporaryDirectory() as temporary:
-        made = Path(temporary) / "kernels.o"
+        made = Path(temporary) / f"kernels{_OBJECT}"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", _SOURCE, str(made)]
         subprocess.run(command, env=environment, check=True, capture_output=True)
-        code = made.read_bytes()
-    _keep(path, code)
-    return code
+        code = _linked(made) or made
+        _keep(code, place.with_suffix(code.suffix))
+        return Kernels(code)
 
 
-def _keep(path: Path, code: bytes) -> None:
+def _linked(made: Path) -> Path | None:
+    """A shared library of an object file, beside it; None where the system has nothing to make it with."""
+    library = made.with_suffix(_LIBRARY)
+    for linker in filter(None, map(shutil.which, _LINKERS)):
+        done = subprocess.run([linker, "-shared", "-o", str(library), str(made)], capture_output=True)
+        if done.returncode == 0:
+            return library
+    return None
+
+
+def _keep(code: Path, path: Path) -> None:
     """Write it for the next time; several processes may. A cache that cannot be written does without."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
-            stream.write(code)
+            stream.write(code.read_bytes())
         Path(stream.name).replace(path)
-    except OSError:
-        return
+
+
+def _loaded(library: Path) -> Callable[[str], int]:
+    """The addresses of a shared library's functions, by name."""
+    functions = ctypes.CDLL(str(library))
+    return lambda name: _address_of(getattr(functions, name))
+
+
+def _linked_here(code: Path) -> Callable[[str], int]:
+    """The addresses of an object file's functions, by name, linked in memory."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code.read_bytes()))
+    engine.finalize_object()
+    return engine.get_function_address
 
 
 def _data(array: NDArray[Any]) -> int:

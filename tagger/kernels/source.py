@@ -1,8 +1,9 @@
 """The inner loops that NumPy runs as a dozen passes over memory, each as one: compiled by numba, ahead of time.
 
 `python -m tagger.kernels.source FILE` writes their machine code for this processor into FILE, an object file that
-`compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. Each function gets the
-addresses of its arrays and their sizes, returns nothing and raises nothing.
+`compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. It needs nothing from outside, so that any
+linker makes a shared library of it. Each function gets the addresses of its arrays and their sizes, returns nothing
+and raises nothing.
 """
 
 from __future__ import annotations
@@ -274,14 +275,23 @@ def machine_code() -> bytes:
             linked = module
         else:
             linked.link_in(module)
+    assert linked is not None
     target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=3,
-        codemodel="jitdefault",
-        jit=True,
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic"
     )
+    _leave_out_unused(linked, target)
     return target.emit_object(linked)
+
+
+def _leave_out_unused(module: llvm.ModuleRef, target: llvm.TargetMachine) -> None:
+    """Numba's own wrappers, which call into Python."""
+    for function in module.functions:
+        if not function.is_declaration and function.name not in KERNELS:
+            function.linkage = llvm.Linkage.internal
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=0))
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(module, builder)
 
 
 if __name__ == "__main__":

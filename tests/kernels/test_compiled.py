@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +17,41 @@ from tagger.features.wordpiece import WordPieceVectors
 from tagger.inference import decoder, recurrence
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
-from tagger.kernels import compiled
+from tagger.kernels import compiled, source
 
-pytest.importorskip("numba")
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
 
 
 @pytest.fixture(scope="module")
-def machine_code(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return compiled._compile(tmp_path_factory.mktemp("kernels") / "kernels.o")
+def machine_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An object file."""
+    made = tmp_path_factory.mktemp("kernels") / "kernels.o"
+    made.write_bytes(source.machine_code())
+    return made
+
+
+@pytest.fixture(scope="module", params=["library", "object file"])
+def loaded(request: pytest.FixtureRequest, machine_code: Path) -> compiled.Kernels:
+    library = compiled._linked(machine_code)
+    if request.param == "object file":
+        return compiled.Kernels(machine_code)
+    assert library is not None, "no linker on this machine"
+    return compiled.Kernels(library)
 
 
 @pytest.fixture
-def kernels(machine_code: bytes, monkeypatch: pytest.MonkeyPatch) -> compiled.Kernels:
+def kernels(loaded: compiled.Kernels, monkeypatch: pytest.MonkeyPatch) -> compiled.Kernels:
     """The kernels, made to be used for batches of any size."""
-    loaded = compiled.Kernels(machine_code)
     for module in (decoder, recurrence):
         monkeypatch.setattr(module, "kernels", lambda tokens: loaded)
     return loaded
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache, and nothing loaded so far."""
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
     monkeypatch.setenv("TAGGER_CACHE", str(tmp_path))
-    _forget()
-    yield tmp_path
-    _forget()
-
-
-def _forget() -> None:
-    compiled._kernels.cache_clear()
-    compiled._kept_code.cache_clear()
+    return tmp_path
 
 
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,37 +114,67 @@ toy_words = st.lists(st.text("abc. ", max_size=8) | st.sampled_from(["a" * 100, 
 
 
 @given(pieces=toy_pieces, words=toy_words)
-def test_words_have_the_pieces_that_python_finds(machine_code: bytes, pieces: list[str], words: list[str]) -> None:
+def test_words_have_the_pieces_that_python_finds(loaded: compiled.Kernels, pieces: list[str], words: list[str]) -> None:
     table = WordPieceVectors(pieces, np.eye(len(pieces), dtype=np.float32))
     expected = [table.pieces_of(word) for word in words]
-    table._compiled = compiled.PieceIndex(compiled.Kernels(machine_code), pieces, "##")
+    table._compiled = compiled.PieceIndex(loaded, pieces, "##")
     rows, counts = table._pieces_of_each(words)
     assert [part.tolist() for part in np.split(rows, np.cumsum(counts))[: len(words)]] == expected
 
 
 def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compiled.kernels(10) is None  # not worth compiling
-    assert compiled.kernels(1_000_000) is not None
+    assert compiled.Supply()(10) is None  # not worth compiling
+    assert compiled.Supply()(1_000_000) is not None
+    (kept,) = (fresh / "kernels").iterdir()
+    assert kept.suffix == ".so"
+    monkeypatch.setattr(compiled, "_compiled", lambda place: pytest.fail("compiled anew"))
+    assert compiled.Supply()(10) is not None
+
+
+def test_it_is_compiled_when_many_small_batches_have_come(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(compiled, "_compiled", asked.append)
+    supply = compiled.Supply()
+    for _ in range(2047):
+        supply(1)
+    assert asked == []
+    supply(1)
+    supply(1)
+    assert [path.parent for path in asked] == [fresh / "kernels"]
+
+
+def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
+    assert compiled.Supply()(1_000_000) is not None
     (kept,) = (fresh / "kernels").iterdir()
     assert kept.suffix == ".o"
-    _forget()
-    monkeypatch.setattr(compiled, "_compile", lambda path: pytest.fail("compiled anew"))
-    assert compiled.kernels(10) is not None
+    monkeypatch.setattr(compiled, "_compiled", lambda place: pytest.fail("compiled anew"))
+    assert compiled.Supply()(10) is not None
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_library_that_cannot_be_loaded_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = compiled._place()
+    assert place is not None
+    place.parent.mkdir()
+    place.with_suffix(".so").write_text("cut off")
+    assert compiled.Supply()(1_000_000) is None
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
-    assert compiled.kernels(1_000_000) is None
+    assert compiled.Supply()(1_000_000) is None
 
 
-def test_a_cache_that_cannot_be_written_does_without(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_does_without(fresh: Path) -> None:
     (fresh / "kernels").write_text("a file where the folder should be")
-    assert compiled.kernels(1_000_000) is not None
+    assert compiled.Supply()(1_000_000) is not None
 
 
 @pytest.mark.usefixtures("fresh")
 def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    assert compiled.kernels(1_000_000) is None
-    assert compiled.kernels(1_000_000) is None
+    supply = compiled.Supply()
+    assert supply(1_000_000) is None
+    assert supply(1_000_000) is None
