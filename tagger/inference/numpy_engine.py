@@ -20,8 +20,8 @@ from tagger.inference.word_vectors import WordVectors
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_ROWS = 64
-_CACHE_BYTES = 22 << 20  # more would save some work, and cost what memory there is to spend
+_ROWS = 16  # few enough for a sentence with some new words, and near the speed of many
+_CACHE_BYTES = 48 << 20  # more would save some work, and cost what memory there is to spend
 _NORM_EPSILON = 1e-5  # PyTorch's
 
 
@@ -29,7 +29,7 @@ class NumpyEngine:
     """Emissions from a model folder's weights, equal to PyTorch's to rounding.
 
     What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
-    computed once per distinct word and kept, up to some 22 MB.
+    computed once per distinct word and kept, up to some 48 MB.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -65,9 +65,10 @@ class NumpyEngine:
         """What the first layer takes of U words; see `_Layer.project`."""
         vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
         # the last bits of a product depend on its number of rows: always the same one, so that they are the word's own
-        whole_blocks = np.pad(vectors, ((0, -len(vectors) % _ROWS or _ROWS * (not words)), (0, 0)))
-        blocks = [self._project_block(whole_blocks[row : row + _ROWS]) for row in range(0, len(whole_blocks), _ROWS)]
-        return [np.concatenate(parts)[: len(words)] for parts in zip(*blocks, strict=True)]
+        blocks = np.zeros((max(1, -(-len(words) // _ROWS)), _ROWS, vectors.shape[1]), dtype=np.float32)
+        blocks.reshape(-1, vectors.shape[1])[: len(words)] = vectors
+        projected = zip(*map(self._project_block, blocks), strict=True)
+        return [np.concatenate(parts)[: len(words)] for parts in projected]
 
     def _project_block(self, vectors: Floats) -> list[Floats]:
         if self._feed_forward is not None:
