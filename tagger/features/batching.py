@@ -84,6 +84,8 @@ def packed_positions(running: Ints) -> Ints:
     Returns:
         (N,), whose entry k, which stands at step t of sentence i, is t more than the tokens of the sentences before i.
     """
+    if running[0] == 1:
+        return np.arange(len(running))
     steps, sentences = _places(running)
     lengths = sentence_lengths(running)
     return (np.cumsum(lengths) - lengths)[sentences] + steps
@@ -99,6 +101,8 @@ def reversed_positions(running: Ints) -> Ints:
         (N,), whose entry k, which stands at step t of sentence i, is the position of that sentence's token
         `length - 1 - t`. Taken twice, it leads back.
     """
+    if running[0] == 1:
+        return np.arange(len(running) - 1, -1, -1)
     steps, sentences = _places(running)
     starts = np.cumsum(running) - running
     return starts[sentence_lengths(running)[sentences] - 1 - steps] + sentences

@@ -128,29 +128,27 @@ class WordPieceVectors:
         known = np.zeros(len(words), dtype=np.bool_)
         for begin in range(0, len(words), _BLOCK):
             rows, counts = self._pieces_of_each(words[begin : begin + _BLOCK])
-            known[begin : begin + len(counts)] = found = counts > 0
-            if found.any():
-                vectors[begin : begin + len(counts)][found] = self._directions(rows, counts[found])
+            known[begin : begin + len(counts)] = counts > 0
+            sums = self._sums(rows, counts)  # of the same direction as the means
+            lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
+            np.divide(sums, lengths, out=vectors[begin : begin + len(counts)], where=lengths > 0)
         return vectors, known
 
-    def _directions(self, rows: Ints, counts: Ints) -> Floats:
-        """Means over the rows of each of U words, brought to length 1 (U, E).
+    def _sums(self, rows: Ints, counts: Ints) -> Floats:
+        """Sums over the rows of each of U words, (U, E).
 
         Args:
             rows: (P,) one word's after the other's.
-            counts: (U,) how many each has, at least one.
+            counts: (U,) how many each has.
         """
-        order = np.argsort(-counts, kind="stable")
-        starts = (np.cumsum(counts) - counts)[order]
-        sums = self._rows_of(rows[starts])  # (U, E), those of most pieces first; of the same direction as the means
-        for place in range(1, counts[order[0]]):
-            longer = np.count_nonzero(counts > place)
-            sums[:longer] += self._rows_of(rows[starts[:longer] + place])
-        lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
-        np.divide(sums, lengths, out=sums, where=lengths > 0)
-        directions = np.empty_like(sums)
-        directions[order] = sums
-        return directions
+        if self._scales is not None and (compiled := kernels(0)) is not None:
+            return compiled.sums_of_pieces(rows, counts, self._vectors, self._scales)
+        sums = np.zeros((len(counts), self.width), dtype=np.float32)
+        starts = np.cumsum(counts) - counts
+        for place in range(counts.max(initial=0)):
+            longer = np.flatnonzero(counts > place)
+            sums[longer] += self._rows_of(rows[starts[longer] + place])
+        return sums
 
     def pieces_of(self, word: str) -> list[int]:
         """Rows of a word's pieces, those of unknown parts left out."""

@@ -47,6 +47,7 @@ class Tagger:
         self.plain = folder.scheme is Scheme.PLAIN
         self.labels = folder.labels
         self.folder, self.engine = folder, engine
+        self._ahead = engine if isinstance(engine, AheadEngine) else None
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
         self._split: Tokenizer | None = None
 
@@ -103,8 +104,8 @@ class Tagger:
             yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
 
     def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
-        if isinstance(self.engine, AheadEngine):
-            return self.engine.emissions_ahead(batches)
+        if self._ahead is not None:
+            return self._ahead.emissions_ahead(batches)
         return (self.engine.emissions(words, running_sentences(np.array(list(map(len, words))))) for words in batches)
 
 

@@ -12,6 +12,7 @@ from tagger.features.batching import reversed_positions
 from tagger.features.encoding import WordFeatures
 from tagger.features.vocabulary import PAD, UNK
 from tagger.inference.recurrence import GRULayer
+from tagger.kernels.compiled import kernels
 
 Floats = NDArray[np.float32]
 _CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
@@ -53,6 +54,8 @@ class ConvolvedCharacters:
         self._bias = tensors[f"{_PREFIX}characters.convolution.bias"]
 
     def __call__(self, features: WordFeatures) -> Floats:
+        if (compiled := kernels(0)) is not None:
+            return compiled.convolved(features.characters, self._contribution, self._bias)
         width, _, filters = self._contribution.shape
         lengths = (features.characters != PAD).sum(axis=1)
         result = np.zeros((len(features), filters), dtype=np.float32)

@@ -46,6 +46,8 @@ class Kernels:
         self._best_paths = self._function("best_paths", 10)
         self._index_pieces = self._function("index_pieces", 7)
         self._split_words = self._function("split_words", 10)
+        self._add_pieces = self._function("add_pieces", 7)
+        self._convolve = self._function("convolve", 10)
 
     def _function(self, name: str, arguments: int) -> Callable[..., None]:
         """A kernel as a function of that many addresses and sizes."""
@@ -120,6 +122,33 @@ class Kernels:
         at = [_data(array) for array in (emissions, running, out_of, start, end, reached, path)]
         self._best_paths(*at[:2], len(running), *at[2:], emissions.shape[1], width)
         return path
+
+    def sums_of_pieces(self, rows: Ints, counts: Ints, vectors: NDArray[np.int8], scales: Floats) -> Floats:
+        """The sum of each word's pieces' vectors, (U, E).
+
+        Args:
+            rows: (P,) rows of pieces, one word's after the other's.
+            counts: (U,) how many each word has.
+            vectors, scales: (V, E), and (V,) what the rows have yet to be multiplied by.
+        """
+        sums = np.empty((len(counts), vectors.shape[1]), dtype=np.float32)
+        counts = np.ascontiguousarray(counts)
+        at = [_data(array) for array in (rows, counts, vectors, scales, sums)]
+        self._add_pieces(*at[:2], len(counts), *at[2:4], vectors.shape[1], at[4])
+        return sums
+
+    def convolved(self, characters: Ints, contribution: Floats, bias: Floats) -> Floats:
+        """(U, F), as `word_vectors.ConvolvedCharacters` gives them.
+
+        Args:
+            characters: (U, C).
+            contribution, bias: (W, V, F) and (F,), as there.
+        """
+        words, length = characters.shape
+        result, room = np.empty((words, len(bias)), dtype=np.float32), np.empty(len(bias), dtype=np.float32)
+        at = [_data(array) for array in (characters, contribution, bias, room, result)]
+        self._convolve(at[0], words, length, at[1], *contribution.shape, *at[2:])
+        return result
 
 
 class PieceIndex:

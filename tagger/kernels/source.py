@@ -21,6 +21,7 @@ _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
 _CODES = types.CPointer(types.uint32)
 _KEYS = types.CPointer(types.uint64)
+_BYTES = types.CPointer(types.int8)
 _SIZE = types.int64
 
 _SPACE, _LINE = ord(" "), ord("\n")
@@ -250,6 +251,64 @@ def split_words(codes_, length, longest, most, keys_, values_, slots, hashes_, r
             word += 1
 
 
+def add_pieces(rows_, counts_, words, vectors_, scales_, width, sums_):  # type: ignore[no-untyped-def]
+    """The sum of each word's pieces' vectors, added in their order.
+
+    Args:
+        rows_: (P,) rows of pieces, one word's after the other's.
+        counts_: (U,) how many each word has.
+        words: U.
+        vectors_: (V, E).
+        scales_: (V,) what the rows have yet to be multiplied by.
+        width: E.
+        sums_: (U, E) the result, zeros of a word without pieces.
+    """
+    counts, sums = carray(counts_, words), carray(sums_, (words, width))
+    done = 0
+    for word in range(words):
+        sums[word] = 0
+        for place in range(done, done + counts[word]):
+            row = rows_[place]
+            vector, scale = carray(vectors_, (row + 1, width))[row], scales_[row]
+            for column in range(width):
+                sums[word, column] += vector[column] * scale
+        done += counts[word]
+
+
+def convolve(characters_, words, length, contribution_, places, known, filters, bias_, room_, result_):  # type: ignore[no-untyped-def]
+    """Character convolution, maximum over a word, rectifier; see `inference.word_vectors.ConvolvedCharacters`.
+
+    Args:
+        characters_: (U, C) from the left, zeros behind them.
+        words, length: U and C.
+        contribution_: (W, V, F) what each character adds to each filter at each place under the kernel.
+        places, known, filters: W, V and F.
+        bias_: (F,).
+        room_: (F,) to work in.
+        result_: (U, F), zeros for a word without characters.
+    """
+    characters, contribution = carray(characters_, (words, length)), carray(contribution_, (places, known, filters))
+    bias, room, result = carray(bias_, filters), carray(room_, filters), carray(result_, (words, filters))
+    for word in range(words):
+        end = 0
+        while end < length and characters[word, end] != 0:
+            end += 1
+        result[word] = -np.inf if end else np.float32(0)
+        for middle in range(end):
+            first = middle - places // 2
+            room[:] = 0
+            for place in range(places):
+                if 0 <= first + place < end:
+                    added = contribution[place, characters[word, first + place]]
+                    for column in range(filters):
+                        room[column] += added[column]
+            for column in range(filters):
+                result[word, column] = max(result[word, column], room[column])
+        if end:
+            for column in range(filters):
+                result[word, column] = max(result[word, column] + bias[column], np.float32(0))
+
+
 KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
     "gru_gates": (gru_gates, [_FLOATS, _FLOATS, _INTS, _FLOATS, _FLOATS, _FLOATS, _INTS, _SIZE, _SIZE], _FINITE),
     "gru_alone": (gru_alone, [_FLOATS, _INTS, *[_FLOATS] * 5, _SIZE, _SIZE], _FINITE),
@@ -259,6 +318,8 @@ KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  
         [_CODES, _SIZE, _SIZE, _SIZE, _KEYS, _INTS, _SIZE, _KEYS, _INTS, _INTS],
         set(),
     ),
+    "add_pieces": (add_pieces, [_INTS, _INTS, _SIZE, _BYTES, _FLOATS, _SIZE, _FLOATS], set()),
+    "convolve": (convolve, [_INTS, _SIZE, _SIZE, _FLOATS, _SIZE, _SIZE, _SIZE, *[_FLOATS] * 3], _NO_NAN),
     "best_paths": (best_paths, [_FLOATS, _INTS, _SIZE, *[_FLOATS] * 4, _INTS, _SIZE, _SIZE], _NO_NAN),
 }
 

@@ -13,12 +13,15 @@ from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
+from tagger.features import wordpiece
+from tagger.features.encoding import FeatureEncoder
 from tagger.features.wordpiece import WordPieceVectors
-from tagger.inference import decoder, recurrence
+from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.kernels import compiled, source
 
+MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
 
 
@@ -42,7 +45,7 @@ def loaded(request: pytest.FixtureRequest, machine_code: Path) -> compiled.Kerne
 @pytest.fixture
 def kernels(loaded: compiled.Kernels, monkeypatch: pytest.MonkeyPatch) -> compiled.Kernels:
     """The kernels, made to be used for batches of any size."""
-    for module in (decoder, recurrence):
+    for module in MODULES:
         monkeypatch.setattr(module, "kernels", lambda tokens: loaded)
     return loaded
 
@@ -55,7 +58,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (decoder, recurrence):
+    for module in MODULES:
         monkeypatch.setattr(module, "kernels", lambda tokens: None)
 
 
@@ -107,6 +110,33 @@ def test_best_paths_are_those_of_numpy(
     found = own.best_paths(emissions, running)
     without_kernels(monkeypatch)
     np.testing.assert_array_equal(found, own.best_paths(emissions.copy(), running))
+
+
+@pytest.mark.usefixtures("kernels")
+def test_characters_are_convolved_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = random_folder()
+    words = ["", "a", "New", "Αθήνα", "x" * 200, "25,000", "ꙮꙮ"]
+    features = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static).encode_words(words)
+    characters = word_vectors.ConvolvedCharacters(folder.tensors)
+    found = characters(features)
+    assert not found[0].any()
+    assert found[1:].any()
+    without_kernels(monkeypatch)
+    np.testing.assert_array_equal(found, characters(features))
+
+
+@given(counts=st.lists(st.integers(0, 5), max_size=9), seed=st.integers(0, 99))
+def test_pieces_are_summed_to_the_same_bits(loaded: compiled.Kernels, counts: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    vectors = chance.integers(-127, 128, size=(7, 5), dtype=np.int8)
+    scales = chance.random(7, dtype=np.float32)
+    rows = chance.integers(7, size=sum(counts))
+    expected = np.zeros((len(counts), 5), dtype=np.float32)
+    for word, its_rows in enumerate(np.split(rows, np.cumsum(counts))[: len(counts)]):
+        for row in its_rows:
+            expected[word] += vectors[row] * scales[row]
+    found = loaded.sums_of_pieces(rows, np.array(counts, dtype=np.int64), vectors, scales)
+    np.testing.assert_array_equal(found, expected)
 
 
 toy_pieces = st.lists(st.from_regex(r"(##)?[abc]{1,3}", fullmatch=True), min_size=1, max_size=12, unique=True)
