@@ -36,6 +36,15 @@ def run_command(name: str, arguments: list[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             print(f"{name}.py: stopped by Ctrl-C", file=sys.stderr)
         return _INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "tagger").split(".")[0] == "tagger":
+            raise
+        print(
+            f"{name}.py: {error.name} is not installed in this environment ({sys.executable}); activate the one that "
+            "`make train` made (. .venv/bin/activate), or pip install .",
+            file=sys.stderr,
+        )
+        return 2
 
 
 def let_go_of_output(*, flush: bool) -> None:

@@ -372,3 +372,21 @@ def test_labels_are_shown_on_a_terminal_that_has_not_their_letters(monkeypatch: 
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
     assert evaluate.main(["predictions=both.conll"]) == 0
     assert rb"\u4eba" in shown.getvalue()
+
+
+def test_an_environment_without_the_packages_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'numpy.core'", name="numpy.core")
+
+    monkeypatch.setattr(main, "import_module", missing)
+    assert main.run_command("tag", []) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("tag.py: numpy.core is not installed in this environment")
+    assert told.count("\n") == 1
+
+
+def test_a_module_of_this_package_that_is_missing_is_no_mistake_of_the_user() -> None:
+    with pytest.raises(ModuleNotFoundError, match="nosuch"):
+        main.run_command("nosuch", [])
