@@ -28,7 +28,8 @@ def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, proce
 
     Sentences are shuffled, then sorted by length with some noise, so that batches are of similar length and differ from
     epoch to epoch, and the batches are shuffled. The same arguments give the same batches. All processes get equally
-    many: where the count does not divide, the batches of most sentences are halved.
+    many, and the same number in all epochs: where there are too few, those of most sentences are halved; where an epoch
+    would need more than the first one, its budget is raised a little.
 
     Args:
         lengths: (S,) tokens per sentence; empty sentences are left out.
@@ -42,11 +43,13 @@ def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, proce
     Raises:
         ValueError: fewer non-empty sentences than processes.
     """
-    random = np.random.default_rng((seed, epoch))
-    noise = random.uniform(0.85, 1.15, size=len(lengths))
-    order = np.argsort(-lengths * noise, kind="stable")
-    order = order[lengths[order] > 0]
-    batches = _evened(_cut(order, lengths, budget), lengths, processes)
+    count = _even_count(_cut(_noisy_order(lengths, seed, 0)[0], lengths, budget), processes)
+    order, random = _noisy_order(lengths, seed, epoch)
+    batches = _cut(order, lengths, budget)
+    while len(batches) > count:
+        budget += max(1, budget // 100)
+        batches = _cut(order, lengths, budget)
+    batches = _halved(batches, count)
     mixed = [batches[index] for index in random.permutation(len(batches))]
     return [mixed[process::processes] for process in range(processes)]
 
@@ -62,7 +65,12 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
     Raises:
         ValueError: fewer non-empty sentences than processes.
     """
-    batches = _evened(length_batches(lengths, budget), lengths, processes)
+    batches = length_batches(lengths, budget)
+    count = _even_count(batches, processes)
+    while len(batches) > count:
+        budget += max(1, budget // 100)
+        batches = length_batches(lengths, budget)
+    batches = _halved(batches, count)
     return [batches[process::processes] for process in range(processes)]
 
 
@@ -114,21 +122,28 @@ def _places(running: Ints) -> tuple[Ints, Ints]:
     return steps, np.arange(len(steps)) - (np.cumsum(running) - running)[steps]
 
 
-def _evened(batches: list[Ints], lengths: Ints, processes: int) -> list[Ints]:
-    """The batches, those of most sentences halved until their number divides by `processes`.
+def _noisy_order(lengths: Ints, seed: int, epoch: int) -> tuple[Ints, np.random.Generator]:
+    """The sentences that have tokens, roughly by length, and the source of what else is random in an epoch."""
+    random = np.random.default_rng((seed, epoch))
+    noise = random.uniform(0.85, 1.15, size=len(lengths))
+    order = np.argsort(-lengths * noise, kind="stable")
+    return order[lengths[order] > 0], random
 
-    Where all are down to one sentence before it does, the shortest ones are joined, whatever the budget.
-    """
+
+def _even_count(batches: list[Ints], processes: int) -> int:
+    """How many batches there are to be for each process to get as many: a few more, where there are sentences enough."""
     sentences = sum(map(len, batches))
     if sentences < processes:
         raise ValueError(f"{sentences} sentences cannot be shared among {processes} processes")
-    while len(batches) % processes and len(batches) < sentences:
+    return min(-(-len(batches) // processes), sentences // processes) * processes
+
+
+def _halved(batches: list[Ints], count: int) -> list[Ints]:
+    """The batches, those of most sentences halved until there are `count`."""
+    while len(batches) < count:
         largest = max(range(len(batches)), key=lambda index: len(batches[index]))
         whole = batches[largest]
         batches = [*batches[:largest], *batches[largest + 1 :], whole[::2], whole[1::2]]
-    while len(batches) % processes:
-        *batches, first, second = sorted(batches, key=lambda batch: -int(lengths[batch].sum()))
-        batches.append(np.concatenate([first, second]))
     return batches
 
 
