@@ -72,6 +72,8 @@ DOORS = {  # framework: the paths that may import it
     "optuna": ("commands/tuning.py",),
     "tqdm": ("model/contextual.py",),
     "jinja2": ("pages.py",),
+    "pyarrow": ("inference/parquet.py",),
+    "zstandard": ("inference/compression.py",),
     "matplotlib": ("evaluation/page/plots.py",),
     "seqeval": ("evaluation/scores.py",),
     "spacy": ("corpus/tokenizers.py",),

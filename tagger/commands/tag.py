@@ -18,6 +18,7 @@ from typing import IO, Any, NoReturn
 from tagger.commands.main import let_go_of_output
 from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
+from tagger.inference.compression import COMPRESSED
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import EXTENSIONS, find_sources, plan_outputs
 from tagger.inference.tagging import BlockTagger, Counts, Job, OwnHands, carry_out
@@ -55,6 +56,10 @@ input:
             the syntactic words; tags are not looked at
     jsonl   {" ".join(EXTENSIONS[InputFormat.JSONL])}
             an object a line with text, or with a list "tokens", which is tagged as it is
+    parquet {" ".join(EXTENSIONS[InputFormat.PARQUET])}
+            a record a row, of a column with text or, where there is none, with lists "tokens"; its id is passed on
+  Any but parquet may be compressed: {" ".join(COMPRESSED)} behind the extension, as in news.jsonl.gz. parquet and
+  {COMPRESSED[1]} need the extra [corpus].
 
 output:
   jsonl   A record per unit of text, per sentence of conll and conllu, per record of jsonl, in their order:
@@ -161,15 +166,18 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
     if n_best and output_format is not OutputFormat.JSONL:
         raise UserError(f"--n-best belongs to --format jsonl, not to {output_format}; leave one of them out")
     written = ["entities", "tokens", "tags", *["scores"] * parsed.scores, *["alternatives"] * (n_best > 0)]
-    if parsed.text_field in written:
-        field = parsed.text_field
-        raise UserError(f"--text-field {field}: {field} are written there; rename the field that holds the text")
+    for option, name in (("--text-field", parsed.text_field), ("--id-column", parsed.id_column)):
+        if name in written:
+            raise UserError(f"{option} {name}: {name} are written there; rename what is read from there")
+    if parsed.text_field == parsed.id_column:
+        raise UserError(f"--id-column {parsed.id_column}: holds the text; name the column of ids, or leave it out")
     sources, notes = find_sources(
         parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=output
     )
     reading = ReadOptions(
         unit=Unit(parsed.unit),
         text_field=parsed.text_field,
+        id_column=parsed.id_column,
         token_column=parsed.token_column,
         separator=parsed.separator,
         comment_prefix=parsed.comment_prefix,
@@ -246,7 +254,10 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "paragraph (lines between blank lines, which belong to none), or the whole file")  # fmt: skip
     add("--tokenizer", metavar="NAME", help=f"what splits text into sentences and tokens: {NAMES} (the last needs "
         "the extra [spacy]); no character is changed; default: the one the model is meant for")  # fmt: skip
-    add("--text-field", default="text", metavar="NAME", help="jsonl: the field that holds the text; default: text")
+    add("--text-field", "--text-column", default="text", metavar="NAME", help="jsonl, parquet: the field or column "
+        "that holds the text; default: text")  # fmt: skip
+    add("--id-column", metavar="NAME", help="parquet: the column of ids, which are passed on; default: id, if there is "
+        "one; of jsonl all fields are")  # fmt: skip
     add("--token-column", type=int, metavar="N", help="conll, conllu: the tokens' column, from 0, or negative from "
         "the last; default: 0, and 1 in conllu")  # fmt: skip
     add("--separator", choices=["auto", "tab", "blanks"], default="auto",

@@ -1,4 +1,4 @@
-"""Records in: of text, CoNLL, CoNLL-U and JSONL input; and the documents that they become."""
+"""Records in: of text, CoNLL, CoNLL-U, JSONL and Parquet input; and the documents that they become."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tagger.errors import UserError
 
 Splitter = Callable[[str], list[Sentence]]
 
+ID_COLUMN = "id"  # where none is named
+
 
 class InputFormat(StrEnum):
     """What an input holds."""
@@ -25,6 +27,7 @@ class InputFormat(StrEnum):
     CONLL = "conll"
     CONLLU = "conllu"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 class Unit(StrEnum):
@@ -41,7 +44,8 @@ class ReadOptions:
 
     Attributes:
         unit: of text, what makes a record.
-        text_field: of JSONL, the field that holds a record's text.
+        text_field: of JSONL and Parquet, the field or column that holds a record's text.
+        id_column: of Parquet, the column of ids; None: `id`, if there is one.
         token_column: of CoNLL and CoNLL-U, the tokens' column from 0 or, negative, from the end; None: the usual one.
         separator: of CoNLL, what parts columns (see `ColumnLayout`): auto, tab or blanks.
         comment_prefix: of CoNLL, lines that begin with it are comments; None: there are none.
@@ -49,6 +53,7 @@ class ReadOptions:
 
     unit: Unit = Unit.LINE
     text_field: str = "text"
+    id_column: str | None = None
     token_column: int | None = None
     separator: str = "auto"
     comment_prefix: str | None = None
@@ -61,7 +66,7 @@ class Record:
     Attributes:
         text: the text as it was read or, where only tokens are known, these joined by single blanks.
         sentence: the tokens, where they were given.
-        fields: of a JSONL record, everything that was read, to be passed through.
+        fields: of a JSONL or Parquet record, what was read beside its text, to be passed through.
         size: about how many characters were read.
     """
 
@@ -90,7 +95,7 @@ class Document:
         text: the text as it was read or, where only tokens are known, these joined by single blanks.
         sentences: in order, none of them empty; offsets, where given, count in `text`.
         plain: the sentences' tags are plain (parts of speech) and mark no entities.
-        fields: of a JSONL record, everything that was read, to be passed through.
+        fields: of a JSONL or Parquet record, what was read beside its text, to be passed through.
         source: the name of the input it came from.
     """
 
@@ -111,12 +116,12 @@ class Document:
 def read_records(stream: IO[bytes], source: str, input_format: InputFormat, options: ReadOptions) -> Iterator[Record]:
     """The records of a stream, one by one; memory holds one of them.
 
-    Of text, a line, a paragraph or all of it is a record; of CoNLL and CoNLL-U a sentence; of JSONL a line. A byte
-    order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs, between
-    sentences and between JSON records.
+    Of text, a line, a paragraph or all of it is a record; of CoNLL and CoNLL-U a sentence; of JSONL a line; of Parquet
+    a row. A byte order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs,
+    between sentences and between JSON records.
 
     Args:
-        stream: UTF-8 bytes.
+        stream: UTF-8 bytes, or a Parquet file.
         source: the stream's name, for messages.
         input_format: what the stream holds.
         options: how it is read.
@@ -143,6 +148,10 @@ def _records(
         return (Record(text, size=len(text)) for text in _text_units(stream, report, options.unit))
     if input_format is InputFormat.JSONL:
         return _json_records(stream, report, options.text_field)
+    if input_format is InputFormat.PARQUET:
+        from tagger.inference.parquet import parquet_records  # here, as its library is an extra's
+
+        return parquet_records(stream, report.source, options)
     if input_format is InputFormat.CONLLU:
         column = FORM if options.token_column is None else options.token_column
         return map(_of_tokens, conllu_from(stream, report, token_column=column, tag_column=None))

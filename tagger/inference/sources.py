@@ -13,6 +13,7 @@ from typing import IO
 
 from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
+from tagger.inference.compression import compression_of, decompressed
 from tagger.inference.documents import InputFormat
 from tagger.inference.writers import OutputFormat
 
@@ -22,6 +23,7 @@ EXTENSIONS = {
     InputFormat.CONLL: (".conll", ".iob", ".iob2", ".bio", ".bioes", ".tsv"),
     InputFormat.CONLLU: (".conllu",),
     InputFormat.JSONL: (".jsonl", ".ndjson"),
+    InputFormat.PARQUET: (".parquet", ".pq"),
 }
 _FORMATS = {extension: known for known, extensions in EXTENSIONS.items() for extension in extensions}
 _WILDCARD = re.compile(r"[*?\[]")
@@ -54,8 +56,18 @@ class Source:
         return self.path is not None and os.path.isfile(self.path)
 
     def open(self, standard_input: IO[bytes]) -> IO[bytes]:
-        """Open it for reading. Raises UserError where it cannot be."""
-        return standard_input if self.path is None else open_bytes(self.path)
+        """What is in it, decompressed; closing that closes the file. Raises UserError where it cannot be opened."""
+        if self.path is None:
+            return standard_input
+        compression = compression_of(self.path)
+        if compression and self.input_format is InputFormat.PARQUET:
+            raise UserError(f"{self.path}: Parquet is compressed within; decompress the file itself first")
+        stream = open_bytes(self.path)
+        try:
+            return decompressed(stream, compression)
+        except UserError:
+            stream.close()
+            raise
 
 
 def find_sources(
@@ -88,8 +100,8 @@ def find_sources(
         else:
             found = [(Path(argument), PurePath(PurePath(argument).name))]
         for path, below in found:
-            known = InputFormat.TEXT if path is None else _FORMATS.get(path.suffix.lower(), InputFormat.TEXT)
-            sources.append(Source(path=path, input_format=input_format or known, below=below))
+            known = None if path is None else _known_format(path)
+            sources.append(Source(path=path, input_format=input_format or known or InputFormat.TEXT, below=below))
     _check_twice(sources)
     for source in sources:
         _check(source)
@@ -136,7 +148,7 @@ def _in_folder(folder: Path, leave_out: Path | None) -> tuple[list[tuple[Path, P
     found: list[tuple[Path, PurePath]] = []
     unknown: Counter[str] = Counter()
     for path in sorted(_files_below(folder, left_out_folder)):
-        if path.suffix.lower() in _FORMATS:
+        if _known_format(path):
             found.append((path, path.relative_to(folder)))
         else:
             unknown[path.suffix or "no extension"] += 1
@@ -176,6 +188,12 @@ def _matching(pattern: str) -> list[tuple[Path, PurePath]]:
     return [(match, PurePath(*match.parts[fixed:])) for match in matches]
 
 
+def _known_format(path: PurePath) -> InputFormat | None:
+    """What a file of this name holds, compressed or not; None where that is unknown."""
+    inside = path.with_suffix("") if compression_of(path) else path
+    return _FORMATS.get(inside.suffix.lower())
+
+
 def _check(source: Source) -> None:
     path = source.path
     if path is None or (os.access(path, os.R_OK) and not os.path.isfile(path)):
@@ -201,5 +219,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _with_extension(below: PurePath, output_format: OutputFormat) -> PurePath:
+    if compression_of(below) and below.stem:
+        below = below.with_suffix("")
     stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
     return below.with_name(f"{stem}.{output_format}")

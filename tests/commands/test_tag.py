@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import io
 import json
 import os
@@ -14,9 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 import tagger
 from tagger.commands.tag import main
@@ -150,6 +154,37 @@ def test_jsonl_fields_pass_through_with_lone_surrogates(run: Run) -> None:
     ]
 
 
+def compressed(content: str, kind: str) -> bytes:
+    raw = content.encode()
+    return gzip.compress(raw) if kind == ".gz" else zstandard.ZstdCompressor().compress(raw)
+
+
+@pytest.mark.parametrize("kind", [".gz", ".zst"])
+def test_compressed_files_are_read_and_their_outputs_named_without_it(run: Run, kind: str) -> None:
+    write(f"in/a.jsonl{kind}", compressed('{"id": 1, "text": "Ada"}\n', kind))
+    write(f"in/b.2024{kind}", compressed("Bob", kind))
+    assert [record["id"] for record in run(f"in/a.jsonl{kind}").records] == [1]
+    assert run("in", f"in/b.2024{kind}", "--output", "out").code == 0
+    assert files_in("out") == ["a.jsonl", "b.2024.jsonl"]
+    write(f"cut.txt{kind}", compressed("Ada met Bob", kind)[:-6])
+    result = run(f"cut.txt{kind}")
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(
+        rf"tag.py: cut.txt{kind}: cannot read: \w+ data cut off after .*; check the input\n", result.err
+    )
+
+
+def test_parquet_rows_are_records_with_their_ids(run: Run) -> None:
+    rows = pyarrow.table({"body": ["Ada met Bob", ""], "key": ["a", "b"], "more": [1, 2]})
+    parquet.write_table(rows, "a.parquet")
+    result = run("a.parquet", "--text-column", "body", "--id-column", "key", "--tokenizer", "whitespace")
+    assert [(record["key"], record["body"], names(record)) for record in result.records] == [
+        ("a", "Ada met Bob", ["Ada", "Bob"]),
+        ("b", "", []),
+    ]
+    assert all(record.keys() == {"key", "body", "entities"} for record in result.records)
+
+
 def test_plain_tags_are_written_as_tokens_and_tags(run: Run) -> None:
     result = run(stdin="Ada runs\n\n", model=CapitalsTagger(plain=True))
     assert result.records == [
@@ -239,6 +274,10 @@ REFUSED = [
     (["a.txt", "--tokens", "--format", "conll"], "--tokens belongs to --format jsonl"),
     (["b.jsonl", "--text-field", "tags"], "--text-field tags: tags are written there"),
     (["a.txt", "--tokenizer", "nltk"], "tokenizer 'nltk' is unknown"),
+    (["x.parquet"], "x.parquet: no Parquet file"),
+    (["x.parquet.gz"], "x.parquet.gz: Parquet is compressed within"),
+    (["a.txt", "--id-column", "entities"], "--id-column entities: entities are written there"),
+    (["a.txt", "--text-field", "a", "--id-column", "a"], "--id-column a: holds the text"),
     (["a.txt", "--output", "a.txt/below"], "a.txt/below/a.jsonl: cannot write"),
 ]
 
@@ -252,6 +291,8 @@ def test_refused_in_one_line_before_anything_is_written(run: Run, arguments: lis
     write("b.jsonl", '{"text": "Ada"}')
     write("unknown/a.png", "x")
     write("empty.txt", "")
+    write("x.parquet", "Ada")
+    write("x.parquet.gz", "Ada")
     write("nul.txt", b"a\n\0\n")
     write("latin.txt", b"\xe9\n")
     write("bad.conll", "a O\nb\n")

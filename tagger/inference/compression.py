@@ -1,0 +1,107 @@
+"""Compressed input (`.gz`, `.zst`) as the bytes within: the one door to zstandard."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import PurePath
+from typing import IO, Any
+
+from tagger.errors import UserError
+
+_GZIP, _ZSTD = ".gz", ".zst"
+COMPRESSED = (_GZIP, _ZSTD)
+_AT_ONCE = 1 << 10  # compressed bytes; a kilobyte of Zstandard gives 32 megabytes at the most
+
+
+def compression_of(path: PurePath) -> str:
+    """How a file is compressed, by its name: `.gz`, `.zst` or, where it is not, an empty string."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSED else ""
+
+
+def decompressed(stream: IO[bytes], compression: str) -> IO[bytes]:
+    """The bytes within a stream, read as they are asked for, in constant memory; several parts in a row are one.
+
+    Reading raises OSError where they are damaged, cut off, or not so compressed. Closing it closes `stream`.
+
+    Args:
+        stream: compressed bytes.
+        compression: as `compression_of` tells it; with an empty string the stream itself is returned.
+
+    Raises:
+        UserError: what reads them is not installed.
+    """
+    if not compression:
+        return stream
+    return io.BufferedReader(_Gzip(stream) if compression == _GZIP else _Zstd(stream), 1 << 16)
+
+
+class _Gzip(io.RawIOBase):
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._inside = stream, gzip.GzipFile(fileobj=stream)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._inside.read1(len(buffer))
+        except EOFError:
+            raise OSError(f"gzip data cut off after {self._inside.tell():,} bytes of content") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise OSError(f"damaged gzip data after {self._inside.tell():,} bytes of content ({error})") from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Zstd(io.RawIOBase):
+    """Frame by frame; zstandard's own reader takes the end of the input for the end of a frame."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise UserError(".zst files need zstandard; install the extra: pip install 'tagger[corpus]'") from None
+        self._stream, self._library = stream, zstandard
+        self._frame: Any = None
+        self._given = 0
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            if not self._decompress():
+                return 0
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        self._given += count
+        return count
+
+    def _decompress(self) -> bool:
+        """Read on. Returns whether there was anything to read."""
+        left = self._frame.unused_data if self._frame and self._frame.eof else b""
+        data = left or self._stream.read(_AT_ONCE)
+        if not data:
+            if self._frame and not self._frame.eof:
+                raise OSError(f"Zstandard data cut off after {self._given:,} bytes of content")
+            return False
+        if not self._frame or self._frame.eof:
+            self._frame = self._library.ZstdDecompressor().decompressobj()
+        try:
+            self._ready = memoryview(self._frame.decompress(data))
+        except self._library.ZstdError as error:
+            message = f"damaged Zstandard data after {self._given:,} bytes of content ({error})"
+            raise OSError(message) from error
+        return True
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
