@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tagger.commands.main import let_go_of_output
+from tagger.commands.processes import command_line
+from tagger.commands.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import written_whole
 
@@ -22,6 +24,7 @@ try:
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
+    from hydra.types import RunMode
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 except ImportError:
@@ -33,27 +36,44 @@ _NO_CHOICE = re.compile(
 )
 _LIST_OR_TEXT = re.compile(r"Ambiguous value for argument '(.*)'\n")
 _SWEEP = ("-m", "--multirun")
+_INTERRUPTED = 128 + 2  # of one that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
-_UNSAFE = re.compile(r"[^\w.+-]+")
+_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)  # what Hydra takes without quotes is ASCII
 _LONGEST_JOB_NAME = 100
 
 
-def run(name: str, task: Callable[[DictConfig], None], arguments: list[str]) -> int:
+Finished = Callable[[DictConfig, Path], bool]
+
+
+def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], finished: Finished | None = None) -> int:
     """Compose `conf/<name>.yaml` with the arguments, Hydra's own options among them, and call `task`.
 
-    In a multirun, a job that fails by a user's mistake or by the file system is told of and the others go on.
+    The jobs of a multirun run in processes of their own; one that fails or is interrupted is told of, and the others
+    go on.
+
+    Args:
+        name: of the command.
+        task: called with the configuration.
+        arguments: the command line.
+        finished: tells of a multirun's job, by its configuration and folder, whether there is nothing left to do.
 
     Returns:
         The exit code: 0, 1 where a file or folder fails, 2 for wrong use, 130 after Ctrl-C, 141 where nobody reads
-        standard output any more. Other errors of the task are raised.
+        standard output any more. Of a multirun 1 or 2 where a job failed. Other errors of the task are raised.
     """
     program = f"{name}.py"
-    codes: list[int] = []  # of jobs that failed
+    codes: list[int] = []
     unforeseen: list[Exception] = []
+    sweep = Sweep(program, command_line(name))
+    started_as = sys.argv if sys.argv[len(sys.argv) - len(arguments) :] == arguments else [sys.argv[0], *arguments]
 
     def job(config: DictConfig) -> None:
+        sys.argv = started_as  # with which Lightning starts a run's other processes
         try:
-            task(config)
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                _hand_over(config, sweep, finished)
+            else:
+                task(config)
             print(end="", flush=True)
         except (UserError, OSError) as error:
             codes.append(_told(program, error))
@@ -61,17 +81,14 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str]) -> 
             unforeseen.append(error)
             raise
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong instead of printing several lines and exiting with 1
-    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # labels of any script, on a terminal of any encoding
+    _prepare()
     # Hydra takes -m before or behind all overrides, but not among them
     sys.argv = [sys.argv[0], *sorted(arguments, key=lambda argument: argument not in _SWEEP)]
     try:
         hydra.main(version_base="1.3", config_path=str(_config_folder()), config_name=name)(job)()
     except KeyboardInterrupt as error:
         print(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}", file=sys.stderr)
-        codes = [130]
+        codes = [_INTERRUPTED]
     except BrokenPipeError:  # --help | head
         codes = [_PIPE_CLOSED]
     except Exception as error:
@@ -79,8 +96,33 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str]) -> 
             raise
         print(f"{program}: {_reason(error)}", file=sys.stderr)
         codes = [2]
+    finally:
+        codes.append(sweep.close())
     let_go_of_output(flush=_PIPE_CLOSED not in codes)
-    return max(codes, default=0)
+    return max(codes)
+
+
+def _prepare() -> None:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong instead of printing several lines and exiting with 1
+    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # labels of any script, on a terminal of any encoding
+
+
+def _hand_over(config: DictConfig, sweep: Sweep, finished: Finished | None) -> None:
+    """Have a job of a multirun done in a process of its own, or skip it."""
+    job = HydraConfig.get()
+    overrides = list(job.overrides.task)
+    name = " ".join(overrides)
+    if "run_dir" in config:
+        overrides.append(_as_text("run_dir", job.runtime.output_dir))
+        name = str(Path(job.sweep.dir, job.sweep.subdir))
+        if finished and finished(config, output_folder()):
+            sweep.skip(name)
+            return
+    places = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
+    searched = [override for override in job.overrides.hydra if override.startswith("hydra.searchpath=")]
+    sweep.run(name, [*overrides, *searched, *(f"--config-dir={place}" for place in places)])
 
 
 def _told(program: str, error: UserError | OSError) -> int:
@@ -241,5 +283,10 @@ def _reason(error: Exception) -> str:
 def _quoted(override: str) -> str:
     """A `KEY=VALUE` for the shell whose value Hydra takes as text, whatever stands in it."""
     key, _, value = override.partition("=")
+    return shlex.quote(_as_text(key, value))
+
+
+def _as_text(key: str, value: str) -> str:
+    """The same unquoted for the shell."""
     escaped = value.replace('"', '\\"')
-    return shlex.quote(f'{key}="{escaped}"')
+    return f'{key}="{escaped}"'

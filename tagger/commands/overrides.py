@@ -9,7 +9,8 @@ from typing import Any
 
 from tagger.commands import hydra_entry
 
-_OF_ONE_RUN = ("seed", "run_dir", "resume")
+_OF_ONE_PLACE = ("run_dir", "resume", "latest")
+_OF_ONE_RUN = ("seed", *_OF_ONE_PLACE)
 _PLACES = ("dir", "bundled", "path", "train", "dev", "test")  # of data; what lies there is told by its digest
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")  # whose choices stand for overrides
 _FILE_FORMATS = {"columns": "conll"}  # presets for one's own files are called as their format, but for this
@@ -39,6 +40,11 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
             chosen.append(choice)
             different = {key: value for key, value in different.items() if key not in change}
     return (*chosen, *(key if key.startswith("~") else f"{key}={shown(value)}" for key, value in different.items()))
+
+
+def repeatable(settings: Settings) -> Settings:
+    """Settings without those that tell where a run goes and how it begins, but not what it does."""
+    return {key: value for key, value in settings.items() if key not in _OF_ONE_PLACE}
 
 
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -30,10 +30,27 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from tagger.commands import hydra_entry
 
-        return hydra_entry.run("train", _task, sys.argv[1:] if arguments is None else arguments)
+        return hydra_entry.run("train", _task, sys.argv[1:] if arguments is None else arguments, _is_finished)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+
+
+def _is_finished(config: DictConfig, run_dir: Path) -> bool:
+    """Whether a run that is to be resumed has come to its end, with these very settings."""
+    from tagger.commands import hydra_entry
+    from tagger.commands.overrides import repeatable
+    from tagger.commands.record import RunRecord
+
+    if not config.resume:
+        return False
+    try:
+        record = RunRecord.read(run_dir)
+        before = hydra_entry.read_config(run_dir / "config.yaml")
+    except UserError:  # which the run itself will tell of
+        return False
+    ended = record is not None and record.stopped_by is None
+    return ended and repeatable(before) == repeatable(hydra_entry.settings_of(config))
 
 
 def _task(config: DictConfig) -> None:
@@ -157,7 +174,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
 
 
 def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
-    """Save the model, score the test split through the saved folder, write the card, move `runs/latest`."""
+    """Save the model, score the test split through the saved folder, write the card, move `latest`."""
     from tagger.commands.background import of_run
     from tagger.commands.card import model_card
     from tagger.commands.record import make_record
@@ -177,8 +194,8 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
         stream.write(model_card(outcome, splits, data, run.seed, report.scores))
     record = make_record(outcome, splits, report.scores, seed=run.seed, resumed=run.resume, model_dir=model_dir)
     record.write(run_dir)
-    if outcome.stopped_by is None:
-        point_latest(run_dir)
+    if outcome.stopped_by is None and run.latest is not None:
+        point_latest(run_dir, run.latest)
     print(as_table(report.scores))
     for warning in report.warnings:
         print(f"warning: {warning}")
@@ -193,8 +210,8 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     print(f"model:  {model_dir}\nreport: {report_page(run_dir / 'report')}")
 
 
-def point_latest(run_dir: Path, link: Path = Path("runs/latest")) -> None:
-    """Make `runs/latest` point at a finished run, wherever it lies."""
+def point_latest(run_dir: Path, link: Path) -> None:
+    """Make a link point at a finished run, wherever it lies."""
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
         temporary = link.with_name(f".latest.{os.getpid()}")

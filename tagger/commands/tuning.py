@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import random
 import re
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tagger.commands.processes import command_line, environment
 from tagger.commands.record import RunRecord
 from tagger.commands.search_space import Dimension, as_overrides
 from tagger.errors import UserError
@@ -32,9 +31,7 @@ _EPOCH = re.compile(r"epoch (\d+): .*\bdev_\w+ (\d+\.\d+)")
 _EPOCHS_SPARED = 2  # at the start of a trial, whatever they score
 _SECONDS_TO_END = 60.0  # of a run that is told to
 _FAILURES_TO_GIVE_UP = 3  # where nothing else has come of a study
-_ENTRY = "from tagger.commands.main import run_command; raise SystemExit(run_command('train'))"
-_PACKAGE = Path(__file__).resolve().parent.parent.parent
-TRAIN = (sys.executable, "-c", _ENTRY)
+TRAIN = tuple(command_line("train"))
 
 
 @dataclass(frozen=True)
@@ -228,12 +225,12 @@ class _Run:
         self.folder = study / "trials" / f"{number:04d}"
         self.last_line, self.code = "", 0
         self._log = study / "logs" / f"{number:04d}.log"
-        self._command = [*command, f"run_dir={self.folder}", "trainer.enable_progress_bar=false"]
+        own = (f"run_dir={self.folder}", "latest=null", "trainer.enable_progress_bar=false")
+        self._command = [*command, *own]
         self._process: subprocess.Popen[str] | None = None
 
     def scores(self) -> Iterator[tuple[int, float]]:
         """Epochs and their dev scores, as they come; `last_line` and `code` are known when these have ended."""
-        paths = [str(_PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -242,7 +239,7 @@ class _Run:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=environment(),
                 start_new_session=True,  # Ctrl-C is for the study, which ends its runs itself
             )
             assert self._process.stderr is not None

@@ -22,6 +22,7 @@ class RunConfig:
         resume: continue the run in `run_dir` from its last checkpoint, if there is one.
         init_from: a model folder whose weights to start from; new words and labels are added to its own.
         train_on_dev: when the best epoch is found, train anew on train and dev together for as many epochs.
+        latest: a link to be set to `run_dir` when the run has finished; None for none.
         threads: PyTorch's threads on a CPU. A second one gains little on matrices of these sizes, and loses a
             hundredfold where another program keeps it waiting.
     """
@@ -31,6 +32,7 @@ class RunConfig:
     resume: bool = False
     init_from: Path | None = None
     train_on_dev: bool = False
+    latest: Path | None = Path("runs/latest")
     threads: int = 1
 
     def __post_init__(self) -> None:

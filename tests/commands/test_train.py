@@ -231,14 +231,6 @@ def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
     assert json.loads(Path("report/report.json").read_text())["entities"]["types"]["RIVER"]["recall"] == 0
 
 
-def test_multirun_gives_each_job_its_folder_and_one_failure_leaves_the_others(tmp_path: Path) -> None:
-    arguments = ["-m", *column_files(tmp_path), *QUICK, "trainer.max_epochs=1", "run_dir=sweep"]
-    assert train.main([*arguments, "encoder.hidden_size=0,8,12"]) == 2
-    names = sorted(path.parent.name for path in Path("sweep").glob("*/model"))
-    assert [name.split("_")[0] for name in names] == ["1", "2"]
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-ABCDEFGHIJKLMNOPQRSTUVWXYZ") for name in names)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -359,6 +359,7 @@ def test_real_trainings_are_searched_by_two_workers(tmp_path: Path, monkeypatch:
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert [trial["state"] for trial in found["trials"]] == ["complete", "complete"]
+    assert not (tmp_path / "runs").exists()  # a trial is not the latest run
     monkeypatch.chdir(tmp_path)
     best = shlex.split(found["best"]["command"])
     assert train_command.main([*best[2:], "run_dir=again"]) == 0
