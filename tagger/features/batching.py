@@ -131,7 +131,7 @@ def _noisy_order(lengths: Ints, seed: int, epoch: int) -> tuple[Ints, np.random.
 
 
 def _even_count(batches: list[Ints], processes: int) -> int:
-    """How many batches there are to be for each process to get as many: a few more, where there are sentences enough."""
+    """How many batches there are to be for each process to get as many: a few more, if sentences are enough."""
     sentences = sum(map(len, batches))
     if sentences < processes:
         raise ValueError(f"{sentences} sentences cannot be shared among {processes} processes")
