@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.config import ModelConfig, from_mapping
+from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tagger.training.run import Outcome
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
+_BY_TAGS = {  # what null stands for: of entities' tags, of plain tags
+    ("characters", "filters"): (50, 100),
+    ("affixes", "lengths"): ([2, 3], [1, 2, 3, 4]),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,13 +85,13 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     run = from_mapping(RunConfig, {**own, "run_dir": str(run_dir)})
     data = DataConfig.from_mapping(settings["data"])
     get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
-    model = from_mapping(ModelConfig, {group: settings[group] for group in ("embeddings", "encoder", "decoder")})
-    model = _with_settled_vectors(model, data.language)
+    model = _settled(settings, data.language, plain=data.scheme == "plain")
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
     with claimed(run) if _is_leader() else contextlib.nullcontext():
         splits = load_splits(data)
+        model = _settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
         make_trainer = hydra_entry.partial(config.trainer)
         if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
             epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
@@ -115,6 +120,16 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         raise SystemExit(128 + signal.SIGTERM)
     if outcome.stopped_by is signal.SIGINT and _is_leader():
         raise KeyboardInterrupt
+
+
+def _settled(settings: dict[str, Any], language: str | None, *, plain: bool) -> ModelConfig:
+    """The model, with what the configuration leaves to the kind of tags and to the language of the data."""
+    embeddings = dict(settings["embeddings"])
+    for (part, name), choices in _BY_TAGS.items():
+        if isinstance(embeddings.get(part), dict) and embeddings[part].get(name) is None:
+            embeddings[part] = {**embeddings[part], name: choices[plain]}
+    groups = {"embeddings": embeddings, "encoder": settings["encoder"], "decoder": settings["decoder"]}
+    return _with_settled_vectors(from_mapping(ModelConfig, groups), language)
 
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
