@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-slow lint format lock audit clean
+.PHONY: train test test-slow fuzz lint format lock audit clean
 
 train: $(VENV)/.train
 	$(BIN)/python train.py
@@ -14,6 +14,11 @@ test: lint
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# all readers, tokenizers, tag.py and the report, 100,000 inputs each; hours on one core, see tests/fuzz/fuzzer.py
+fuzz: $(VENV)/.dev
+	$(PIP) --editable '.[train,dev,fuzz]'
+	$(BIN)/python -m tests.fuzz.fuzzer
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet "$torch"
-"$folder/venv/bin/python" -m pip install --quiet '.[train,dev]'
+"$folder/venv/bin/python" -m pip install --quiet '.[train,dev,fuzz]'
 {
     echo "# Every package of the training and development environment, pinned; written by \`make lock\`."
     "$folder/venv/bin/python" -m pip freeze --exclude tagger | sed 's/^torch==.*/'"$torch"'/' | grep -v ' @ '

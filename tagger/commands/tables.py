@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tagger.evaluation.shown import visible
+from tagger.evaluation.shown import visible_on_page
 
 Row = Sequence[str]
 
 
 def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
     """Columns padded to a common width; the first `left` of them are flush left, the others flush right."""
-    shown = [[visible(cell) for cell in row] for row in (header, *rows)]
+    shown = [[visible_on_page(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = []
     for row in shown:
@@ -26,5 +26,8 @@ def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
 def as_markdown(header: Row, rows: Sequence[Row], *, left: int) -> str:
     """The same as a Markdown table."""
     rule = ["---" if number < left else "--:" for number in range(len(header))]
-    lines = [f"| {' | '.join(visible(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in (header, *rows)]
+    lines = [
+        f"| {' | '.join(visible_on_page(cell).replace('|', chr(92) + '|') for cell in row)} |"
+        for row in (header, *rows)
+    ]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])

@@ -44,8 +44,20 @@ def read_parallel(token_path: Path, tag_path: Path | None, report: ReadReport) -
             if tag_path is not None and len(tokens) != len(tags):
                 counts = f"{_count(tokens, 'token')} but {_count(tags, 'tag')} in {tag_path}:{number}"
                 report.reject(place, f"{counts}; give each token one tag, on the same line of the other file")
+            tags = _stripped(tags, place, report)
             if report.close_sentence():
                 yield Sentence(tokens, tags if tag_path is not None else None, place=place)
+
+
+def _stripped(tags: list[str], place: str, report: ReadReport) -> list[str]:
+    """Tags without white space of other kinds than part them, such as no-break spaces."""
+    kept = [tag.strip() for tag in tags]
+    if not all(kept):
+        report.reject(place, "a tag of nothing but white space; write O for none")
+    for tag, bare in zip(tags, kept, strict=True):
+        if bare and tag != bare:
+            report.repair(f"{place}: blanks around tag {tag!r} removed")
+    return kept
 
 
 def _pairs(

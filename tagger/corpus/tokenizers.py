@@ -17,6 +17,7 @@ Tokenizer = Callable[[str], Iterator[list[CharSpan]]]
 
 _NON_SPACE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a pair, which JSON can hold and spaCy cannot write
 NAMES = "syntok, whitespace, characters or spacy:LANG"
 
 
@@ -81,7 +82,7 @@ def _spacy(language: str) -> Tokenizer:
     pipeline.max_length = 2**62
 
     def tokenize(text: str) -> Iterator[list[CharSpan]]:
-        for sentence in pipeline(text).sents:
+        for sentence in pipeline(_SURROGATE.sub("\ufffd", text)).sents:
             spans = [(token.idx, token.idx + len(token)) for token in sentence if not token.is_space]
             if spans:
                 yield spans

@@ -10,7 +10,7 @@ from tagger.evaluation.estimates import Estimate
 from tagger.evaluation.report import Report
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import PRF, Scores
-from tagger.evaluation.shown import in_markdown, visible
+from tagger.evaluation.shown import in_markdown, visible_on_page
 
 _HEADER = "| precision | recall | F1 | 95% | support |"
 _RULE = "--:|--:|--:|--:|--:|"
@@ -19,7 +19,7 @@ _OTHERS = {"strict": "strict", "partial": "partial overlap", "type_only": "type 
 
 def as_table(scores: Scores) -> str:
     """The table that seqeval prints, four decimals; below it the token accuracy, where there is one."""
-    rows = [(visible(name), prf) for name, prf in scores.types.items()]
+    rows = [(visible_on_page(name), prf) for name, prf in scores.types.items()]
     averages = [("micro avg", scores.micro), ("macro avg", scores.macro)]
     width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
     lines = [_table_line("", ["precision", "recall", "f1-score", "support"], width)]

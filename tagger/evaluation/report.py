@@ -14,6 +14,7 @@ from tagger.evaluation.learning import Learning
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import Scores
 from tagger.evaluation.seen import Seen
+from tagger.evaluation.shown import visible_on_page
 
 FORMAT = 2  # of report.json; raised when a key changes its meaning, comes to be promised, or goes away
 _MOST_LABELS_LISTED = 5
@@ -155,7 +156,7 @@ def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], wher
         known: the entity types (or plain tags) of the model.
         where: what to call the gold data.
     """
-    unknown = {name: times for name, times in gold.items() if times and name not in known}
+    unknown = {visible_on_page(name): times for name, times in gold.items() if times and name not in known}
     fate = "unknown to the model: counted as missed"
     if len(unknown) > _MOST_LABELS_LISTED:
         listed = ", ".join(sorted(unknown)[:_MOST_LABELS_LISTED])

@@ -27,7 +27,7 @@ def visible_on_page(text: str) -> str:
 
 def in_markdown(text: str) -> str:
     """Text that Markdown shows as it is, also in a table."""
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(visible(text), quote=False))
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(visible_on_page(text), quote=False))
 
 
 def encodable(text: str) -> str:

@@ -28,6 +28,12 @@ def test_lines_pair_up_whatever_the_blanks(tmp_path: Path) -> None:
     assert (report.lines.kept, report.sentences.kept) == (6, 2)
 
 
+def test_tags_lose_the_white_space_around_them(tmp_path: Path) -> None:
+    (sentence,), report = read(tmp_path, "a\u00a0 b\n", "\u00a0O B-X\x1d\n")
+    assert (sentence.tokens, sentence.tags) == (["a\u00a0", "b"], ["O", "B-X"])
+    assert (report.sentences.repaired, report.lines.repaired) == (1, 1)
+
+
 def test_tokens_alone_have_no_tags(tmp_path: Path) -> None:
     assert read(tmp_path, "a b\n", None)[0] == [Sentence(["a", "b"])]
 
@@ -38,6 +44,7 @@ def test_tokens_alone_have_no_tags(tmp_path: Path) -> None:
         ("a b\n", "O\n", "seq.in:1: 2 tokens but 1 tag in"),
         ("a\nb\n", "O\n", "seq.in:2: 1 token but 0 tags in"),
         ("a\n", "O\nO\n", "seq.in:2: 0 tokens but 1 tag in"),
+        ("a b\n", "O \u00a0\n", "seq.in:1: a tag of nothing but white space"),
     ],
 )
 def test_unequal_lines_stop_the_run_by_place(tmp_path: Path, tokens: str, tags: str, problem: str) -> None:

@@ -70,3 +70,9 @@ def test_spacy_keeps_offsets() -> None:
     assert [sentence.tokens for sentence in sentences] == [["Hello", "there", "."], ["You", "!"]]
     with pytest.raises(UserError, match="use a language code spaCy has"):
         get_tokenizer("spacy:xxx")
+
+
+def test_spacy_takes_half_a_surrogate_pair() -> None:
+    pytest.importorskip("spacy")
+    (sentence,) = split_text("a \ud83d b", get_tokenizer("spacy:en"))
+    assert sentence.tokens == ["a", "\ud83d", "b"]

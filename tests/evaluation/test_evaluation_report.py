@@ -77,6 +77,14 @@ def test_markdown_shows_labels_and_paths_as_they_are(found: Assessment) -> None:
     assert "support 0" in text
 
 
+def test_a_label_cannot_steer_the_terminal() -> None:
+    report = of([["\x1b[2J"]], [["\u202eX"]], Scheme.PLAIN).report
+    (warning,) = unknown_label_warnings({"\x1b[2J": 1}, [])
+    for told in (as_table(report.scores), as_markdown(report), warning):
+        assert "␛[2J" in told.replace("\\", "")
+        assert not set(told) & {"\x1b", "\u202e"}
+
+
 def test_markup_in_a_label_is_escaped() -> None:
     assert "&lt;img src=x&gt;" in as_markdown(of([["B-<img src=x>"]], [["O"]]).report)
 

@@ -1,0 +1,119 @@
+"""What fuzzing starts from: the odd inputs that stand in the tests themselves."""
+
+from __future__ import annotations
+
+import ast
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.conftest import REPOSITORY
+
+_LONGEST = 4000
+_MOST = 400
+_OF_TEXT = ("corpus/test_tokenizers.py", "corpus/test_syntok_spans.py", "inference/test_writers.py")
+_OF_RECORDS = ("corpus/test_jsonl.py", "corpus/test_huggingface.py", "corpus/test_any_input.py")
+_FILES = {  # below tests/, whose constants are inputs
+    "columns": ("corpus/test_columns.py", "corpus/test_reading.py", "corpus/test_any_input.py"),
+    "conllu": ("corpus/test_conllu.py", "corpus/test_any_input.py"),
+    "jsonl": _OF_RECORDS,
+    "labelstudio": ("corpus/test_labelstudio.py", "corpus/test_any_input.py"),
+    "parallel": ("corpus/test_parallel.py", "corpus/test_reading.py"),
+    "huggingface": _OF_RECORDS,
+    "aligned": ("evaluation/test_alignment.py", "corpus/test_columns.py"),
+    "vectors": ("features/test_vector_files.py", "features/test_vector_damage.py", "features/vector_writers.py"),
+    "model_folder": ("inference/test_folder.py", "inference/test_hostile_folder.py"),
+    **dict.fromkeys(("whitespace", "characters", "syntok", "spacy"), _OF_TEXT),
+    "tag": ("commands/test_tag.py", "corpus/test_columns.py", "corpus/test_conllu.py", *_OF_TEXT),
+    **dict.fromkeys(("report", "report_pictures"), ("evaluation/test_scores.py", "evaluation/test_alignment.py")),
+}
+_CHOICES = {  # how many of a target's first bytes choose how it is called
+    **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
+    **{"aligned": 1, "vectors": 4, "model_folder": 1, "tag": 4},
+}
+_ENTITIES = "Ada\tB-PER\tB-PER\nLee\tI-PER\tO\n<b>\tO\tB-LOC\n\n&\tB-LOC\tB-PER\n"
+_TAGS = "Ada\tPROPN\tNOUN\nran\tVERB\tVERB\n\n|\tPUNCT\tX<script>\n"
+
+
+def seeds(name: str) -> list[bytes]:
+    """Inputs for a target, in the order of the files they stand in."""
+    found = [*_own(name), *(text for path in _FILES[name] for text in _constants(REPOSITORY / "tests" / path))]
+    head = _CHOICES.get(name, 0)
+    made = [_chosen(number, head) + text for number, text in enumerate(found)]
+    return list(dict.fromkeys([*_files(name), *made]))[:_MOST]
+
+
+def _own(name: str) -> list[bytes]:
+    if name.startswith("report"):
+        return [_ENTITIES.encode(), _TAGS.encode()]
+    return [b"a\tB-X\nb\tO\n\nc\tO\n", '{"text": "Ada met Bo. é 😀", "label": [[0, 3, "PER"]]}\n'.encode()]
+
+
+def _chosen(number: int, head: int) -> bytes:
+    """Others for each input, so that each way of calling meets some."""
+    return bytes((number // (place + 1)) % 6 for place in range(head))
+
+
+def _files(name: str) -> list[bytes]:
+    """Whole files where constants are none, behind the choice of their kind."""
+    if name == "model_folder":
+        from tests.fuzz.model_files import JSON_FILES, model
+
+        return [bytes([number]) + (model() / file).read_bytes() for number, file in enumerate(JSON_FILES)]
+    if name == "vectors":
+        from tests.features.vector_writers import ALL, random_vectors
+        from tests.fuzz.model_files import VECTOR_FILES
+
+        with TemporaryDirectory() as scratch:
+            paths = [write(Path(scratch), ["the", "a", "Л"], random_vectors(3, 2)) for write in ALL]
+            suffixes = [Path(one).suffix for one in VECTOR_FILES]
+            kinds = [suffixes.index(path.suffix) if path.suffix in suffixes else 0 for path in paths]
+            return [bytes([kind, 0, 0, kind > 1]) + path.read_bytes() for kind, path in zip(kinds, paths, strict=True)]
+    return []
+
+
+@cache
+def _constants(path: Path) -> tuple[bytes, ...]:
+    """The texts, bytes and lists and objects of plain values in a file of Python; what is an object as JSON."""
+    found: list[bytes] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            value = node.value
+            found.append(value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value)
+        elif isinstance(node, ast.Dict | ast.List):
+            try:
+                found.append(json.dumps(ast.literal_eval(node)).encode())
+            except (ValueError, TypeError):
+                continue
+    return tuple(one for one in found if 0 < len(one) <= _LONGEST)
+
+
+def words() -> list[bytes]:
+    """What means something to one of the readers, for the fuzzer to put together."""
+    return [
+        *(b"\t", b"\n\n", b"\r\n", b"-DOCSTART-", b"# text = ", b"# newdoc id = ", b"\xef\xbb\xbf", b"\xff", b"\0"),
+        *(b"B-X", b"I-X", b"E-X", b"S-X", b"L-X", b"U-X", b"O", b"1\ta\ta\tX\tX\t_\t_\t_\t_\t_\n", b"1-2\t", b"1.1\t"),
+        *(
+            b'{"tokens": ["a"], "tags": ["O"]}',
+            b'{"text": "',
+            b'"label": [[0, 1, "X"]]',
+            b'"entities": [',
+            b'"\\ud83d"',
+        ),
+        *(b'"data": {', b'"annotations": [{"result": [{"value": {', b'"start": 0, "end": 1, "labels": ["X"]', b"NaN"),
+        *(b"\n====\n", b"<script>alert(1)</script>", b"</script>", b"<!--", b"]]>", b"&lt;", b"|", b"javascript:"),
+        *(part.encode() for part in ("é", "\u0301", "\u200b", "\u2028", "\x85", "\u202e", "😀", "北京", "。", "don't")),
+        *(
+            b"3 2\n",
+            b"\x93NUMPY\x01\x00",
+            b"PK\x03\x04",
+            b"\x1f\x8b",
+            b"1e39",
+            b"nan",
+            b"...",
+            b"Mr. ",
+            b"U.S. ",
+            b"([",
+        ),
+    ]
