@@ -78,7 +78,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     """Check the settings, read the splits, train, save and score."""
     from tagger.commands import hydra_entry
     from tagger.training.config import OptimConfig, RunConfig
-    from tagger.training.run import claimed, train, train_on_dev
+    from tagger.training.run import train, train_on_dev
+    from tagger.training.run_folder import claimed
 
     settings = hydra_entry.settings_of(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
@@ -116,9 +117,11 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             if run.resume:  # not before they have proved to fit the run
                 hydra_entry.save_config(config, run_dir / "config.yaml")
             _finish(outcome, splits, data, run)
+    if not _is_leader():  # Lightning kills all processes where one of the others fails
+        return
     if outcome.stopped_by is signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
-    if outcome.stopped_by is signal.SIGINT and _is_leader():
+    if outcome.stopped_by is signal.SIGINT:
         raise KeyboardInterrupt
 
 
@@ -183,7 +186,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     for name in ("dev", "test"):
         for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):
             print(f"warning: {warning}")
-    if run.resume and not (run.run_dir / "checkpoints" / "last.ckpt").exists():
+    if run.resume and not any((run.run_dir / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt")):
         print(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning")
     print(end="", flush=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 
 from tagger.errors import UserError
-
-BEST, LAST = "best.ckpt", "last.ckpt"
+from tagger.training.checkpoint import BEST
 
 
 class Progress(TQDMProgressBar):
@@ -44,6 +42,18 @@ class StopAtDivergence(Callback):
         UserError: there was none before.
     """
 
+    def __init__(self) -> None:
+        self._diverged = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"diverged": self._diverged}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._diverged = state_dict["diverged"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self._diverged
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         loss = trainer.callback_metrics.get("epoch_loss")
         if trainer.sanity_checking or loss is None or math.isfinite(loss):
@@ -54,7 +64,14 @@ class StopAtDivergence(Callback):
             raise UserError(told)
         if trainer.is_global_zero:
             print(f"warning: training ends here: {told}", file=sys.stderr, flush=True)
-        trainer.should_stop = True
+        trainer.should_stop = self._diverged = True
+
+
+class _Patience(EarlyStopping):
+    """Does not train on where a run is resumed that had ended."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class _MovableCheckpoint(ModelCheckpoint):
@@ -69,15 +86,21 @@ class _MovableCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
 
 
-def checkpoints(folder: Path, monitor: str) -> list[Callback]:
-    """Keep `best.ckpt`, by the dev score, and `last.ckpt`, of the epoch that ended last."""
-    keep = partial(_MovableCheckpoint, dirpath=folder, enable_version_counter=False, auto_insert_metric_name=False)
-    return [keep(filename=Path(BEST).stem, monitor=monitor, mode="max"), keep(filename=Path(LAST).stem)]
+def best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
+    """Keeps `best.ckpt`, by the dev score."""
+    return _MovableCheckpoint(
+        dirpath=folder,
+        filename=Path(BEST).stem,
+        monitor=monitor,
+        mode="max",
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
 
 
 def early_stopping(monitor: str, patience: int | None) -> list[Callback]:
     """Stops after `patience` epochs without a better dev score; nothing where that is None."""
-    return [] if patience is None else [EarlyStopping(monitor, mode="max", patience=patience)]
+    return [] if patience is None else [_Patience(monitor, mode="max", patience=patience)]
 
 
 def averaging(decay: float | None) -> list[Callback]:

@@ -20,6 +20,7 @@ class RunConfig:
         run_dir: where its model, checkpoints, logs and report go.
         seed: of weights, dropout and the order of batches.
         resume: continue the run in `run_dir` from its last checkpoint, if there is one.
+        checkpoint_seconds: how often the last checkpoint is kept within an epoch, besides at its end; None for never.
         init_from: a model folder whose weights to start from; new words and labels are added to its own.
         train_on_dev: when the best epoch is found, train anew on train and dev together for as many epochs.
         latest: a link to be set to `run_dir` when the run has finished; None for none.
@@ -30,6 +31,7 @@ class RunConfig:
     run_dir: Path
     seed: int = 1
     resume: bool = False
+    checkpoint_seconds: float | None = 120.0
     init_from: Path | None = None
     train_on_dev: bool = False
     latest: Path | None = Path("runs/latest")
@@ -40,6 +42,8 @@ class RunConfig:
             raise UserError(f"seed: must lie in [0, {2**32}), not {self.seed}")
         if self.threads < 1:
             raise UserError(f"threads: must be at least 1, not {self.threads}")
+        if self.checkpoint_seconds is not None and not self.checkpoint_seconds >= 0:
+            raise UserError(f"checkpoint_seconds: must not be negative, but is {self.checkpoint_seconds}")
 
 
 @dataclass(frozen=True, kw_only=True)

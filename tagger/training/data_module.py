@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from tagger.corpus.augmentation import MentionReplacement
 from tagger.errors import UserError
-from tagger.features.batching import Ints, training_batches, validation_batches
-from tagger.features.encoding import Batch, EncodedCorpus
+from tagger.features.batching import Ints, validation_batches
+from tagger.features.encoding import EncodedCorpus
 from tagger.model.batch import TensorBatch
+from tagger.training.loader import Step, TrainingLoader
 
 _VALIDATION_TOKENS = 4096
 
 
-class _Batches(Dataset[Batch]):
-    """A corpus addressed by whole batches: the sentence numbers in, the batch out."""
+class _Scored(Dataset[Step]):
+    """The dev split addressed by whole batches: the sentence numbers in, the batch out."""
 
     def __init__(self, corpus: EncodedCorpus) -> None:
         self._corpus = corpus
 
-    def __getitem__(self, sentences: Ints) -> Batch:
-        return self._corpus.batch(sentences)
-
-
-class _TrainingBatches(_Batches):
-    """The training split, in each epoch with other mentions, if these are replaced."""
-
-    def __init__(self, corpus: EncodedCorpus, replacement: MentionReplacement | None, seed: int) -> None:
-        super().__init__(corpus)
-        self._original, self._replacement, self._seed = corpus, replacement, seed
-
-    def set_epoch(self, epoch: int) -> None:
-        """Draw the epoch's mentions."""
-        if self._replacement is not None:
-            drawn = self._replacement.draw(epoch << 32 | self._seed)
-            self._corpus = self._original.of_same_words(drawn)
-
-
-class TrainingSampler(Sampler[Ints]):
-    """One process's share of an epoch's batches; Lightning tells it the epoch, and it the batches."""
-
-    def __init__(
-        self, corpus: EncodedCorpus, batches: _TrainingBatches, *, budget: int, seed: int, process: int, processes: int
-    ) -> None:
-        self._lengths, self._budget, self._seed = corpus.lengths, budget, seed
-        self._batches_of, self._process, self._processes = batches, process, processes
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self._epoch = epoch
-        self._batches_of.set_epoch(epoch)
-
-    def _batches(self) -> list[Ints]:
-        return training_batches(
-            self._lengths, self._budget, seed=self._seed, epoch=self._epoch, processes=self._processes
-        )[self._process]
-
-    def __iter__(self) -> Iterator[Ints]:
-        return iter(self._batches())
-
-    def __len__(self) -> int:
-        return len(self._batches())
+    def __getitem__(self, sentences: Ints) -> Step:
+        return Step(self._corpus.batch(sentences))
 
 
 class TaggingDataModule(LightningDataModule):
-    """The encoded training and dev splits as loaders of `Batch`."""
+    """The encoded training and dev splits, a `Step` at a time."""
 
     def __init__(
         self,
@@ -79,6 +40,7 @@ class TaggingDataModule(LightningDataModule):
         batch_tokens: int,
         seed: int,
         replacement: MentionReplacement | None = None,
+        before_batch: Callable[[int], None] = lambda number: None,
     ) -> None:
         """
         Args:
@@ -86,31 +48,49 @@ class TaggingDataModule(LightningDataModule):
             batch_tokens: tokens per training batch, before mentions are replaced.
             seed: what the order of batches depends on, with the epoch.
             replacement: of mentions in the training split.
+            before_batch: called with the number of each training batch in its epoch before it is made.
         """
         super().__init__()
         self._train, self._dev, self._replacement = train, dev, replacement
-        self._batch_tokens, self._seed = batch_tokens, seed
+        self._batch_tokens, self._seed, self._before_batch = batch_tokens, seed, before_batch
+        self._loader: TrainingLoader | None = None
+        self._resumed: dict[str, Any] = {}
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def state_dict(self) -> dict[str, Any]:
+        """The training batches given out; every process has given out as many."""
+        return self._loader.state_dict() if self._loader is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on there. Lightning does not tell the loader where that was made to count the steps beforehand."""
+        self._resumed = state_dict
+
+    def train_dataloader(self) -> TrainingLoader:
         """This process's training batches."""
         process, processes = self._place()
-        batches = _TrainingBatches(self._train, self._replacement, self._seed)
-        sampler = TrainingSampler(
-            self._train, batches, budget=self._batch_tokens, seed=self._seed, process=process, processes=processes
+        self._loader = TrainingLoader(
+            self._train,
+            budget=self._batch_tokens,
+            seed=self._seed,
+            process=process,
+            processes=processes,
+            replacement=self._replacement,
+            before_batch=self._before_batch,
         )
-        return DataLoader(batches, sampler=sampler, batch_size=None)
+        if self._resumed:
+            self._loader.load_state_dict(self._resumed)
+        return self._loader
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Step]:
         """This process's share of the dev split: no sentence is in two shares."""
         process, processes = self._place()
         share = validation_batches(self._dev.lengths, _VALIDATION_TOKENS, processes=processes)[process]
-        return DataLoader(_Batches(self._dev), sampler=share, batch_size=None)
+        return DataLoader(_Scored(self._dev), sampler=share, batch_size=None)
 
     def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> tuple[Batch, TensorBatch]:
-        """The batch, and its tensors on the device."""
-        return batch, TensorBatch.of(batch, device)
+        self, batch: Step, device: torch.device, dataloader_idx: int
+    ) -> tuple[Step, TensorBatch]:
+        """The step, and its batch's tensors on the device."""
+        return batch, TensorBatch.of(batch.batch, device)
 
     def _place(self) -> tuple[int, int]:
         """This process's number and how many there are.

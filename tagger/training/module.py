@@ -19,11 +19,13 @@ from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.scores import Scores, score, score_entities
-from tagger.features.encoding import Batch
 from tagger.inference.decoder import Decoder, running_sentences
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import ENCODER_PREFIX, TaggerModel
 from tagger.training.config import OptimConfig
+from tagger.training.loader import Step
+from tagger.training.processes import gathered, joined
+from tagger.training.random_states import random_states, restore_random_states
 from tagger.training.row_updates import RowUpdates, by_rows, large_tables
 from tagger.training.schedule import learning_rate_factor
 
@@ -65,24 +67,47 @@ class TaggingModule(LightningModule):
         self._tokens, self._steps, self._started = 0, 0, 0.0
         self._loss = torch.zeros(())
         self._rows: RowUpdates | None = None
+        self._resumed: Mapping[str, Any] = {}
+
+    def on_train_start(self) -> None:
+        """Restore, of a resumed run, what Lightning does not know of; it draws no numbers from here to the first step.
+
+        Raises:
+            UserError: the checkpoint was kept within an epoch, with tables updated row by row, as they now are not.
+        """
+        resumed, self._resumed = self._resumed, {}
+        states = resumed.get("rows", [])
+        if self._rows is not None and len(states) == len(self._rows.state()):
+            self._rows.restore(states)
+        elif any(states):
+            raise UserError(
+                "the checkpoint was kept within an epoch, with other settings of optim; resume with those of its run"
+            )
+        own = resumed.get("processes", [])[self.global_rank : self.global_rank + 1]
+        for state in own:
+            self._tokens, self._steps = state["tokens"], state["steps"]
+            self._loss = state["loss"].to(self.device)
+            self._started = time.perf_counter() - state["seconds"]
+            restore_random_states(state["random"], self.device)
 
     def on_train_epoch_start(self) -> None:
         self._tokens, self._steps, self._started = 0, 0, time.perf_counter()
         self._loss = torch.zeros((), device=self.device)
 
-    def training_step(self, batch: tuple[Batch, TensorBatch], batch_idx: int) -> Tensor:
-        """Mean negative log-likelihood per sentence."""
-        arrays, tensors = batch
+    def training_step(self, batch: tuple[Step, TensorBatch], batch_idx: int) -> Tensor:
+        """Mean negative log-likelihood per sentence; weighted so that the mean over processes is one over sentences."""
+        step, tensors = batch
         loss = self.model.loss(
             tensors, label_smoothing=self._optim.label_smoothing, recall_cost=self._optim.recall_cost
         )
-        self._tokens += arrays.tokens
+        tokens, weighted = step.batch.tokens, loss * step.weight
+        self._tokens += tokens
         self._steps += 1
-        self._loss += loss.detach()
+        self._loss += weighted.detach()
         if self._is_logged():
             speed = self._tokens / (time.perf_counter() - self._started)
-            self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=arrays.tokens)
-        return loss
+            self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=tokens)
+        return weighted
 
     def _is_logged(self) -> bool:
         """Whether a logger takes this step's figures: to hand them over costs a twentieth of a step."""
@@ -96,9 +121,10 @@ class TaggingModule(LightningModule):
         self._decoder = Decoder.of(self._tags, self._scheme, weights)
         self._predicted = {}
 
-    def validation_step(self, batch: tuple[Batch, TensorBatch], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Step, TensorBatch], batch_idx: int) -> None:
         """Tag one batch of the dev split."""
-        arrays, tensors = batch
+        step, tensors = batch
+        arrays = step.batch
         assert self._decoder is not None
         emissions = self.model(tensors).float().cpu().numpy()
         tags = self._decoder.decode(emissions, running_sentences(arrays.lengths))
@@ -110,18 +136,17 @@ class TaggingModule(LightningModule):
             self.log(self.score_name, scores.headline, prog_bar=True, sync_dist=True)
             self.log("epoch_loss", self._loss / max(1, self._steps), sync_dist=True)
 
+    def predictions(self) -> dict[int, list[str]]:
+        """All processes' tags for the dev split by sentence number, of the scoring that was last."""
+        return joined(gathered(self._predicted, self.trainer.world_size))
+
     def _gathered_scores(self) -> Scores | None:
         """The dev split's scores from all processes' predictions; None in the sanity check, where few are there."""
-        shares: list[Any] = [self._predicted]
-        if self.trainer.world_size > 1:
-            shares = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(shares, self._predicted)
+        predicted = self.predictions()
         if self.trainer.sanity_checking:
             return None
-        predicted = {number: tags for share in shares for number, tags in share.items()}
-        scored = [number for number in range(len(self._dev)) if number in predicted]
-        gold = [self._dev[number].tags or [] for number in scored]
-        found = [predicted[number] for number in scored]
+        gold = [self._dev[number].tags or [] for number in predicted]
+        found = list(predicted.values())
         if self._dev_scheme is Scheme.PLAIN:
             return score(gold, found, self._dev_scheme)
         # the same F1, counted in a fraction of the time that all of seqeval's figures take
@@ -179,10 +204,25 @@ class TaggingModule(LightningModule):
         except (TypeError, ValueError) as error:
             raise UserError(f"optim.optimizer: {error}") from error
 
+    def on_train_epoch_end(self) -> None:
+        self._settle()  # what is kept now has weights that stand for themselves
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note what the weights belong to; in the tensors already in the checkpoint, rows are brought up to date."""
-        self._settle()
+        """Note what the weights belong to, what rows have missed, and what is each process's own."""
         checkpoint["fingerprint"] = self._fingerprint
+        checkpoint["rows"] = [] if self._rows is None else self._rows.state()
+        own = {
+            "random": random_states(self.device),
+            "tokens": self._tokens,
+            "steps": self._steps,
+            "loss": self._loss.cpu(),
+            "seconds": time.perf_counter() - self._started,
+        }
+        checkpoint["processes"] = gathered(own, self.trainer.world_size)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep that until training starts."""
+        self._resumed = {name: checkpoint.get(name, []) for name in ("rows", "processes")}
 
     def fits(self, checkpoint: Mapping[str, Any]) -> bool:
         """Whether a checkpoint's weights stand for the same words and tags, and its optimiser is of the same kind."""

@@ -65,6 +65,15 @@ class RowUpdates:
         for table in self._tables:
             table.settle()
 
+    def state(self) -> list[dict[str, Any]]:
+        """What has yet to be made up for, of each table: nothing where all is settled."""
+        return [table.state() for table in self._tables]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> None:
+        """Go on from `state`, when tables and optimiser have theirs."""
+        for table, state in zip(self._tables, states, strict=True):
+            table.restore(state)
+
     def _step(self) -> None:
         for table in self._tables:
             table.step()
@@ -99,6 +108,20 @@ class _History:
         moved = rate * ratio**missed / (1 - first**now) * corrected
         self._moved[since] += moved * self._kept[since] / self._kept[self.steps]
         self._moved[self.steps] = 0
+
+    def state(self) -> dict[str, Any]:
+        """All of it."""
+        held = slice(self.steps + 1)
+        kept, moved = torch.from_numpy(self._kept[held].copy()), torch.from_numpy(self._moved[held].copy())
+        return {"taken": self.taken, "kept": kept, "moved": moved}
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> _History:
+        """The one that had this `state`."""
+        history = cls(state["taken"])
+        history._kept, history._moved = state["kept"].numpy().copy(), state["moved"].numpy().copy()
+        history.steps = len(history._kept) - 1
+        return history
 
     def missed(self, last: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of rows that were up to date `last`: what remains of the weights, and what is subtracted before."""
@@ -204,6 +227,17 @@ class _Table:
             self._weight[places] = weight.addcdiv_(mean, scale, value=-group["lr"] / (1 - first**now))
             state["exp_avg"][places], state["exp_avg_sq"][places] = mean, square
         self._last[rows] = history.steps
+
+    def state(self) -> dict[str, Any]:
+        """How rows are to be brought up to date; empty where they are."""
+        if self._history is None:
+            return {}
+        return {**self._history.state(), "last": torch.from_numpy(self._last.copy())}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self._history = _History.of(state) if state else None
+        self._last[:] = state["last"].numpy() if state else 0
 
     def settle(self) -> None:
         """Bring all rows up to date, and forget how they came there."""

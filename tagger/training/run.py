@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import time
 import warnings
@@ -16,8 +15,8 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.callbacks import LearningRateMonitor
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
@@ -30,26 +29,17 @@ from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.model.tagger import TaggerModel
 from tagger.training.calibration import calibrated
-from tagger.training.callbacks import (
-    BEST,
-    LAST,
-    EpochLines,
-    Progress,
-    StopAtDivergence,
-    averaging,
-    checkpoints,
-    early_stopping,
-)
-from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
+from tagger.training.callbacks import EpochLines, Progress, StopAtDivergence, averaging, best_checkpoint, early_stopping
+from tagger.training.checkpoint import BEST, LAST, WholeCheckpoints, read_checkpoint
 from tagger.training.config import OptimConfig, RunConfig
 from tagger.training.data_module import TaggingDataModule
+from tagger.training.last_checkpoint import LastCheckpoint
+from tagger.training.metrics_log import MetricsLog
 from tagger.training.module import OptimizerFactory, TaggingModule
+from tagger.training.run_folder import MISFIT, WITH_DEV, Beginning, beginning
 from tagger.training.start import Start, copy_weights, make_start
 
 TrainerFactory = Callable[..., Trainer]
-_MISFIT = "does not fit these settings and data; resume with those of its run"
-WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
-_OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,36 +62,6 @@ class Outcome:
     epochs: int
     seconds: float
     stopped_by: signal.Signals | None
-
-
-@contextmanager
-def claimed(run: RunConfig) -> Iterator[None]:
-    """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.
-
-    Raises:
-        UserError: a run is in it already and not to be resumed, or it cannot be written.
-    """
-    if run.resume:
-        yield
-        return
-    kept = run.run_dir / "checkpoints"
-    try:
-        if any((run.run_dir / name).exists() for name in _OTHERS):
-            raise FileExistsError
-        kept.mkdir(parents=True)  # of several runs started at once, all but one fail here
-    except FileExistsError:
-        problem = "already holds a run; set resume=true to continue it, or another run_dir"
-        raise UserError(f"{run.run_dir}: {problem}") from None
-    except OSError as error:
-        raise UserError(f"{run.run_dir}: cannot write: {error.strerror or error}; set another run_dir") from error
-    try:
-        yield
-    except BaseException:
-        if not any(kept.iterdir()):
-            kept.rmdir()
-            shutil.rmtree(run.run_dir / "logs", ignore_errors=True)
-            (run.run_dir / "config.yaml").unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
@@ -161,22 +121,29 @@ def train(
         make_optimizer=make_optimizer,
         fingerprint=start.fingerprint(splits["dev"]),
     )
+    kept = run.run_dir / "checkpoints"
+    keeper = LastCheckpoint(kept / LAST, seconds=run.checkpoint_seconds)
     encoded = {name: start.encoded(splits[name].sentences) for name in ("train", "dev")}
     loaders = TaggingDataModule(
         **encoded,
         batch_tokens=optim.batch_tokens,
         seed=run.seed,
         replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
+        before_batch=keeper.before_batch,
     )
-    trainer = _make_trainer(make_trainer, run.run_dir, module.score_name, optim, progress_bar)
-    kept = run.run_dir / "checkpoints"
+    begun = beginning(kept, module.fits) if run.resume else Beginning()
+    callbacks = [best_checkpoint(kept, module.score_name), keeper, *_callbacks(module.score_name, optim, progress_bar)]
+    trainer = _make_trainer(make_trainer, run.run_dir, callbacks, begun, progress_bar)
     began = time.perf_counter()
-    stopped_by = _fit(trainer, module, loaders, _last(kept, module) if run.resume else None)
+    stopped_by = _fit(trainer, module, loaders, begun.checkpoint)
+    if stopped_by is None and keeper.terminated:  # while the last epoch was scored
+        stopped_by = signal.SIGTERM
     seconds = time.perf_counter() - began
     if stopped_by and not (kept / BEST).exists():
-        if stopped_by is signal.SIGTERM:
-            raise SystemExit(128 + signal.SIGTERM)
-        raise KeyboardInterrupt("before the first epoch's end; there is no model to keep")
+        if stopped_by is signal.SIGTERM:  # a process that is not the first must not fail: the others would be killed
+            raise SystemExit(128 + signal.SIGTERM if trainer.is_global_zero else 0)
+        goes_on = "; resume=true goes on from where it was kept" if (kept / LAST).exists() else ""
+        raise KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{goes_on}")
     state = _restore(network, kept / (LAST if keep_last else BEST))
     return Outcome(
         folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
@@ -218,6 +185,8 @@ def train_on_dev(
         )
     except KeyboardInterrupt:
         return replace(outcome, stopped_by=signal.SIGINT)
+    except SystemExit:
+        return replace(outcome, stopped_by=signal.SIGTERM)
     if again.stopped_by:
         return replace(outcome, stopped_by=again.stopped_by)
     folder = replace(again.folder, temperature=outcome.folder.temperature)
@@ -237,47 +206,34 @@ def _replacement(sentences: Sequence[Sentence], start: Start, probability: float
     return MentionReplacement(sentences, probability)
 
 
-def _make_trainer(
-    make_trainer: TrainerFactory, run_dir: Path, monitor: str, optim: OptimConfig, progress_bar: bool
-) -> Trainer:
-    callbacks = [
-        *checkpoints(run_dir / "checkpoints", monitor),
+def _callbacks(monitor: str, optim: OptimConfig, progress_bar: bool) -> list[Callback]:
+    """Besides those that keep checkpoints."""
+    return [
         *early_stopping(monitor, optim.patience),
         *averaging(optim.ema),
         LearningRateMonitor(logging_interval="step"),
         StopAtDivergence(),
         Progress() if progress_bar else EpochLines(),
     ]
-    parts = len(list((run_dir / "logs").glob("csv*")))  # a resumed run's figures go beside those before it
+
+
+def _make_trainer(
+    make_trainer: TrainerFactory, run_dir: Path, callbacks: Sequence[Callback], begun: Beginning, progress_bar: bool
+) -> Trainer:
     loggers: list[Logger] = [
-        CSVLogger(run_dir, name="logs", version=f"csv-{parts + 1}" if parts else "csv"),
-        TensorBoardLogger(run_dir, name="logs", version="tensorboard"),
+        MetricsLog(run_dir / "logs" / "csv" / "metrics.csv", kept=begun.logged_rows),
+        TensorBoardLogger(run_dir, name="logs", version="tensorboard", purge_step=begun.step or None),
     ]
     try:
         return make_trainer(
             default_root_dir=run_dir,
-            callbacks=callbacks,
+            callbacks=list(callbacks),
             logger=loggers,
             enable_progress_bar=progress_bar,
             plugins=[WholeCheckpoints()],
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: {error}") from error
-
-
-def _last(kept: Path, module: TaggingModule) -> Path | None:
-    """The checkpoint to go on from; None where there is none.
-
-    Raises:
-        UserError: it is of another run, or it or the best one, which the run may end with, is damaged.
-    """
-    if (kept / BEST).exists():
-        read_checkpoint(kept / BEST)
-    if not (kept / LAST).exists():
-        return None
-    if not module.fits(read_checkpoint(kept / LAST)):
-        raise UserError(f"{kept / LAST}: {_MISFIT}")
-    return kept / LAST
 
 
 def _fit(
@@ -301,7 +257,7 @@ def _fit(
         raise UserError(f"{resumed or 'trainer'}: {error}; correct the settings in trainer") from error
     except RuntimeError as error:
         if resumed and "loading state_dict" in str(error):
-            raise UserError(f"{resumed}: {_MISFIT}") from error
+            raise UserError(f"{resumed}: {MISFIT}") from error
         if "'fused' optimizer" in str(error):  # whose gradients 16-mixed scales
             raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
         raise

@@ -203,12 +203,14 @@ def resumed(finished: Path, **changes: str) -> list[str]:
 @pytest.mark.parametrize("content", [b"", 100, 5000, b"\x80garbage" * 1000])
 def test_a_damaged_checkpoint_is_told(finished: Path, run: Path, told: Tell, name: str, content: bytes | int) -> None:
     checkpoint = run / "checkpoints" / name
+    (run / "checkpoints" / "previous.ckpt").unlink()
     checkpoint.write_bytes(checkpoint.read_bytes()[:content] if isinstance(content, int) else content)
     assert f"checkpoints/{name}: damaged checkpoint" in told(train.main, *resumed(finished))
 
 
 def test_a_foreign_checkpoint_is_told(finished: Path, run: Path, told: Tell) -> None:
-    torch.save({"weights": 1}, run / "checkpoints" / "last.ckpt")
+    for name in ("last.ckpt", "previous.ckpt"):
+        torch.save({"weights": 1}, run / "checkpoints" / name)
     assert "last.ckpt: not a checkpoint of a run" in told(train.main, *resumed(finished))
 
 
@@ -224,7 +226,7 @@ def test_a_run_is_not_resumed_with_other_words_though_they_are_as_many(finished:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["trainer.max_epochs=1"], "last.ckpt: You restored a checkpoint with current_epoch=2"),
+        (["trainer.max_epochs=1"], "last.ckpt: You restored a checkpoint with current_epoch=3"),
         (["optim.optimizer._target_=torch.optim.SGD", "~optim.optimizer.fused"], "last.ckpt: does not fit"),
     ],
 )
@@ -237,7 +239,8 @@ def test_a_run_is_not_resumed_with_settings_that_do_not_fit(
 def test_a_run_without_checkpoint_begins_anew_and_says_so(
     finished: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (run / "checkpoints" / "last.ckpt").unlink()
+    for name in ("last.ckpt", "previous.ckpt"):
+        (run / "checkpoints" / name).unlink()
     assert train.main([*resumed(finished), "trainer.max_epochs=1"]) == 0
     assert "run: no checkpoint to resume from; training from the beginning" in capsys.readouterr().out
 

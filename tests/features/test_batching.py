@@ -40,13 +40,35 @@ def test_length_batches_are_full(lengths: list[int], budget: int) -> None:
         assert sum(lengths[number] for number in batch) + lengths[following[0]] > budget
 
 
-@given(LENGTHS.filter(any), BUDGETS, st.integers(0, 3), st.integers(0, 5))
-def test_one_process_gets_every_sentence_once_within_the_budget(
-    lengths: list[int], budget: int, seed: int, epoch: int
-) -> None:
-    (batches,) = training_batches(np.array(lengths), budget, seed=seed, epoch=epoch)
+@given(LENGTHS.filter(any), BUDGETS, st.integers(0, 3))
+def test_one_process_gets_every_sentence_once_within_the_budget(lengths: list[int], budget: int, seed: int) -> None:
+    (batches,) = training_batches(np.array(lengths), budget, seed=seed, epoch=0)
     assert sorted(numbers(batches)) == non_empty(lengths)
     assert all(len(batch) == 1 or sum(lengths[number] for number in batch) <= budget for batch in batches)
+
+
+@given(LENGTHS.filter(any), BUDGETS, st.integers(0, 3), st.integers(1, 4))
+def test_all_epochs_have_as_many_batches_and_every_sentence_once(
+    lengths: list[int], budget: int, seed: int, processes: int
+) -> None:
+    if len(non_empty(lengths)) < processes:
+        return
+    counts = set()
+    for epoch in range(6):
+        shares = training_batches(np.array(lengths), budget, seed=seed, epoch=epoch, processes=processes)
+        assert sorted(number for share in shares for number in numbers(share)) == non_empty(lengths)
+        counts |= {len(share) for share in shares}
+    assert len(counts) == 1
+
+
+def test_where_an_epoch_needs_a_batch_more_the_budget_grows_by_little() -> None:
+    lengths = np.random.default_rng(1).integers(1, 40, size=3394)
+    largest = [
+        max(int(lengths[batch].sum()) for batch in training_batches(lengths, 600, seed=1, epoch=epoch)[0])
+        for epoch in range(10)
+    ]
+    assert max(largest) > 600, "no such epoch"
+    assert max(largest) < 620
 
 
 @given(LENGTHS, BUDGETS, st.integers(1, 5))

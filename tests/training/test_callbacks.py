@@ -10,13 +10,11 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from tagger.errors import UserError
-from tagger.training.callbacks import StopAtDivergence, checkpoints
+from tagger.training.callbacks import StopAtDivergence, best_checkpoint
 
 
 def best_of(folder: Path) -> ModelCheckpoint:
-    best = checkpoints(folder, "dev_f1")[0]
-    assert isinstance(best, ModelCheckpoint)
-    return best
+    return best_checkpoint(folder, "dev_f1")
 
 
 def test_a_run_moved_elsewhere_remembers_its_best_score_and_leaves_the_old_place_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from random_models import NER_TRAIN, random_folder
 from tagger.corpus.augmentation import MentionReplacement
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
-from tagger.training.data_module import TaggingDataModule
+from tagger.training.loader import TrainingLoader
 
 SENTENCES = [*NER_TRAIN, Sentence(["Maria", "Li", "left", "Bonn", "."], ["B-PER", "I-PER", "O", "B-LOC", "O"])] * 4
 
@@ -19,12 +19,11 @@ def epochs_of(probability: float, *, seed: int = 1, epochs: int = 3) -> list[lis
     encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
     corpus = EncodedCorpus(SENTENCES, encoder, folder.scheme)
     replacement = MentionReplacement(SENTENCES, probability) if probability else None
-    module = TaggingDataModule(corpus, corpus, batch_tokens=12, seed=seed, replacement=replacement)
-    loader = module.train_dataloader()
+    loader = TrainingLoader(corpus, budget=12, seed=seed, replacement=replacement)
     found = []
     for epoch in range(epochs):
-        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-        found.append(list(loader))
+        loader.sampler.set_epoch(epoch)
+        found.append([step.batch for step in loader])
         assert len(found[-1]) == len(loader)
     return found
 

@@ -8,7 +8,7 @@ import pytest
 
 from tagger.errors import UserError
 from tagger.training.config import RunConfig
-from tagger.training.run import claimed
+from tagger.training.run_folder import claimed
 
 
 def fail(folder: Path, *files: str) -> None:

@@ -1,0 +1,36 @@
+"""What the processes of a run tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+
+Told = TypeVar("Told")
+
+
+def gathered(own: Told, processes: int) -> list[Told]:
+    """What every process has, in their order, on all of them.
+
+    Args:
+        own: this process's.
+        processes: how many there are; all have to call this.
+    """
+    if processes == 1:
+        return [own]
+    told: list[Told | None] = [None] * processes
+    torch.distributed.all_gather_object(told, own)
+    return [entry for entry in told if entry is not None]
+
+
+def joined(shares: list[Mapping[int, list[str]]]) -> dict[int, list[str]]:
+    """All shares' predictions by sentence number, in rising order.
+
+    Raises:
+        ValueError: a sentence is in two shares.
+    """
+    together = {number: tags for share in shares for number, tags in share.items()}
+    if len(together) != sum(map(len, shares)):
+        raise ValueError("a sentence was tagged by two processes")
+    return dict(sorted(together.items()))

@@ -1,0 +1,95 @@
+"""The folder of a run: held by one run at a time, and what it goes on from when it is resumed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_only
+
+from tagger.errors import UserError
+from tagger.training.checkpoint import BEST, LAST, PREVIOUS, clear_remains, read_checkpoint, read_last_checkpoint
+from tagger.training.config import RunConfig
+
+WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
+MISFIT = "does not fit these settings and data; resume with those of its run"
+_OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a run begins: with nothing, or with a checkpoint.
+
+    Attributes:
+        checkpoint: to go on from.
+        step: steps of the optimiser until then.
+        logged_rows: what of the log was written until then; None for all of it.
+    """
+
+    checkpoint: Path | None = None
+    step: int = 0
+    logged_rows: int | None = 0
+
+
+@contextmanager
+def claimed(run: RunConfig) -> Iterator[None]:
+    """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.
+
+    Raises:
+        UserError: a run is in it already and not to be resumed, or it cannot be written.
+    """
+    if run.resume:
+        yield
+        return
+    kept = run.run_dir / "checkpoints"
+    try:
+        if any((run.run_dir / name).exists() for name in _OTHERS):
+            raise FileExistsError
+        kept.mkdir(parents=True)  # of several runs started at once, all but one fail here
+    except FileExistsError:
+        problem = "already holds a run; set resume=true to continue it, or another run_dir"
+        raise UserError(f"{run.run_dir}: {problem}") from None
+    except OSError as error:
+        raise UserError(f"{run.run_dir}: cannot write: {error.strerror or error}; set another run_dir") from error
+    try:
+        yield
+    except BaseException:
+        if not any(kept.iterdir()):
+            kept.rmdir()
+            shutil.rmtree(run.run_dir / "logs", ignore_errors=True)
+            (run.run_dir / "config.yaml").unlink(missing_ok=True)
+        raise
+
+
+def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginning:
+    """What a run that is resumed goes on from: the last checkpoint that is whole, if there is one.
+
+    Args:
+        folder: of the run's checkpoints.
+        fits: whether a checkpoint is one of a run with this data and these settings.
+
+    Raises:
+        UserError: it is not, or all checkpoints, or the best one, which the run may end with, are damaged.
+    """
+    if (folder / BEST).exists():
+        read_checkpoint(folder / BEST)
+    last = read_last_checkpoint(folder)
+    if last is None:
+        return Beginning()
+    path, state = last
+    if not fits(state):
+        raise UserError(f"{path}: {MISFIT}")
+    _tidy(folder, path)
+    return Beginning(path, state["global_step"], state.get("logged_rows"))
+
+
+@rank_zero_only
+def _tidy(folder: Path, kept: Path) -> None:
+    if kept.name == PREVIOUS:
+        wrong = "damaged" if (folder / LAST).exists() else "not there"
+        print(f"warning: {folder / LAST}: {wrong}; going on from the one before it, {PREVIOUS}", flush=True)
+    clear_remains(folder, keep=kept)
