@@ -71,6 +71,7 @@ DOORS = {  # framework: the paths that may import it
     "transformers": ("model/contextual.py",),
     "huggingface_hub": ("hub.py",),
     "optuna": ("commands/tuning.py",),
+    "ray": ("inference/ray_data.py",),
     "tqdm": ("model/contextual.py",),
     "jinja2": ("pages.py",),
     "pyarrow": ("inference/parquet.py",),

@@ -9,13 +9,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from tagger.commands.main import let_go_of_output
+from tagger.commands.on_cluster import BLOCKS_PER_SHARD, add_cluster_options, check_cluster_options, tag_on_cluster
 from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
 from tagger.inference.compression import COMPRESSED
@@ -30,6 +31,7 @@ _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _INTERRUPTED = 130
 _MOST_ALTERNATIVES = 100
 _MOST_WORKERS = 256
+_MOST_OF_A_CLUSTER = 100_000  # of workers, and of blocks in a shard
 _OUT_OF_MEMORY = "out of memory; a record is held whole: cut records that are very long, or use fewer --workers"
 
 _DESCRIPTION = """\
@@ -122,13 +124,14 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
 
 
 def _run(parsed: argparse.Namespace, program: str) -> int:
-    workers = _whole_number("--workers", parsed.workers, _MOST_WORKERS)
+    check_cluster_options(parsed)
+    workers = _whole_number("--workers", parsed.workers, _MOST_OF_A_CLUSTER if parsed.engine_cluster else _MOST_WORKERS)
     threads = None if workers == 1 else 1
     if parsed.threads is not None:
         threads = _whole_number("--threads", parsed.threads, _MOST_WORKERS)
     job, notes = _job(parsed)
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
-    if job.outputs is None and sys.stdout is None:
+    if parsed.output is None and sys.stdout is None:
         raise UserError("standard output is closed; write to a folder with --output")
     if any(source.path is None for source in job.sources) and standard_input.isatty():
         notes.append("reading from the terminal; end with Ctrl-D")
@@ -137,6 +140,9 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
 
     settings = {name: getattr(parsed, name) for name in ("engine", "device", "precision", "encoder")}
     settings["threads"] = threads
+    if parsed.engine_cluster:
+        _run_on_cluster(parsed, program, job, partial(_open_tagger, model=parsed.model, **settings), workers)
+        return 0
     open_tagger = partial(_open_tagger, job, parsed.model, **settings)
     with nullcontext(OwnHands(open_tagger())) if workers == 1 else Workers(workers, open_tagger) as hands:
         begin = time.perf_counter()
@@ -145,6 +151,19 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
         told = _summary(len(job.sources), counts, time.perf_counter() - begin)
         _say(program, f"{told}, written to {parsed.output}")
     return 0
+
+
+def _run_on_cluster(
+    parsed: argparse.Namespace, program: str, job: Job, open_tagger: Callable[..., BlockTagger], workers: int
+) -> None:
+    threads = _whole_number("--threads", parsed.threads or "1", _MOST_WORKERS)
+    blocks = _whole_number("--blocks-per-shard", parsed.blocks_per_shard or BLOCKS_PER_SHARD, _MOST_OF_A_CLUSTER)
+    begin = time.perf_counter()
+    done = tag_on_cluster(parsed, job, open_tagger, workers=workers, threads=threads, blocks_per_shard=blocks)
+    if not parsed.quiet:
+        again = f", {done.lost:,} of them begun anew as workers were lost" if done.lost else ""
+        told = _summary(len(job.sources), done.counts, time.perf_counter() - begin)
+        _say(program, f"{told}, written to {parsed.output} in {done.shards:,} shards{again}")
 
 
 def _open_tagger(job: Job, model: str, **settings: Any) -> BlockTagger:
@@ -184,7 +203,9 @@ def _job(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
     )
     job = Job(
         sources=sources,
-        outputs=None if output is None else plan_outputs(sources, output, output_format, overwrite=parsed.overwrite),
+        outputs=None
+        if output is None or parsed.engine_cluster
+        else plan_outputs(sources, output, output_format, overwrite=parsed.overwrite),
         reading=reading,
         tokenizer=parsed.tokenizer,
         output_format=output_format,
@@ -229,6 +250,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
     _add_running(parser)
+    add_cluster_options(parser)
     add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
     return parser
 

@@ -1,0 +1,225 @@
+"""tag.py --engine-cluster ray: a Ray of real processes, the same bytes, though a worker is killed; and wrong use."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
+
+from tagger.commands.tag import main
+from tagger.kernels.compiled import kernels
+
+REPOSITORY = Path(__file__).parent.parent.parent
+WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
+PATIENCE = 300  # seconds
+NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc tells who has a file open")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with a model and texts that make shards of all sizes."""
+    random_folder(seed=1, hidden=33).save(tmp_path / "ner", "")
+    chooser = random.Random(0)
+    for name, lines in (("a.txt", 3000), ("deep/b.txt", 1), ("deep/c.txt", 9_000), ("e.txt", 40)):
+        path = tmp_path / "corpus" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        text = "".join(" ".join(chooser.choices(WORDS, k=chooser.randrange(30))) + "\n" for _ in range(lines))
+        path.write_text(f"first\n{text}", encoding="utf-8")
+    records = "".join(f'{{"id": {number}, "text": "Anna lives in New York ."}}\n' for number in range(500))
+    (tmp_path / "corpus" / "d.jsonl.gz").write_bytes(gzip.compress(records.encode()))
+    rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "corpus" / "d.parquet")
+    kernels(1 << 20)  # compiled now, where there is a compiler: small blocks come out the same from all who tag them
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(REPOSITORY / "tag.py"), "--model", "ner", *arguments]
+
+
+def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command(*arguments), cwd=place, capture_output=True, timeout=PATIENCE)
+
+
+@contextmanager
+def running(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`tag.py` in a process group of its own, ended at the end."""
+    with subprocess.Popen(
+        command(*arguments), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def merged(folder: Path) -> bytes:
+    """What `cat folder/part-*` gives."""
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("part-*")))
+
+
+def half_written(folder: Path) -> list[tuple[int, Path]]:
+    """Files in the midst of being written, with the processes that have them open."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            path = Path(os.readlink(link))
+            if path.parent == folder and path.suffix == ".part":
+                found.append((int(link.parts[2]), path))
+    return found
+
+
+def stopped(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+
+
+def kill_in_the_midst(folder: Path) -> str | None:
+    """Kill a process that is in the midst of a shard, if one is caught so; the name of the shard."""
+    for process, path in half_written(folder):
+        with suppress(OSError):
+            os.kill(process, signal.SIGSTOP)
+            while not stopped(process):
+                time.sleep(0.001)
+            if path.exists():  # it had not come to the renaming
+                os.kill(process, signal.SIGKILL)
+                return re.sub(r"^\.|\.\w+\.part$", "", path.name)
+            os.kill(process, signal.SIGCONT)
+    return None
+
+
+@NEEDS_PROC
+def test_a_killed_worker_s_shard_is_done_again_and_the_output_is_that_of_one_process(place: Path) -> None:
+    alone = run(place, "corpus", "--scores")
+    assert alone.returncode == 0
+    options = ["--scores", "--engine-cluster", "ray", "--workers", "2", "--blocks-per-shard", "1", "--output", "out"]
+    with running(place, "corpus", *options) as process:
+        killed = None
+        while killed is None and process.poll() is None:
+            killed = kill_in_the_midst(place / "out")
+        assert not (place / "out" / str(killed)).exists()
+        out, told = process.communicate(timeout=PATIENCE)
+    assert killed is not None
+    assert (process.returncode, out) == (0, b"")
+    assert re.fullmatch(
+        rb"tag.py: 6 files, 13,045 records, .* tokens/s\), written to out in \d+ shards, "
+        rb"\d+ of them begun anew as workers were lost\n",
+        told,
+    ), told
+    names = sorted(os.listdir(place / "out"))
+    assert killed in names
+    assert names == [f"part-{number:05}-of-{len(names):05}.jsonl" for number in range(len(names))]
+    assert merged(place / "out") == alone.stdout
+
+
+@contextmanager
+def head(folder: str) -> Iterator[str]:
+    """A cluster of one node with two CPUs; its address."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = str(chosen.getsockname()[1])
+    start = [
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        "--block",
+        "--port",
+        port,
+        "--num-cpus",
+        "2",
+    ]
+    start += ["--include-dashboard", "false", "--temp-dir", folder, "--object-store-memory", "100000000"]
+    with (
+        open(f"{folder}.log", "wb") as log,
+        subprocess.Popen(start, stdout=log, stderr=log, start_new_session=True) as process,
+    ):
+        try:
+            while process.poll() is None and b"Ray runtime started" not in Path(log.name).read_bytes():
+                time.sleep(0.05)
+            assert process.poll() is None, Path(log.name).read_text()
+            yield f"127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(PATIENCE)
+
+
+def test_a_running_cluster_is_used_and_left_running(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    options = ["--engine-cluster", "ray", "--output", "out", "--quiet"]
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, head(f"{folder}/r") as address:
+        (place / "corpus" / "f.jsonl").write_text('{"text": 1}\n')
+        for extra, message in [
+            (["--workers", "3"], "--workers 3: each takes 1 CPU, and Ray has 2; use --workers 2, or add nodes"),
+            ([], f"{place}/corpus/f.jsonl:1: field 'text' holds a number"),
+        ]:
+            refused = run(place, "corpus", "--address", address, *options, *extra)
+            assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
+            assert refused.stderr.decode().startswith(f"tag.py: {message}")
+            assert os.listdir(place / "out") == []
+        (place / "corpus" / "f.jsonl").unlink()
+        done = run(place, "corpus", "--address", address, *options)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert merged(place / "out") == run(place, "corpus").stdout
+
+
+def test_ctrl_c_ends_all_and_leaves_whole_shards(place: Path) -> None:
+    options = ["--engine-cluster", "ray", "--blocks-per-shard", "1", "--output", "out"]
+    with running(place, "corpus", *options) as process:
+        while process.poll() is None and not list((place / "out").glob("part-*")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=PATIENCE) == (b"", b"tag.py: stopped\n")
+    assert process.returncode == 130
+    names = os.listdir(place / "out")
+    assert names
+    assert all(re.fullmatch(r"part-\d{5}-of-\d{5}\.jsonl", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--address", "auto"], "--address auto belongs to --engine-cluster ray"),
+        (["--blocks-per-shard", "2"], "--blocks-per-shard 2 belongs to --engine-cluster ray"),
+        (["--engine-cluster", "ray"], "--engine-cluster writes shards into a folder; name it with --output"),
+        (["--engine-cluster", "ray", "--output", "out", "--format", "html"], "--engine-cluster writes records"),
+        (["--engine-cluster", "ray", "--output", "out", "-"], "standard input: no file"),
+        (["--engine-cluster", "ray", "--output", "out", "--blocks-per-shard", "0"], "--blocks-per-shard 0: expected"),
+        (["--engine-cluster", "ray", "--output", "out", "--model", "gone"], "gone: no such model folder"),
+        (["--engine-cluster", "ray", "--output", "corpus"], "corpus: is not empty"),
+    ],
+)
+def test_wrong_use_is_a_line_before_ray_is_started(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--model", "ner", "corpus/e.txt", *options]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"tag.py: {message}")
+    assert told.err.count("\n") == 1
+    assert not Path("out").exists()
