@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from tagger.commands.main import let_go_of_output
 from tagger.commands.on_cluster import BLOCKS_PER_SHARD, add_cluster_options, check_cluster_options, tag_on_cluster
 from tagger.corpus.tokenizers import NAMES
 from tagger.errors import UserError
+from tagger.inference.cluster import OpenTagger
 from tagger.inference.compression import COMPRESSED
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.sources import EXTENSIONS, find_sources, plan_outputs
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
 def _run(parsed: argparse.Namespace, program: str) -> int:
     check_cluster_options(parsed)
     workers = _whole_number("--workers", parsed.workers, _MOST_OF_A_CLUSTER if parsed.engine_cluster else _MOST_WORKERS)
-    threads = None if workers == 1 else 1
+    threads = None if workers == 1 and not parsed.engine_cluster else 1
     if parsed.threads is not None:
         threads = _whole_number("--threads", parsed.threads, _MOST_WORKERS)
     job, notes = _job(parsed)
@@ -141,7 +142,8 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
     settings = {name: getattr(parsed, name) for name in ("engine", "device", "precision", "encoder")}
     settings["threads"] = threads
     if parsed.engine_cluster:
-        _run_on_cluster(parsed, program, job, partial(_open_tagger, model=parsed.model, **settings), workers)
+        open_it = partial(_open_tagger, model=parsed.model, **settings)
+        _run_on_cluster(parsed, program, job, open_it, workers, threads or 1)
         return 0
     open_tagger = partial(_open_tagger, job, parsed.model, **settings)
     with nullcontext(OwnHands(open_tagger())) if workers == 1 else Workers(workers, open_tagger) as hands:
@@ -154,12 +156,11 @@ def _run(parsed: argparse.Namespace, program: str) -> int:
 
 
 def _run_on_cluster(
-    parsed: argparse.Namespace, program: str, job: Job, open_tagger: Callable[..., BlockTagger], workers: int
+    parsed: argparse.Namespace, program: str, job: Job, open_it: OpenTagger, workers: int, threads: int
 ) -> None:
-    threads = _whole_number("--threads", parsed.threads or "1", _MOST_WORKERS)
     blocks = _whole_number("--blocks-per-shard", parsed.blocks_per_shard or BLOCKS_PER_SHARD, _MOST_OF_A_CLUSTER)
     begin = time.perf_counter()
-    done = tag_on_cluster(parsed, job, open_tagger, workers=workers, threads=threads, blocks_per_shard=blocks)
+    done = tag_on_cluster(parsed, job, open_it, workers=workers, threads=threads, blocks_per_shard=blocks)
     if not parsed.quiet:
         again = f", {done.lost:,} of them begun anew as workers were lost" if done.lost else ""
         told = _summary(len(job.sources), done.counts, time.perf_counter() - begin)
