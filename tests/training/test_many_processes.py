@@ -1,0 +1,159 @@
+"""Several processes on one run: every sentence once, gradients of all, the same scores as one; killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.model.batch import TensorBatch
+from tagger.model.tagger import TaggerModel
+from tagger.training.loader import TrainingLoader
+from tests.many_processes import splits
+from tests.random_models import random_folder
+from tests.small_corpus import QUICK, column_files
+
+REPOSITORY = Path(__file__).parents[2]
+LIMIT = 300
+COUNTS = (1, 2, 3)
+TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", "optim.batch_tokens=20"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """By the number of processes, the folder with what they told."""
+    folders = {}
+    for count in COUNTS:
+        folders[count] = tmp_path_factory.mktemp(f"processes{count}")
+        command = [sys.executable, str(REPOSITORY / "tests" / "many_processes.py"), str(folders[count]), str(count)]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT, check=False)
+        assert done.returncode == 0, done.stderr
+    return folders
+
+
+def given(folder: Path, count: int) -> list[list[list[list[int]]]]:
+    """Sentences by process, epoch and step."""
+    return [json.loads((folder / f"given-{process}.json").read_text()) for process in range(count)]
+
+
+def corpus() -> EncodedCorpus:
+    start = random_folder()
+    return EncodedCorpus(splits()[0], FeatureEncoder(start.config.embeddings, start.vocabularies), start.scheme)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_sentence_is_in_one_process_once_an_epoch_and_steps_are_as_many(
+    count: int, told: dict[int, Path]
+) -> None:
+    expected = [number for number, sentence in enumerate(splits()[0]) if sentence.tokens]
+    processes = given(told[count], count)
+    for epoch in range(2):
+        steps = [process[epoch] for process in processes]
+        assert sorted(number for process in steps for batch in process for number in batch) == expected
+        assert len({len(process) for process in steps}) == 1
+    assert processes[0][0] != processes[0][1]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_seed_decides_what_each_process_is_given(count: int, told: dict[int, Path]) -> None:
+    for process, found in enumerate(given(told[count], count)):
+        loader = TrainingLoader(corpus(), budget=20, seed=1, process=process, processes=count)
+        for epoch, steps in enumerate(found):
+            loader.set_epoch(epoch)
+            assert [step.batch.sentences.tolist() for step in loader] == steps
+
+
+def test_scores_are_the_same_whatever_the_number_of_processes(told: dict[int, Path]) -> None:
+    reports = [json.loads((told[count] / "found.json").read_text()) for count in COUNTS]
+    numbers = [number for number, _ in reports[0][0]["predicted"]]
+    assert numbers == list(range(1, 24)), "23 sentences, which neither two nor three divide"
+    assert reports[0] == reports[1] == reports[2]
+    assert 0.3 < reports[0][0]["dev_f1"] < 0.9
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_the_mean_of_the_processes_gradients_is_that_of_their_sentences_together(processes: int) -> None:
+    start, data = random_folder(), corpus()
+    torch.manual_seed(0)
+    network = TaggerModel(start.config, start.vocabularies, start.scheme).eval()
+    loaders = [
+        TrainingLoader(data, budget=20, seed=1, process=process, processes=processes) for process in range(processes)
+    ]
+    uneven = False
+    for steps in zip(*loaders, strict=True):
+        together = np.concatenate([step.batch.sentences for step in steps])
+        uneven |= len({len(step.batch.sentences) for step in steps}) > 1
+        shares = [gradients(network, step.batch, step.weight / processes) for step in steps]
+        whole = gradients(network, data.batch(together[np.argsort(-data.lengths[together], kind="stable")]), 1.0)
+        for *parts, expected in zip(*shares, whole, strict=True):
+            torch.testing.assert_close(sum(parts), expected, rtol=1e-4, atol=1e-6)
+    assert uneven, "the weights are all 1"
+
+
+def gradients(network: TaggerModel, batch: Any, weight: float) -> list[torch.Tensor]:
+    network.zero_grad()
+    (network.loss(TensorBatch.of(batch, torch.device("cpu"))) * weight).backward()
+    return [
+        torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for parameter in network.parameters()
+    ]
+
+
+def trained(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
+    """A run of two processes, in a session of their own."""
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / script), *arguments, *column_files(folder), *QUICK, *TWO, "run_dir=run"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finished(folder: Path, *arguments: str) -> bytes:
+    said, _ = (process := trained(folder, "train.py", *arguments)).communicate(timeout=LIMIT)
+    assert process.returncode == 0, said
+    return (folder / "run" / "model" / "model.safetensors").read_bytes()
+
+
+def test_two_processes_killed_and_resumed_end_with_the_same_weights(tmp_path: Path) -> None:
+    (tmp_path / "unbroken").mkdir()
+    (tmp_path / "killed").mkdir()
+    unbroken = finished(tmp_path / "unbroken")
+    process = trained(tmp_path / "killed", "tests/held_run.py", "step", "12", "checkpoint_seconds=0")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "held\n":
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (tmp_path / "killed" / "run" / "checkpoints" / "last.ckpt").exists()
+    assert not (tmp_path / "killed" / "run" / "checkpoints" / "best.ckpt").exists(), "killed within the first epoch"
+    assert finished(tmp_path / "killed", "resume=true") == unbroken
+
+
+def test_sigterm_to_the_first_process_stops_both_and_keeps_the_run(tmp_path: Path) -> None:
+    process = trained(tmp_path, "train.py", "trainer.max_epochs=100000")
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("epoch 1:"):
+            break
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 128 + signal.SIGTERM, "".join(said) + rest
+    assert "stopped by SIGTERM after" in rest
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
