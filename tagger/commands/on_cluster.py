@@ -36,8 +36,10 @@ def check_cluster_options(parsed: argparse.Namespace) -> None:
                 raise UserError(f"{option} {value} belongs to --engine-cluster ray, which is not set; set it")
     elif parsed.output is None:
         raise UserError("--engine-cluster writes shards into a folder; name it with --output")
-    elif parsed.format == OutputFormat.HTML:
-        raise UserError("--engine-cluster writes records, and a page is none; use --format jsonl or conll")
+    elif parsed.format not in (OutputFormat.JSONL, OutputFormat.CONLL):
+        raise UserError(f"--engine-cluster writes lines, and {parsed.format} has none; use --format jsonl or conll")
+    elif parsed.resume:
+        raise UserError("--engine-cluster has no --resume; leave it out, and --overwrite what is there")
 
 
 def tag_on_cluster(

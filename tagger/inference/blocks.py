@@ -17,7 +17,9 @@ _LARGEST = 1 << 18
 _BESIDE = 16  # characters that a record counts more than it has, so that empty ones end a block too
 
 
-def blocks(records: Iterable[tuple[int, Record]], *, first: int = _FIRST, largest: int = _LARGEST) -> Iterator[Block]:
+def blocks(
+    records: Iterable[tuple[int, Record]], *, first: int = _FIRST, largest: int = _LARGEST, begun: int = 0
+) -> Iterator[Block]:
     """Cut records into blocks, each about twice as large as the one before until they reach the largest size.
 
     The first sentences are so tagged after a few lines of input, and a long input in portions that keep the model busy.
@@ -26,7 +28,12 @@ def blocks(records: Iterable[tuple[int, Record]], *, first: int = _FIRST, larges
         records: each with the number of its source, read as blocks are asked for.
         first, largest: characters that the first and every block are to have at the least and about at the most; a
             record is never cut, whatever its size.
+        begun: how many blocks were cut before these.
     """
+    for _ in range(begun):
+        if first >= largest:
+            break
+        first = min(2 * first, largest)
     block: Block = []
     size = 0
     for source, record in records:

@@ -45,7 +45,7 @@ class ReadOptions:
     Attributes:
         unit: of text, what makes a record.
         text_field: of JSONL and Parquet, the field or column that holds a record's text.
-        id_column: of Parquet, the column of ids; None: `id`, if there is one.
+        id_column: of Parquet, the column of ids, and of JSONL the field; None: `id`, if there is one.
         token_column: of CoNLL and CoNLL-U, the tokens' column from 0 or, negative, from the end; None: the usual one.
         separator: of CoNLL, what parts columns (see `ColumnLayout`): auto, tab or blanks.
         comment_prefix: of CoNLL, lines that begin with it are comments; None: there are none.
@@ -57,6 +57,11 @@ class ReadOptions:
     token_column: int | None = None
     separator: str = "auto"
     comment_prefix: str | None = None
+
+    @property
+    def id_field(self) -> str:
+        """The name of ids."""
+        return self.id_column or ID_COLUMN
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ class Record:
     fields: dict[str, Any] = field(default_factory=dict)
     size: int = 0
 
-    def document(self, split: Splitter, source: str) -> Document:
+    def document(self, split: Splitter, source: str = "") -> Document:
         """The document of it.
 
         Args:

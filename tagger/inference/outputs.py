@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
 from tagger.errors import UserError
-from tagger.files import written_whole
 from tagger.inference.documents import Document
+from tagger.inference.fingerprints import Fingerprint
+from tagger.inference.manifest import Done, Manifest, Mark
 from tagger.inference.page import HtmlPage
+from tagger.inference.parts import Part
+from tagger.inference.reading import BlockEnd
+from tagger.inference.sources import Source
+from tagger.inference.writers import Rows
 
-Written = str | list[Document]  # lines, or documents that have yet to be put on a page
+Written = str | list[Document] | Rows  # lines, documents that have yet to be put on a page, rows of a table
 
 
 class Output(Protocol):
-    """Takes what was tagged, in the order of the input. Only leaving it without an error makes all of it whole."""
+    """Takes what was tagged, in the order of the input. Only `finish` makes all of it whole."""
 
     def __enter__(self) -> Self: ...
 
     def take(self, source: int, written: Written) -> None:
         """Write what was tagged next, of the source of this number."""
+        ...
+
+    def mark(self, end: BlockEnd) -> None:
+        """All of a block was taken, which ends there."""
+        ...
+
+    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
+        """All was taken; `finished` is what was read of sources that came to their ends since the last block."""
         ...
 
     def __exit__(
@@ -51,14 +64,21 @@ class StreamOutput:
         if isinstance(written, str):
             self._write([written])
         else:
+            assert not isinstance(written, Rows)
             self._page = self._page or self._open_page()
             self._pieces += self._page.of(written)
 
+    def mark(self, end: BlockEnd) -> None:
+        """Nothing is kept. See `Output`."""
+
+    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
+        """Write the page. See `Output` and `take`."""
+        if self._page is not None:
+            self._write([*self._pieces, self._page.end()])
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and self._page is not None:
-            self._write([*self._pieces, self._page.end()])
+    ) -> None: ...
 
     def _write(self, pieces: Iterable[str]) -> None:
         try:
@@ -72,14 +92,41 @@ class StreamOutput:
 
 
 class FilesOutput:
-    """A file for each source, which appears under its name when the next one begins."""
+    """A file for each source, which appears under its name when it is whole and the manifest says so.
 
-    def __init__(self, paths: Sequence[Path], open_page: Callable[[], HtmlPage]) -> None:
-        self._paths, self._open_page = paths, open_page
+    Until then it lies hidden beside. What was not marked is removed on an error; what was, is kept, as another run can
+    go on from there.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        paths: Sequence[Path],
+        open_part: Callable[[int], Part],
+        manifest: Manifest,
+        begin: Mark | None = None,
+    ) -> None:
+        """
+        Args:
+            sources: the inputs.
+            paths: an output file for each.
+            open_part: what writes the output of the source of a number.
+            manifest: what is done is marked there.
+            begin: what an earlier run marked, to go on from.
+        """
+        self._sources, self._paths, self._open_part, self._manifest = sources, paths, open_part, manifest
+        self._begin = begin
         self._now: int | None = None
-        self._file = ExitStack()  # what ends the file being written
+        self._whole: list[tuple[int, Part, Fingerprint]] = []  # since the last mark
+        self._finished: dict[int, Fingerprint | None] = {}
+        self._marked: Part | None = None  # under way at the last mark
 
     def __enter__(self) -> Self:
+        if self._begin is not None:
+            self._now = self._begin.place.source
+            with _writing(self._paths[self._now]):
+                self._part = self._marked = self._open_part(self._now)
+                self._part.resume(self._begin.written, self._begin.page)
         return self
 
     def take(self, source: int, written: Written) -> None:
@@ -89,27 +136,66 @@ class FilesOutput:
             UserError: it cannot be written.
         """
         if source != self._now:
-            self._finish()
-            self._now, self._page = source, None
-            self._stream = self._file.enter_context(written_whole(self._paths[source]))
-        if isinstance(written, str):
-            self._stream.write(written)
-        else:
-            self._page = self._page or self._open_page()
-            self._stream.writelines(self._page.of(written))
+            self._complete()
+            self._now = source
+            with _writing(self._paths[source]):
+                self._part = self._open_part(source)
+                self._part.begin()
+        with _writing(self._paths[source]):
+            self._part.take(written)
+
+    def mark(self, end: BlockEnd) -> None:
+        """Note what was done, and give what is whole its name. See `Output` and `take`."""
+        self._finished |= end.finished
+        with _writing(self._paths[end.place.source]):
+            written = self._part.flush()
+        self._note(lambda: self._manifest.mark(Mark(end.place, end.read, written, self._part.state)))
+        self._marked = self._part
+
+    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
+        """Complete the last file. See `Output` and `take`."""
+        self._finished |= finished
+        self._complete()
+        self._note(self._manifest.end)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._finish()
-        else:
-            self._file.__exit__(kind, error, trace)
+        left = [part for _, part, _ in self._whole]
+        if self._now is not None:
+            left.append(self._part)
+        for part in left:
+            with suppress(OSError):
+                part.leave(keep=part is self._marked)
 
-    def _finish(self) -> None:
-        if self._now is not None and self._page is not None:
-            self._stream.write(self._page.end())
-        self._file.close()
+    def _complete(self) -> None:
+        if self._now is None:
+            return
+        with _writing(self._paths[self._now]):
+            self._whole.append((self._now, self._part, self._part.complete()))
+        self._now = None
 
-    _page: HtmlPage | None
-    _stream: IO[str]
+    def _note(self, write: Callable[[], None]) -> None:
+        """Write what is whole into the manifest, with what `write` adds, and then give it its name."""
+        whole, self._whole = self._whole, []
+        for source, _, written in whole:
+            names = (self._sources[source].name, str(self._paths[source]))
+            self._manifest.done(Done(source, *names, self._finished.pop(source), written))
+        try:
+            write()
+        except UserError:
+            self._whole = whole
+            raise
+        for source, part, _ in whole:
+            with _writing(self._paths[source]):
+                part.appear()
+
+    _part: Part
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror or error}") from error

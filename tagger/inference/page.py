@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 from tagger.corpus.sentence import Entity
 from tagger.inference.documents import Document
@@ -55,6 +56,15 @@ class HtmlPage:
         self._source: str | None = None
         self._counts: Counter[str] = Counter()
         self._hues: dict[str, int] = {}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it knows of what came so far, fit for JSON."""
+        return {"source": self._source, "counts": dict(self._counts), "hues": self._hues}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._source, self._counts, self._hues = state["source"], Counter(state["counts"]), dict(state["hues"])
 
     def of(self, documents: Iterable[Document]) -> Iterator[str]:
         """What comes next on the page: the documents' paragraphs, and before the first the page's head."""

@@ -1,17 +1,19 @@
-"""Records of Parquet files, batch by batch: the one door to pyarrow."""
+"""Parquet in and out, batch by batch: the one door to pyarrow."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import IO, Any
 
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.inference.documents import ID_COLUMN, ReadOptions, Record
+from tagger.inference.documents import ReadOptions, Record
+from tagger.inference.writers import Rows
 
 try:
     import pyarrow
-    from pyarrow import parquet, types
+    from pyarrow import ipc, parquet, types
 except ImportError:
     raise UserError("Parquet files need pyarrow; install the extra: pip install 'tagger[corpus]'") from None
 
@@ -21,6 +23,9 @@ _MOST_ROWS = 1 << 10
 _READ_AHEAD = 1 << 16  # bytes of a column
 _COLUMNS_SHOWN = 10
 _LONGEST_REASON = 200
+_GROUP_ROWS, _GROUP_BYTES = 1 << 16, 1 << 24  # of a row group that is written, about
+_LENGTH = 8  # bytes of a number in front of packed rows
+_STRINGS = pyarrow.list_(pyarrow.string())
 
 
 def parquet_records(stream: IO[bytes], source: str, options: ReadOptions) -> Iterator[Record]:
@@ -59,6 +64,78 @@ def id_type(stream: IO[bytes], source: str, options: ReadOptions) -> pyarrow.Dat
     return None if column is None else _plain_type(schema.field(column).type)
 
 
+class ParquetTable:
+    """Rows to a Parquet file: first packed, as they come, then all of them written by row groups."""
+
+    def __init__(self, *, id_field: str, text_field: str, scores: bool, ids: pyarrow.DataType | None) -> None:
+        """
+        Args:
+            id_field, text_field: the names of the columns of ids and texts.
+            scores: entities have scores.
+            ids: the type of ids; None: text, and whatever else they are is written as JSON.
+        """
+        self._id_field, self._text_field, self._ids = id_field, text_field, ids
+        entity: list[tuple[str, pyarrow.DataType]] = [("start", pyarrow.int64()), ("end", pyarrow.int64())]
+        entity += [("label", pyarrow.string()), ("text", pyarrow.string())]
+        bare = pyarrow.struct(entity)
+        marked = pyarrow.struct([*entity, ("score", pyarrow.float64())]) if scores else bare
+        self._types = {
+            "entities": pyarrow.list_(marked),
+            "tokens": _STRINGS,
+            "tags": _STRINGS,
+            "scores": pyarrow.list_(pyarrow.float64()),
+            "fields": pyarrow.string(),
+        }
+        self._tagged = {True: ("tags", _STRINGS), False: ("entities", pyarrow.list_(bare))}  # by whether tags are plain
+
+    def packed(self, rows: Rows) -> bytes:
+        """Rows as bytes that may follow each other; see `write`."""
+        ids = rows.ids if self._ids is not None else [_as_text(one) for one in rows.ids]
+        columns = {self._id_field: pyarrow.array(ids, self._ids or pyarrow.string())}
+        columns[self._text_field] = pyarrow.array(rows.texts, pyarrow.string())
+        of_alternatives = self._alternatives("entities" not in rows.more)
+        for name, values in rows.more.items():
+            columns[name] = pyarrow.array(values, self._types.get(name, of_alternatives))
+        sink = pyarrow.BufferOutputStream()
+        batch = pyarrow.RecordBatch.from_pydict(columns)
+        with ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        data = sink.getvalue().to_pybytes()
+        return len(data).to_bytes(_LENGTH, "little") + data
+
+    def write(self, packed: IO[bytes], file: IO[bytes]) -> None:
+        """Write a file of packed rows; memory holds a row group. Raises OSError where it cannot be."""
+        writer = None
+        for group in _groups(packed):
+            writer = writer or parquet.ParquetWriter(file, group.schema, compression="zstd")
+            writer.write_table(group)
+        assert writer is not None
+        writer.close()
+
+    def _alternatives(self, plain: bool) -> pyarrow.DataType:
+        tagging = pyarrow.struct([("score", pyarrow.float64()), self._tagged[plain]])
+        ends = [("start", pyarrow.int64()), ("end", pyarrow.int64())]
+        return pyarrow.list_(pyarrow.struct([*ends, ("taggings", pyarrow.list_(tagging))]))
+
+
+def _groups(packed: IO[bytes]) -> Iterator[pyarrow.Table]:
+    """Packed rows in row groups."""
+    batches: list[pyarrow.RecordBatch] = []
+    rows = size = 0
+    while length := packed.read(_LENGTH):
+        batches += ipc.open_stream(packed.read(int.from_bytes(length, "little")))
+        rows, size = rows + batches[-1].num_rows, size + batches[-1].nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield pyarrow.Table.from_batches(batches)
+            batches, rows, size = [], 0, 0
+    if batches:
+        yield pyarrow.Table.from_batches(batches)
+
+
+def _as_text(identity: Any) -> str | None:
+    return identity if identity is None or isinstance(identity, str) else json.dumps(identity, ensure_ascii=False)
+
+
 def _opened(stream: IO[bytes], source: str) -> parquet.ParquetFile:
     if not stream.seekable():
         raise UserError(f"{source}: Parquet cannot be read from a pipe; name a file")
@@ -89,7 +166,7 @@ def _columns(schema: pyarrow.Schema, source: str, options: ReadOptions) -> list[
 
 
 def _id_column(schema: pyarrow.Schema, source: str, options: ReadOptions) -> str | None:
-    name = options.id_column or ID_COLUMN
+    name = options.id_field
     if options.id_column is None and (name == options.text_field or name not in schema.names):
         return None
     if name not in schema.names:

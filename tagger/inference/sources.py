@@ -6,10 +6,10 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO
+from typing import IO, overload
 
 from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
@@ -55,8 +55,18 @@ class Source:
         """Whether it can be read twice: a file can, a pipe cannot."""
         return self.path is not None and os.path.isfile(self.path)
 
-    def open(self, standard_input: IO[bytes]) -> IO[bytes]:
-        """What is in it, decompressed; closing that closes the file. Raises UserError where it cannot be opened."""
+    def open(
+        self, standard_input: IO[bytes], through: Callable[[IO[bytes]], IO[bytes]] = lambda file: file
+    ) -> IO[bytes]:
+        """What is in it, decompressed; closing that closes the file.
+
+        Args:
+            standard_input: what is returned for it.
+            through: puts something between the file and its decompression.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
         if self.path is None:
             return standard_input
         compression = compression_of(self.path)
@@ -64,10 +74,13 @@ class Source:
             raise UserError(f"{self.path}: Parquet is compressed within; decompress the file itself first")
         stream = open_bytes(self.path)
         try:
-            return decompressed(stream, compression)
+            return decompressed(through(stream), compression)
         except UserError:
             stream.close()
             raise
+        except OSError as error:
+            stream.close()
+            raise UserError(f"{self.path}: cannot read: {error.strerror or error}; check the file") from error
 
 
 def find_sources(
@@ -108,14 +121,42 @@ def find_sources(
     return sources, notes
 
 
-def plan_outputs(
-    sources: Sequence[Source], folder: Path, output_format: OutputFormat, *, overwrite: bool = False
-) -> list[Path]:
-    """The output file of each source: its path below what it was found by, with the format's extension, in `folder`.
+class Outputs(Sequence[Path]):
+    """The output file of each source: its path below what it was found by, with the format's extension, in a folder."""
+
+    def __init__(self, sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> None:
+        self.folder = folder
+        self._sources, self._format = sources, output_format
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Path]: ...
+
+    def __getitem__(self, number: int | slice) -> Path | list[Path]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        return self.folder / _with_extension(self._sources[number].below, self._format)
+
+    def refuse_existing(self, begin: int = 0) -> None:
+        """Raise UserError where one is there already, of those from a number on."""
+        for number in range(begin, len(self)):
+            if os.path.lexists(self[number]):
+                raise UserError(
+                    f"{self[number]}: is there already; remove it or choose another --output, or add --overwrite, or "
+                    "--resume to go on with a run that was ended"
+                )
+
+
+def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> Outputs:
+    """The output file of each source.
 
     Raises:
-        UserError: `folder` is none, two sources would go to one file, or a file is there already and not to be
-            overwritten, or is an input.
+        UserError: `folder` is none, two sources would go to one file, or one to a folder or to an input.
     """
     if os.path.exists(folder) and not folder.is_dir():
         raise UserError(f"{folder}: is a file; --output names a folder, with a file per input in it")
@@ -123,7 +164,7 @@ def plan_outputs(
         raise UserError(f"{folder}: --output names a folder; for a single file, redirect: > {folder}")
     origin: dict[Path, Source] = {}
     inputs = {_identity(source.path): source for source in sources if source.path is not None}
-    outputs = [folder / _with_extension(source.below, output_format) for source in sources]
+    outputs = Outputs(sources, folder, output_format)
     for source, output in zip(sources, outputs, strict=True):
         other = origin.setdefault(output, source)
         if other is not source:
@@ -131,13 +172,10 @@ def plan_outputs(
                 f"{source.name}: its output {output} is also that of {other.name}; rename one, tag them in two runs, "
                 "or name their folder (sub-folders are kept)"
             )
-        if not os.path.lexists(output):
-            continue
         if os.path.exists(output) and _identity(output) in inputs:
             raise UserError(f"{output}: is an input and would be overwritten; choose another --output")
-        if not overwrite or output.is_dir():
-            remedy = "" if output.is_dir() else ", or add --overwrite"
-            raise UserError(f"{output}: is there already; remove it or choose another --output{remedy}")
+        if output.is_dir():
+            raise UserError(f"{output}: is there already, a folder; remove it or choose another --output")
     return outputs
 
 

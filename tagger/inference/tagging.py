@@ -1,30 +1,24 @@
-"""From inputs to written output: records in blocks through a tagger, in order."""
+"""Blocks of records through a tagger."""
 
 from __future__ import annotations
 
 import gc
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain, islice
-from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
-from tagger.inference.blocks import Block, blocks
-from tagger.inference.documents import Document, InputFormat, ReadOptions, Record, Splitter, read_records
-from tagger.inference.outputs import FilesOutput, Output, StreamOutput, Written
-from tagger.inference.page import HtmlPage
-from tagger.inference.sources import Source
+from tagger.inference.blocks import Block
+from tagger.inference.documents import Document, InputFormat, ReadOptions, Splitter
+from tagger.inference.outputs import Written
+from tagger.inference.sources import Outputs, Source
 from tagger.inference.thresholds import MinimumScores
-from tagger.inference.writers import OutputFormat, line_writer
-
-_QUICKLY_READ = (InputFormat.TEXT, InputFormat.JSONL)  # columns take a third of the time that tagging them does
-_LOOKED_AT = 1  # records of what is not quickly read
+from tagger.inference.writers import OutputFormat, line_writer, table_rows
 
 
 class SentenceTagger(Protocol):
@@ -54,10 +48,12 @@ class Job:
         scores: the probability of each entity or plain tag is written.
         minimum: entities less probable than this are left out.
         n_best: JSON lines also hold so many of the best taggings of each sentence.
+        settled: loops are compiled, where they can be, before the first block rather than when they have become worth
+            it, so that each block is tagged alike to the last bit, whoever tags it.
     """
 
-    sources: list[Source]
-    outputs: list[Path] | None = None
+    sources: Sequence[Source]
+    outputs: Outputs | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     tokenizer: str | None = None
     output_format: OutputFormat = OutputFormat.JSONL
@@ -65,6 +61,19 @@ class Job:
     scores: bool = False
     minimum: MinimumScores | None = None
     n_best: int = 0
+    settled: bool = False
+
+    def settle(self) -> None:
+        """Have loops compiled, if that is to be."""
+        if self.settled:
+            from tagger.kernels.compiled import kernels  # here, as it imports NumPy
+
+            kernels.settle()
+
+    def without_files(self) -> Job:
+        """The same for those who tag blocks, who need not know the inputs: one source of each kind is left."""
+        kinds = {source.input_format: source for source in self.sources}
+        return replace(self, sources=list(kinds.values()), outputs=None)
 
 
 class Counts(NamedTuple):
@@ -94,6 +103,7 @@ class BlockTagger:
         Raises:
             UserError: the job does not fit the model.
         """
+        job.settle()
         _require_entities(job, tagger)
         self._job, self._tagger, self._split = job, tagger, _splitter(job, tagger)
         self._scores = job.scores or job.minimum is not None
@@ -104,11 +114,7 @@ class BlockTagger:
             return self._tagged(block)
 
     def _tagged(self, block: Block) -> TaggedBlock:
-        names = [self._job.sources[source].name for source, _ in block]
-        parts = [
-            [record.document(self._split, name) for record in records]
-            for name, (_, records) in zip(names, block, strict=True)
-        ]
+        parts = [[record.document(self._split) for record in records] for _, records in block]
         documents = list(chain.from_iterable(parts))
         counts = self._tag(documents)
         numbers = (source for source, _ in block)
@@ -131,16 +137,13 @@ class BlockTagger:
         return Counts(len(documents), sentences, tokens)
 
     def _written(self, documents: list[Document]) -> Written:
-        if self._job.output_format is OutputFormat.HTML:
+        job, reading = self._job, self._job.reading
+        if job.output_format is OutputFormat.HTML:
             return documents
-        writer = line_writer(
-            self._job.output_format,
-            tokens=self._job.tokens,
-            text_field=self._job.reading.text_field,
-            scores=self._job.scores,
-            alternatives=self._job.n_best > 0,
-        )
-        return "".join(writer(documents))
+        how = {"tokens": job.tokens, "scores": job.scores, "alternatives": job.n_best > 0}
+        if job.output_format is OutputFormat.PARQUET:
+            return table_rows(documents, id_field=reading.id_field, text_field=reading.text_field, **how)
+        return "".join(line_writer(job.output_format, text_field=reading.text_field, **how)(documents))
 
 
 @contextmanager
@@ -190,71 +193,6 @@ class OwnHands:
     def attending(self, stream: IO[bytes], take: Take) -> IO[bytes]:
         """The stream itself. See `Hands`."""
         return stream
-
-
-def carry_out(job: Job, hands: Hands, standard_input: IO[bytes], standard_output: IO[bytes]) -> Counts:
-    """Tag the inputs and write what came of them.
-
-    Files are read through once before anything is tagged, so that what is wrong with the last one is known before the
-    first is written; pipes cannot be, and files of columns and Parquet are where standard output could not be taken
-    back, else their first record is. Each output file is written whole or not at all. Standard output gets whole
-    records as they are ready; an HTML page, which no part of stands alone, in one go.
-
-    Args:
-        job: what to do.
-        hands: who tags, with a `BlockTagger` of the same job.
-        standard_input: read where it is one of the sources.
-        standard_output: written where the job names no output files.
-
-    Returns:
-        What was tagged.
-
-    Raises:
-        UserError: something cannot be read or written, or is malformed, or the job does not fit the model.
-        BrokenPipeError: nobody reads standard output any more.
-    """
-    for source in job.sources:
-        if source.rereadable:
-            whole = job.outputs is None or source.input_format in _QUICKLY_READ
-            with source.open(standard_input) as stream:
-                deque(islice(_read(source, job.reading, stream), None if whole else _LOOKED_AT), maxlen=0)
-    done = Counts()
-    with _output(job, standard_output) as output:
-
-        def take(tagged: TaggedBlock) -> None:
-            nonlocal done
-            for source, written in tagged.parts:
-                output.take(source, written)
-            done = Counts(*map(sum, zip(done, tagged.counts, strict=True)))
-
-        for block in blocks(_records(job, partial(hands.attending, take=take), standard_input)):
-            hands.give(block, take)
-        hands.finish(take)
-    return done
-
-
-def _output(job: Job, standard_output: IO[bytes]) -> Output:
-    open_page = partial(HtmlPage, scores=job.scores)
-    if job.outputs is None:
-        return StreamOutput(standard_output, open_page)
-    return FilesOutput(job.outputs, open_page)
-
-
-def _records(
-    job: Job, attending: Callable[[IO[bytes]], IO[bytes]], standard_input: IO[bytes]
-) -> Iterator[tuple[int, Record]]:
-    for number, source in enumerate(job.sources):
-        stream = source.open(standard_input)
-        try:
-            for record in _read(source, job.reading, stream if source.rereadable else attending(stream)):
-                yield number, record
-        finally:
-            if stream is not standard_input:
-                stream.close()
-
-
-def _read(source: Source, options: ReadOptions, stream: IO[bytes]) -> Iterator[Record]:
-    return read_records(stream, source.name, source.input_format, options)
 
 
 def _require_entities(job: Job, tagger: SentenceTagger) -> None:

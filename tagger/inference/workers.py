@@ -123,9 +123,7 @@ class Workers:
         worker.join(_PATIENCE)
         code = worker.exitcode
         how = f"ended by signal {-code}" if code and code < 0 else f"ended with code {code}"
-        return WorkerLostError(
-            f"a worker process {how}; if memory is short, use fewer --workers or smaller records, and begin anew"
-        )
+        return WorkerLostError(f"a worker process {how}; if memory is short, use fewer --workers or smaller records")
 
 
 class _Attentive(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""Tagged documents out: JSON lines and CoNLL columns, each record standing for itself.
+"""Tagged documents out: JSON lines, CoNLL columns and rows of tables, each record standing for itself.
 
 What is given can be written as UTF-8, whatever characters the documents hold.
 """
@@ -6,22 +6,23 @@ What is given can be written as UTF-8, whatever characters the documents hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from json import JSONEncoder
-from typing import Any
+from typing import Any, NamedTuple
 
 from tagger.corpus.entities import entities, extent
 from tagger.corpus.sentence import Entity, Sentence
-from tagger.inference.documents import Document
+from tagger.inference.documents import ID_COLUMN, Document
 
 LineWriter = Callable[[Iterable[Document]], Iterator[str]]
 
 _REPLACEMENT = "\ufffd"
 # Half a character, which UTF-8 cannot write, and what some programs take for the end of a line.
 _ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
 _SUSPECT = re.compile("[\\s\0\ud800-\udfff]")
 _BREAKS_COLUMNS = re.compile("[\0\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")
 _ENCODE = JSONEncoder(ensure_ascii=False).encode
@@ -34,6 +35,21 @@ class OutputFormat(StrEnum):
     JSONL = "jsonl"
     CONLL = "conll"
     HTML = "html"
+    PARQUET = "parquet"
+
+
+class Rows(NamedTuple):
+    """Rows of a table, column by column.
+
+    Attributes:
+        ids: any JSON; None where there is none.
+        texts: the records' texts.
+        more: further columns by their names, the same in all rows of a job.
+    """
+
+    ids: list[Any]
+    texts: list[str]
+    more: dict[str, list[Any]]
 
 
 def line_writer(
@@ -53,7 +69,7 @@ def line_writer(
         scores: the probability of each entity or plain tag is written; documents were tagged with scores.
         alternatives: JSON lines also hold each sentence's alternatives; documents were tagged with them.
     """
-    assert output_format is not OutputFormat.HTML
+    assert output_format in (OutputFormat.JSONL, OutputFormat.CONLL)
     if output_format is OutputFormat.JSONL:
         return partial(jsonl_lines, tokens=tokens, text_field=text_field, scores=scores, alternatives=alternatives)
     return partial(conll_lines, scores=scores)
@@ -80,17 +96,61 @@ def jsonl_lines(
             yield _escaped(_plain_record(document, text_field, scores))
             continue
         record = {**document.fields, text_field: document.text}
-        if not document.plain:
-            record["entities"] = [_entity(entity, scores) for entity in document.entities]
-        if tokens or document.plain or "tokens" in document.fields:
-            record["tokens"] = [token for sentence in document.sentences for token in sentence.tokens]
-            record["tags"] = [tag for sentence in document.sentences for tag in sentence.tags or []]
-        if scores and document.plain:
-            found = (score for sentence in document.sentences for score in sentence.scores or [])
-            record["scores"] = [round(score or 0.0, _DECIMALS) for score in found]
-        if alternatives:
-            record["alternatives"] = [_alternatives(sentence, document.plain) for sentence in document.sentences]
+        record |= _found(document, tokens=tokens, scores=scores, alternatives=alternatives)
         yield _escaped(_ENCODE(record))
+
+
+def _found(document: Document, *, tokens: bool, scores: bool, alternatives: bool) -> dict[str, Any]:
+    """What a record says of a document beside its text."""
+    record: dict[str, Any] = {}
+    if not document.plain:
+        record["entities"] = [_entity(entity, scores) for entity in document.entities]
+    if tokens or document.plain or "tokens" in document.fields:
+        record["tokens"] = [token for sentence in document.sentences for token in sentence.tokens]
+        record["tags"] = [tag for sentence in document.sentences for tag in sentence.tags or []]
+    if scores and document.plain:
+        found = (score for sentence in document.sentences for score in sentence.scores or [])
+        record["scores"] = [round(score or 0.0, _DECIMALS) for score in found]
+    if alternatives:
+        record["alternatives"] = [_alternatives(sentence, document.plain) for sentence in document.sentences]
+    return record
+
+
+def table_rows(
+    documents: Sequence[Document],
+    *,
+    tokens: bool = False,
+    text_field: str = "text",
+    id_field: str = ID_COLUMN,
+    scores: bool = False,
+    alternatives: bool = False,
+) -> Rows:
+    """A row per document: what its JSON line would say (see `jsonl_lines`), in columns that are always the same.
+
+    `tokens` and `tags` are None where the line would not have them. `fields` holds the document's other fields as the
+    JSON of an object, None where there are none. Half a surrogate pair becomes U+FFFD.
+    """
+    columns: dict[str, list[Any]] = {}
+    for document in documents:
+        found = _found(document, tokens=tokens, scores=scores, alternatives=alternatives)
+        written = {text_field, id_field, *found}
+        others = {name: value for name, value in document.fields.items() if name not in written}
+        found = {"tokens": None, "tags": None, **found, "fields": _ENCODE(others) if others else None}
+        for name, value in found.items():
+            columns.setdefault(name, []).append(_whole(value))
+    ids = [_whole(document.fields.get(id_field)) for document in documents]
+    return Rows(ids, [_whole(document.text) for document in documents], columns)
+
+
+def _whole(value: Any) -> Any:
+    """JSON with U+FFFD for half characters."""
+    if isinstance(value, str):
+        return value if value.isascii() else _HALF.sub(_REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    return value
 
 
 def _plain_record(document: Document, text_field: str, scores: bool) -> str:

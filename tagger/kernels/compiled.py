@@ -213,6 +213,14 @@ class Supply:
             self._settle()
         return self._found
 
+    def settle(self) -> None:
+        """Decide now whether there are any, compiling them if need be.
+
+        States differ in the last bits with and without them. Whoever wants the same input tagged alike by several
+        processes, or in several runs, has to begin with what he ends with.
+        """
+        self(_WORTH_COMPILING)
+
     def _settle(self) -> None:
         place = _place()
         code = place and next(filter(Path.is_file, (place.with_suffix(_LIBRARY), place.with_suffix(_OBJECT))), None)

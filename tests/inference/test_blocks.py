@@ -31,6 +31,15 @@ def test_a_block_ends_with_the_record_that_fills_it(
         assert sum(record.size for record in parts[:-1]) < largest
 
 
+@given(records=RECORDS, begun=st.integers(0, 20), first=st.integers(1, 100), largest=st.integers(50, 5000))
+def test_blocks_after_some_are_cut_as_with_them(
+    records: list[tuple[int, Record]], begun: int, first: int, largest: int
+) -> None:
+    whole = list(blocks(records, first=first, largest=largest))
+    passed = sum(len(part) for block in whole[:begun] for _, part in block)
+    assert list(blocks(records[passed:], first=first, largest=largest, begun=begun)) == whole[begun:]
+
+
 def test_blocks_grow_up_to_a_size() -> None:
     records = ((0, Record("", size=4)) for _ in range(1000))
     counts = [sum(len(part) for _, part in block) for block in blocks(records, first=20, largest=400)]

@@ -173,6 +173,16 @@ def test_it_is_compiled_when_many_small_batches_have_come(fresh: Path, monkeypat
     assert [path.parent for path in asked] == [fresh / "kernels"]
 
 
+@pytest.mark.usefixtures("fresh")
+def test_it_is_compiled_at_once_where_all_is_to_be_tagged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(compiled, "_compiled", asked.append)
+    supply = compiled.Supply()
+    supply.settle()
+    supply.settle()
+    assert len(asked) == 1
+
+
 def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
     assert compiled.Supply()(1_000_000) is not None

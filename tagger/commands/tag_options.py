@@ -1,0 +1,152 @@
+"""The options of `tag.py`, and what its help says."""
+
+from __future__ import annotations
+
+import argparse
+
+from tagger.commands.on_cluster import add_cluster_options
+from tagger.corpus.tokenizers import NAMES
+from tagger.inference.compression import COMPRESSED
+from tagger.inference.documents import InputFormat, Unit
+from tagger.inference.manifest import NAME
+from tagger.inference.sources import EXTENSIONS
+from tagger.inference.writers import OutputFormat
+
+_DESCRIPTION = """\
+Tag the tokens of text and mark the entities in it.
+
+Without FILE, or where FILE is -, standard input is read, so that it works as a filter in a pipe. A folder stands for
+every file of a known extension below it, in the order of their paths; hidden files are left out, and how many of other
+extensions were is said on standard error. Patterns the shell did not expand (in quotes, also **) are.
+"""
+
+_EPILOG = f"""\
+examples:
+  echo "Ada Lovelace met Charles Babbage in London." | python tag.py --model runs/latest/model
+  python tag.py --model runs/wnut/model notes/*.txt --output tagged/ --format jsonl
+  python tag.py --model runs/wnut/model 'notes/**/*.txt' --format html > notes.html
+  zcat news.jsonl.gz | python tag.py --model runs/wnut/model --input-format jsonl --text-field body
+
+input:
+  UTF-8; a byte-order mark is passed over. Known extensions:
+    text    {" ".join(EXTENSIONS[InputFormat.TEXT])}, every other extension, and standard input
+    conll   {" ".join(EXTENSIONS[InputFormat.CONLL])}
+            a token a line, sentences parted by blank lines; tags in further columns are not looked at
+    conllu  {" ".join(EXTENSIONS[InputFormat.CONLLU])}
+            the syntactic words; tags are not looked at
+    jsonl   {" ".join(EXTENSIONS[InputFormat.JSONL])}
+            an object a line with text, or with a list "tokens", which is tagged as it is
+    parquet {" ".join(EXTENSIONS[InputFormat.PARQUET])}
+            a record a row, of a column with text or, where there is none, with lists "tokens"; its id is passed on
+  Any but parquet may be compressed: {" ".join(COMPRESSED)} behind the extension, as in news.jsonl.gz. parquet and
+  {COMPRESSED[1]} need the extra [corpus].
+
+output:
+  jsonl   A record per unit of text, per sentence of conll and conllu, per record of jsonl, in their order:
+            {{"text": "Ada met Bob.", "entities": [{{"start": 0, "end": 3, "label": "PER", "text": "Ada"}}, ...]}}
+          Characters count from 0 in the record's text, the end is not included. An empty line is a record with empty
+          text, so that record n is line n. The text is what was read but for its line end, which unit file keeps;
+          where only tokens are known, these joined by single blanks. Other fields of jsonl input pass through.
+          "tokens" and "tags" (B-PER, I-PER, O) are two flat lists, written with --tokens, by models of plain tags
+          (parts of speech), which give no entities, and for records that have "tokens". What is written replaces
+          fields of those names.
+  conll   A line "token TAB tag" per token and an empty line behind each sentence. Characters that would break this
+          (TAB, line breaks and the like inside tokens of jsonl input) become U+FFFD, and so does an empty token.
+  parquet Columns id, text, entities (lists of start, end, label, text), tokens and tags (null where jsonl would not
+          have them), and fields: the JSON of other fields of jsonl input. Only to --output; needs the extra [corpus].
+  html    A page that needs nothing else, entities marked. On standard output one page for all inputs.
+
+probabilities:
+  Exact under the model, at the temperature fitted to its dev split. An entity's is that of just these tokens, with
+  just these ends, being an entity of that label, whatever the rest of the sentence is.
+  --scores     jsonl: "score" in each entity; of plain tags a list "scores" beside "tags". conll: a column before the
+               tag, "_" outside entities. html: shown where the pointer rests on a mark.
+  --min-score  Leaves out entities that are less probable. LABEL=P goes before P; labels without either are kept.
+  --n-best K   jsonl: the K most probable ways to tag each sentence, all different, best first; fewer where there are
+               fewer. In each record, with an object per sentence:
+                 "alternatives": [{{"start": 0, "end": 9, "taggings": [{{"score": 0.7, "entities": []}}, ...]}}, ...]
+               The sentence's ends and its entities' count characters of the record's text; "score" is the probability
+               of the whole tagging. Of plain tags, "tags" in place of "entities". --min-score leaves them as they are.
+
+errors: one line on standard error. Missing, unreadable, empty and binary files are found before anything is tagged;
+no file and no record is left half-written.
+
+resuming: what is done is noted in the folder --output, in a hidden file {NAME}, with checksums of what was
+read and written; files under way lie hidden beside it. However a run was ended, the same command with --resume goes on
+from the last block noted, and its output is the same to the byte. --workers may differ, other options, the model, the
+inputs and the versions of what computes may not: that is refused with a line. Standard input cannot be resumed.
+
+speed and memory: input is read and tagged in blocks of some 250,000 characters, the first ones shorter, so that the
+first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is
+never cut, and takes some 60 times its size of memory while it is tagged. Output does not depend on --workers.
+
+exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; 130 stopped by Ctrl-C;
+141 the reader of standard output went away.
+"""
+
+
+def parser_of(program: str) -> argparse.ArgumentParser:
+    """What reads the command line of a program of that name."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
+    add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
+        "or hub:ORG/NAME@REVISION, one on the Hugging Face Hub")  # fmt: skip
+    add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "
+        "elsewhere than in training: a folder or an id of the Hugging Face Hub")  # fmt: skip
+    add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "
+        "input's name with the format's extension, in the sub-folder it had below a named folder or pattern; "
+        "default: standard output")  # fmt: skip
+    add("--resume", action="store_true", help="go on where an earlier run of the same command was ended, by whatever; "
+        "what is there in the end is what a run that was not ended writes")  # fmt: skip
+    add("--overwrite", action="store_true", help="replace output files that are there already (never an input)")
+    add("--format", choices=[*map(str, OutputFormat)], default="jsonl", help="of the output; default: jsonl")
+    add("--tokens", action="store_true", help="jsonl, parquet: write tokens and tags too")
+    add("--scores", action="store_true", help="write how probable each entity (or plain tag) is")
+    add("--min-score", action="append", metavar="P", help="leave out entities less probable than P, from 0 to 1; "
+        "LABEL=P for one label; may be repeated")  # fmt: skip
+    add("--n-best", metavar="K", help="jsonl, parquet: write the K most probable taggings of each sentence too")
+    add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
+    _add_reading(parser)
+    _add_running(parser)
+    add_cluster_options(parser)
+    add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
+    return parser
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--engine", choices=["auto", "numpy", "torch", "onnx"], default="auto", help="what runs the model: numpy, on "
+        "the CPU; torch (the extra [train]); onnx (the extra [onnx]; python scripts/export_onnx.py --model DIR comes "
+        "first); default: auto, torch for models with an encoder and for GPUs, numpy otherwise")  # fmt: skip
+    add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
+    add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="torch: what products are computed in; "
+        "with bf16 and fp16, which GPUs are fast in, a tag in a thousand may differ; default: fp32")  # fmt: skip
+    add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
+        "output is the same to the byte; default: 1")  # fmt: skip
+    add("--threads", metavar="N", help="torch, onnx: threads of each process (numpy has one); default: 1, but for "
+        "torch in a single process as many as PyTorch takes")  # fmt: skip
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--unit", choices=[*map(str, Unit)], default="line",
+        help="text: what makes a record: each line, also an empty one (default; works on streams without end), each "
+        "paragraph (lines between blank lines, which belong to none), or the whole file")  # fmt: skip
+    add("--tokenizer", metavar="NAME", help=f"what splits text into sentences and tokens: {NAMES} (the last needs "
+        "the extra [spacy]); no character is changed; default: the one the model is meant for")  # fmt: skip
+    add("--text-field", "--text-column", default="text", metavar="NAME", help="jsonl, parquet: the field or column "
+        "that holds the text; default: text")  # fmt: skip
+    add("--id-column", metavar="NAME", help="parquet: the column of ids, which are passed on; default: id, if there is "
+        "one; of jsonl all fields are")  # fmt: skip
+    add("--token-column", type=int, metavar="N", help="conll, conllu: the tokens' column, from 0, or negative from "
+        "the last; default: 0, and 1 in conllu")  # fmt: skip
+    add("--separator", choices=["auto", "tab", "blanks"], default="auto",
+        help="conll: what parts columns; default: auto, tab where the first line has one, else blanks")  # fmt: skip
+    add("--comment-prefix", metavar="TEXT", help="conll: lines that begin with it are comments; default: none are")
