@@ -9,14 +9,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
+from itertools import islice
 from typing import IO, Any, NoReturn
 
 from tagger.commands.main import let_go_of_output
 from tagger.commands.on_cluster import BLOCKS_PER_SHARD, check_cluster_options, tag_on_cluster
-from tagger.commands.tag_job import asked_of, job_of, whole_number
+from tagger.commands.progress import Progress
+from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
 from tagger.inference.cluster import OpenTagger
@@ -85,7 +87,8 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
         hands = OwnHands(open_tagger()) if workers == 1 else files.enter_context(Workers(workers, open_tagger))
         begin = time.perf_counter()
         standard_output = sys.stdout.buffer if sys.stdout else io.BytesIO()
-        counts = carry_out(job, hands, standard_input, standard_output, history=history)
+        tell = files.enter_context(_progress(parsed, program, job, history))
+        counts = carry_out(job, hands, standard_input, standard_output, history=history, tell=tell)
     if job.outputs is not None and not parsed.quiet:
         told = _summary(len(job.sources) - history.resumed.done, counts, time.perf_counter() - begin)
         _say(program, f"{told}, written to {parsed.output}")
@@ -109,6 +112,19 @@ def _look_back(job: Job, parsed: argparse.Namespace, history: History, files: Ex
         return []
     name = job.sources[mark.place.source].name
     return [f"{done:,} files were done; going on in {name} behind record {mark.place.records:,}"]
+
+
+def _progress(
+    parsed: argparse.Namespace, program: str, job: Job, history: History
+) -> AbstractContextManager[Callable[[Counts, int], None]]:
+    """What tells how far the run is: where it is asked for, or where a terminal has room for it."""
+    to_terminal = sys.stderr is not None and sys.stderr.isatty() and not parsed.quiet
+    if job.outputs is None and sys.stdout is not None and sys.stdout.isatty():
+        to_terminal = False
+    if sys.stderr is None or not (parsed.progress or to_terminal):
+        return nullcontext(lambda done, amount: None)
+    begin = history.resumed.mark.place.source if history.resumed.mark else 0
+    return Progress(sys.stderr, program, size_of(islice(job.sources, begin, None)))
 
 
 def _run_on_cluster(

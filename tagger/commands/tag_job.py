@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def job_of(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         scores=parsed.scores,
         minimum=MinimumScores.parse(parsed.min_score) if parsed.min_score else None,
         n_best=n_best,
-        settled=parsed.workers != "1" or output is not None or _size(sources) >= _LONG,
+        settled=parsed.workers != "1" or output is not None or (size_of(sources) or 0) >= _LONG,
     )
     return job, notes
 
@@ -87,9 +88,15 @@ def asked_of(parsed: argparse.Namespace, job: Job) -> dict[str, Any]:
     }
 
 
-def _size(sources: Sequence[Source]) -> int:
-    """Bytes in files."""
-    return sum(source.path.stat().st_size for source in sources if source.path is not None and source.rereadable)
+def size_of(sources: Iterable[Source]) -> int | None:
+    """Bytes in files; None where there are pipes among them."""
+    size = 0
+    for source in sources:
+        if source.path is None or not source.rereadable:
+            return None
+        with suppress(OSError):  # told by who reads it
+            size += source.path.stat().st_size
+    return size
 
 
 def _version(package: str) -> str | None:

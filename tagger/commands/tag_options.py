@@ -116,7 +116,9 @@ def parser_of(program: str) -> argparse.ArgumentParser:
     _add_reading(parser)
     _add_running(parser)
     add_cluster_options(parser)
-    add("--quiet", action="store_true", help="no summary and no notes on standard error, only errors")
+    add("--progress", action="store_true", help="tell on standard error how far the run is though that is no terminal, "
+        "with a line every ten seconds")  # fmt: skip
+    add("--quiet", action="store_true", help="no progress, summary or notes on standard error, only errors")
     return parser
 
 
