@@ -15,8 +15,9 @@ from tagger.errors import UserError
 from tagger.inference.documents import ID_COLUMN, InputFormat, ReadOptions, Unit
 from tagger.inference.folder_files import CONFIG
 from tagger.inference.hub_folder import local_folder
+from tagger.inference.output_paths import plan_outputs
 from tagger.inference.resuming import listing_of
-from tagger.inference.sources import Source, find_sources, plan_outputs
+from tagger.inference.sources import Source, find_sources
 from tagger.inference.tagging import Job
 from tagger.inference.thresholds import MinimumScores
 from tagger.inference.writers import OutputFormat

@@ -1,10 +1,11 @@
-"""What is to be tagged and where it goes: files, folders and patterns to inputs, and inputs to output files."""
+"""What is to be tagged: files, folders and patterns to inputs."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
 from tagger.inference.compression import compression_of, decompressed
 from tagger.inference.documents import InputFormat
-from tagger.inference.writers import OutputFormat
+from tagger.inference.listing import equal_ones, files_below, identity
 
 STANDARD_INPUT = "-"
 EXTENSIONS = {
@@ -26,8 +27,9 @@ EXTENSIONS = {
     InputFormat.PARQUET: (".parquet", ".pq"),
 }
 _FORMATS = {extension: known for known, extensions in EXTENSIONS.items() for extension in extensions}
+_BY_NUMBER = tuple(InputFormat)
+_STANDARD = 0x80  # beside the number of its format
 _WILDCARD = re.compile(r"[*?\[]")
-_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
 _KINDS_SHOWN = 5
 
 
@@ -83,9 +85,47 @@ class Source:
             raise UserError(f"{self.path}: cannot read: {error.strerror or error}; check the file") from error
 
 
+class Sources(Sequence[Source]):
+    """Inputs by the million: a hundred bytes each, for what a `Source` made of it takes a thousand."""
+
+    def __init__(self) -> None:
+        self._paths, self._ends = bytearray(), array("Q")
+        self._below = array("L")  # how many bytes of a path are above what it was found by
+        self._formats = bytearray()
+
+    def add(self, path: str | None, below: str, input_format: InputFormat) -> None:
+        """Append one; `below` is the end of `path` (of None, standard input, a name)."""
+        whole = os.fsencode(below if path is None else path)
+        self._paths += whole
+        self._below.append(len(whole) - len(os.fsencode(below)))
+        self._formats.append(_BY_NUMBER.index(input_format) | (_STANDARD if path is None else 0))
+        self._ends.append(len(self._paths))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, number: int) -> Source: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Source]: ...
+
+    def __getitem__(self, number: int | slice) -> Source | list[Source]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        path = bytes(self._paths[self._ends[number - 1] if number else 0 : self._ends[number]])
+        kind = self._formats[number]
+        return Source(
+            path=None if kind & _STANDARD else Path(os.fsdecode(path)),
+            input_format=_BY_NUMBER[kind & ~_STANDARD],
+            below=PurePath(os.fsdecode(path[self._below[number] :])),
+        )
+
+
 def find_sources(
     arguments: Sequence[str], input_format: InputFormat | None = None, *, leave_out: Path | None = None
-) -> tuple[list[Source], list[str]]:
+) -> tuple[Sources, list[str]]:
     """The inputs that arguments name, in their order, each checked to be there and readable.
 
     Args:
@@ -100,130 +140,57 @@ def find_sources(
     Raises:
         UserError: something is missing, unreadable, empty or named twice, or a folder or pattern has no files.
     """
-    sources: list[Source] = []
+    sources = Sources()
     notes: list[str] = []
     for argument in arguments or [STANDARD_INPUT]:
         if argument == STANDARD_INPUT:
-            found: Iterable[tuple[Path | None, PurePath]] = [(None, PurePath("stdin"))]
-        elif os.path.isdir(argument):
-            found, note = _in_folder(Path(argument), leave_out)
-            notes += note
+            sources.add(None, "stdin", input_format or InputFormat.TEXT)
+            continue
+        if os.path.isdir(argument):
+            found = _in_folder(argument, leave_out, notes)
         elif not os.path.lexists(argument) and _WILDCARD.search(argument):
             found = _matching(argument)
         else:
-            found = [(Path(argument), PurePath(PurePath(argument).name))]
+            found = iter([(str(Path(argument)), Path(argument).name)])
         for path, below in found:
-            known = None if path is None else _known_format(path)
-            sources.append(Source(path=path, input_format=input_format or known or InputFormat.TEXT, below=below))
-    _check_twice(sources)
+            sources.add(path, below, input_format or _known_format(PurePath(below)) or InputFormat.TEXT)
+    _refuse_twice(sources[number] for number in equal_ones(array("q", map(_identity, sources))))
     for source in sources:
         _check(source)
     return sources, notes
 
 
-class Outputs(Sequence[Path]):
-    """The output file of each source: its path below what it was found by, with the format's extension, in a folder."""
-
-    def __init__(self, sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> None:
-        self.folder = folder
-        self._sources, self._format = sources, output_format
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    @overload
-    def __getitem__(self, number: int) -> Path: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Path]: ...
-
-    def __getitem__(self, number: int | slice) -> Path | list[Path]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        return self.folder / _with_extension(self._sources[number].below, self._format)
-
-    def refuse_existing(self, begin: int = 0) -> None:
-        """Raise UserError where one is there already, of those from a number on."""
-        for number in range(begin, len(self)):
-            if os.path.lexists(self[number]):
-                raise UserError(
-                    f"{self[number]}: is there already; remove it or choose another --output, or add --overwrite, or "
-                    "--resume to go on with a run that was ended"
-                )
-
-
-def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> Outputs:
-    """The output file of each source.
-
-    Raises:
-        UserError: `folder` is none, two sources would go to one file, or one to a folder or to an input.
-    """
-    if os.path.exists(folder) and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; --output names a folder, with a file per input in it")
-    if folder.suffix[1:] in list(OutputFormat) and not os.path.exists(folder):
-        raise UserError(f"{folder}: --output names a folder; for a single file, redirect: > {folder}")
-    origin: dict[Path, Source] = {}
-    inputs = {_identity(source.path): source for source in sources if source.path is not None}
-    outputs = Outputs(sources, folder, output_format)
-    for source, output in zip(sources, outputs, strict=True):
-        other = origin.setdefault(output, source)
-        if other is not source:
-            raise UserError(
-                f"{source.name}: its output {output} is also that of {other.name}; rename one, tag them in two runs, "
-                "or name their folder (sub-folders are kept)"
-            )
-        if os.path.exists(output) and _identity(output) in inputs:
-            raise UserError(f"{output}: is an input and would be overwritten; choose another --output")
-        if output.is_dir():
-            raise UserError(f"{output}: is there already, a folder; remove it or choose another --output")
-    return outputs
-
-
-def _in_folder(folder: Path, leave_out: Path | None) -> tuple[list[tuple[Path, PurePath]], list[str]]:
+def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Iterator[tuple[str, str]]:
+    """Files of known kinds, with what they are called below the folder; what was left out goes into the notes."""
+    folder = Path(argument)
     left_out_folder = None if leave_out is None else leave_out.resolve()
     if left_out_folder is not None and left_out_folder in [folder.resolve(), *folder.resolve().parents]:
         left_out_folder = None
-    found: list[tuple[Path, PurePath]] = []
     unknown: Counter[str] = Counter()
-    for path in sorted(_files_below(folder, left_out_folder)):
-        if _known_format(path):
-            found.append((path, path.relative_to(folder)))
+    known = 0
+    for below in files_below(folder, left_out_folder):
+        if _known_format(PurePath(below)):
+            known += 1
+            yield below if str(folder) == "." else os.path.join(folder, below), below
         else:
-            unknown[path.suffix or "no extension"] += 1
-    if not found:
-        known = ", ".join(_FORMATS)
-        raise UserError(f"{folder}: no file in this folder is of a known kind ({known}); name files or use a pattern")
-    if not unknown:
-        return found, []
-    kinds = [f"{count:,} {kind}" for kind, count in unknown.most_common(_KINDS_SHOWN)]
-    more = ", ..." if len(unknown) > _KINDS_SHOWN else ""
-    return found, [f"{folder}: left out {unknown.total():,} of unknown kind ({', '.join(kinds)}{more})"]
+            unknown[PurePath(below).suffix or "no extension"] += 1
+    if not known:
+        kinds = ", ".join(_FORMATS)
+        raise UserError(f"{folder}: no file in this folder is of a known kind ({kinds}); name files or use a pattern")
+    if unknown:
+        shown = [f"{count:,} {kind}" for kind, count in unknown.most_common(_KINDS_SHOWN)]
+        more = ", ..." if len(unknown) > _KINDS_SHOWN else ""
+        notes.append(f"{folder}: left out {unknown.total():,} of unknown kind ({', '.join(shown)}{more})")
 
 
-def _files_below(folder: Path, left_out_folder: Path | None) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder, onerror=_cannot_read):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and (not left_out_folder or Path(here, name).resolve() != left_out_folder)
-        ]
-        for path in (Path(here, name) for name in names if not name.startswith(".")):
-            if os.path.isfile(path) or not os.path.exists(path):  # a broken link is an error to be told, a socket none
-                yield path
-
-
-def _cannot_read(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot read: {error.strerror}; check its permissions") from error
-
-
-def _matching(pattern: str) -> list[tuple[Path, PurePath]]:
+def _matching(pattern: str) -> Iterator[tuple[str, str]]:
     """Files that match a pattern the shell left alone, below the folder in front of its first wildcard."""
-    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True) if os.path.isfile(match))
+    matches = sorted(Path(match) for match in glob.iglob(pattern, recursive=True) if os.path.isfile(match))
     if not matches:
         raise UserError(f"{pattern}: no file matches this pattern; check it")
     parts = Path(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if _WILDCARD.search(part))
-    return [(match, PurePath(*match.parts[fixed:])) for match in matches]
+    return ((str(match), os.path.join(*match.parts[fixed:])) for match in matches)
 
 
 def _known_format(path: PurePath) -> InputFormat | None:
@@ -232,32 +199,28 @@ def _known_format(path: PurePath) -> InputFormat | None:
     return _FORMATS.get(inside.suffix.lower())
 
 
+def _identity(source: Source) -> int:
+    """A number that is the same for the same file."""
+    try:
+        return 0 if source.path is None else identity(source.path.stat())
+    except OSError:  # told when it is checked
+        return hash(source.name)
+
+
 def _check(source: Source) -> None:
     path = source.path
     if path is None or (os.access(path, os.R_OK) and not os.path.isfile(path)):
         return  # opening a pipe to look into it could wait for ever, and takes from it
     with open_bytes(path) as stream:
-        empty = not stream.read(1)
-    if empty:
-        raise UserError(f"{path}: empty file; leave it out, or check what should have been in it")
+        # Some files of the system have a size of 0 and something to read.
+        if not os.fstat(stream.fileno()).st_size and not stream.read(1):
+            raise UserError(f"{path}: empty file; leave it out, or check what should have been in it")
 
 
-def _check_twice(sources: Iterable[Source]) -> None:
+def _refuse_twice(sources: Iterable[Source]) -> None:
     seen: dict[str | None, Source] = {}
     for source in sources:
         other = seen.setdefault(None if source.path is None else os.path.realpath(source.path), source)
         if other is not source:
             also = "" if other.name == source.name else f" (also as {other.name})"
             raise UserError(f"{source.name}: named twice{also}; name each input once")
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _with_extension(below: PurePath, output_format: OutputFormat) -> PurePath:
-    if compression_of(below) and below.stem:
-        below = below.with_suffix("")
-    stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
-    return below.with_name(f"{stem}.{output_format}")

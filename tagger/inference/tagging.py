@@ -15,8 +15,9 @@ from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.inference.blocks import Block
 from tagger.inference.documents import Document, InputFormat, ReadOptions, Splitter
+from tagger.inference.output_paths import Outputs
 from tagger.inference.outputs import Written
-from tagger.inference.sources import Outputs, Source
+from tagger.inference.sources import Source
 from tagger.inference.thresholds import MinimumScores
 from tagger.inference.writers import OutputFormat, line_writer, table_rows
 
