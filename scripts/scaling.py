@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gzip
-import io
 import os
 import pickle
+import re
 import resource
 import statistics
 import subprocess
@@ -28,14 +28,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import tagger
 from tagger.commands.on_cluster import BLOCKS_PER_SHARD
 from tagger.commands.tables import as_markdown
+from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
 from tagger.inference.documents import InputFormat, ReadOptions
 from tagger.inference.shards import plan_shards, read_shards, record_sizes
 from tagger.inference.sources import find_sources
-from tagger.inference.tagging import BlockTagger, Counts, Job, OwnHands, carry_out
 
 TAG = Path(__file__).resolve().parent.parent / "tag.py"
 CORPORA = (10**9, 10**10, 10**12)
@@ -75,33 +74,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--overhead", type=int, default=0, metavar="N", help="rounds that set Ray beside --workers")
     arguments = parser.parse_args(argv)
     try:
-        counts, measured = measure(arguments.text, arguments.model)
+        tokens, measured = measure(arguments.text, arguments.model)
     except UserError as error:
         print(f"scaling.py: {error}", file=sys.stderr)
         return 2
-    print(f"{counts.tokens:,} tokens, {counts.records:,} records\n")
+    print(f"{tokens:,} tokens\n")
     print(bytes_table(measured), end="\n\n")
     print(corpus_table(measured, arguments.tokens_per_second, arguments.price), end="\n\n")
     print(storage_table(measured, arguments.tokens_per_second), end="\n\n")
-    print("million tokens per CPU second:\n\n" + reading_table(arguments.text, counts.tokens))
+    print("million tokens per CPU second:\n\n" + reading_table(arguments.text, tokens))
     if arguments.overhead:
         print("\n" + overhead_table(arguments.text, arguments.model, arguments.overhead))
     return 0
 
 
-def measure(texts: Sequence[str], model: str) -> tuple[Counts, Measured]:
-    """Tag text and count bytes.
+def measure(texts: Sequence[str], model: str) -> tuple[int, Measured]:
+    """Have `tag.py` tag text, and count: tokens, and bytes of each.
 
     Raises:
         UserError: text or model cannot be read.
     """
-    sources, _ = find_sources(texts, InputFormat.TEXT)
-    read = b"".join(source.path.read_bytes() for source in sources if source.path is not None)
-    job, written = Job(sources=sources), io.BytesIO()
-    counts = carry_out(job, OwnHands(BlockTagger(job, tagger.load(model))), io.BytesIO(), written)
-    sizes = (len(content) / counts.tokens for content in (read, written.getvalue()))
-    packed = (len(gzip.compress(content, 6)) / counts.tokens for content in (read, written.getvalue()))
-    return counts, Measured(*sizes, *packed)
+    read = b"".join(open_bytes(Path(text)).read() for text in texts)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(TAG), *texts, "--model", model, "--input-format", "text", "--output", folder]
+        tagged = subprocess.run(command, capture_output=True, text=True)
+        if tagged.returncode:
+            raise UserError(tagged.stderr)
+        written = b"".join(path.read_bytes() for path in sorted(Path(folder).glob("*.jsonl")))
+    tokens = int(re.findall(r"([\d,]+) tokens? in ", tagged.stderr)[-1].replace(",", ""))
+    sizes = (len(content) / tokens for content in (read, written))
+    packed = (len(gzip.compress(content, 6)) / tokens for content in (read, written))
+    return tokens, Measured(*sizes, *packed)
 
 
 def bytes_table(measured: Measured) -> str:

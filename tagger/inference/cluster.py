@@ -10,7 +10,7 @@ import pickle
 import platform
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ OpenTagger = Callable[[Job], Callable[[Block], TaggedBlock]]
 
 _READ_TOGETHER = 64 << 20  # bytes of files whose records' sizes are found by one task
 _TO_OPEN = 64 << 10  # bytes that could be read while a file is opened
-_WORKERS_PER_READER = 16  # text is read a hundred times as fast as it is tagged
+_WORKERS_PER_READER = 16  # half or a third of those that it could feed (docs/scaling.md)
 _NOTHING = pickle.dumps(None)
 _ATTEMPTS = 4  # at a shard, until it is held to be what ends the processes
 
@@ -99,7 +99,8 @@ def tag_corpus(
             cpus=cluster.threads,
             gpus=cluster.gpus,
         )
-        written = dict(map(_found, through([pickle.dumps(stretch) for stretch in stretches], readers, taggers)))
+        with through([pickle.dumps(stretch) for stretch in stretches], readers, taggers) as results:
+            written = dict(map(_found, results))
     _require_all(folder, [shard_name(number, shards, job.output_format) for number in range(shards)])
     return Tagged(Counts(*map(sum, zip(*written.values(), strict=True))), shards, len(left_behind))
 
@@ -108,10 +109,12 @@ def _sizes(sources: Sequence[Source], reading: ReadOptions, cluster: Cluster) ->
     """The sizes of all sources' records, found by as many processes as will tag; of little input, here."""
     tasks = [pickle.dumps(some) for some in _together(sources)]
     measure = Step(do=_measure, arguments=(reading,), processes=cluster.workers, cpus=1)
-    results = through(tasks, measure) if len(tasks) > 1 else (_measured(task, reading) for task in tasks)
     sizes: dict[int, array[int]] = {}
-    for result in results:
-        sizes.update(_found(result))
+    with (
+        through(tasks, measure) if len(tasks) > 1 else nullcontext(_measured(task, reading) for task in tasks) as found
+    ):
+        for result in found:
+            sizes.update(_found(result))
     return [sizes.pop(number) for number in range(len(sources))]
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +96,11 @@ def connected(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-def through(tasks: Sequence[bytes], *steps: Step) -> Iterator[bytes]:
+@contextmanager
+def through(tasks: Sequence[bytes], *steps: Step) -> Iterator[Iterator[bytes]]:
     """What comes of tasks in the end, in no order. What a lost process was at is done again by another.
+
+    To be left before Ray is, which then ends what is still to be done.
 
     Raises:
         WorkerLostError: Ray has given up.
@@ -121,8 +124,8 @@ def through(tasks: Sequence[bytes], *steps: Step) -> Iterator[bytes]:
             how["fn_args"] = step.arguments
         data = data.map_batches(step.do, batch_size=1, batch_format="numpy", **how)
     try:
-        for row in data.iter_rows():
-            yield row["task"]
+        with closing(iter(data.iter_rows())) as rows:
+            yield (row["task"] for row in rows)
     except ray.exceptions.RayError as error:
         if "No module named 'tagger'" in str(error):
             raise UserError("the cluster's nodes have no tagger; install it on each, in the same version") from error

@@ -43,6 +43,11 @@ def place(tmp_path: Path) -> Path:
         path.write_text(f"first\n{text}", encoding="utf-8")
     records = "".join(f'{{"id": {number}, "text": "Anna lives in New York ."}}\n' for number in range(500))
     (tmp_path / "corpus" / "d.jsonl.gz").write_bytes(gzip.compress(records.encode()))
+    (tmp_path / "corpus" / "tiny").mkdir()
+    for number in range(1100):  # more than are looked through in one go
+        (tmp_path / "corpus" / "tiny" / f"{number}.txt").write_text(
+            f"Maria Smith and number {number}\n" * (number % 3 + 1)
+        )
     rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
     pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "corpus" / "d.parquet")
     kernels(1 << 20)  # compiled now, where there is a compiler: small blocks come out the same from all who tag them
@@ -117,7 +122,7 @@ def test_a_killed_worker_s_shard_is_done_again_and_the_output_is_that_of_one_pro
     assert killed is not None
     assert (process.returncode, out) == (0, b"")
     assert re.fullmatch(
-        rb"tag.py: 6 files, 13,045 records, .* tokens/s\), written to out in \d+ shards, "
+        rb"tag.py: 1,106 files, 15,244 records, .* tokens/s\), written to out in \d+ shards, "
         rb"\d+ of them begun anew as workers were lost\n",
         told,
     ), told

@@ -27,13 +27,13 @@ def place(tmp_path: Path) -> Path:
 
 def test_bytes_are_those_of_tag_py(place: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     model, texts = str(place / "model"), [str(place / name) for name in ("a.txt", "b.tsv")]
-    counts, measured = scaling.measure(texts, model)
+    tokens, measured = scaling.measure(texts, model)
     assert tag([*texts, "--model", model, "--input-format", "text", "--tokens"]) == 0
     records = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
-    assert counts.tokens == sum(len(record["tokens"]) for record in records)
+    assert tokens == sum(len(record["tokens"]) for record in records)
     assert tag([*texts, "--model", model, "--input-format", "text"]) == 0
-    assert measured.jsonl * counts.tokens == pytest.approx(len(capfdbinary.readouterr().out))
-    assert measured.text * counts.tokens == pytest.approx(2 * 50 * len("Anna lives in New York .\n"))
+    assert measured.jsonl * tokens == pytest.approx(len(capfdbinary.readouterr().out))
+    assert measured.text * tokens == pytest.approx(2 * 50 * len("Anna lives in New York .\n"))
     assert measured.text_gz < measured.text
 
 
