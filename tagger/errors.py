@@ -1,12 +1,21 @@
 """The one error a user's mistake raises."""
 
+_LONGEST = 2000  # characters; of a longer message the middle is left out
+_TAIL = 500
+# What files hold is told of, and must not steer the terminal it is told on.
+_SHOWN = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
 
 class UserError(Exception):
     """Something the user can put right: bad input, a wrong setting, a missing extra.
 
     The message is one line: where, what was expected, what came, and what to do. Entry points print it without a
-    traceback and exit with code 2.
+    traceback and exit with code 2. Control characters in it become pictures, and it never has more than some 2,000
+    characters.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split()).translate(_SHOWN)
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
+        super().__init__(line)

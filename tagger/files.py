@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +34,27 @@ def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
 def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
     """The same for bytes."""
     return _written_whole(path, mode="wb")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder, as long as the block or this process lasts, against others that would hold it.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    import fcntl  # not every system has it
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system has locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

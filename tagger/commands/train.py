@@ -16,6 +16,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
+from tagger.files import alone_in
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -90,7 +91,10 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
-    with claimed(run) if _is_leader() else contextlib.nullcontext():
+    with contextlib.ExitStack() as held:
+        if _is_leader():
+            held.enter_context(claimed(run))
+            held.enter_context(alone_in(run_dir))
         splits = load_splits(data)
         model = _settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
         make_trainer = hydra_entry.partial(config.trainer)

@@ -17,6 +17,7 @@ import tagger
 from tagger.commands import evaluate, hydra_entry, train
 from tagger.commands.record import RunRecord
 from tagger.commands.sweep import Sweep
+from tagger.files import alone_in
 from tests.conftest import REPOSITORY
 from tests.small_corpus import QUICK, column_files
 
@@ -179,6 +180,18 @@ def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Pa
     assert again.returncode == 143, error
     assert (whole / "run.json").read_bytes() == before
     assert tagger.load(stopped / "model").labels == ["LOC", "PER"]
+
+
+def test_a_run_that_still_trains_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=100000"]
+    process = begin([str(REPOSITORY / "train.py"), *arguments])
+    list(lines_until(process.stderr, "epoch 1"))
+    assert train.main([*arguments, "resume=true"]) == 2
+    assert "run: another process works in it" in capsys.readouterr().err
+    process.kill()
+    process.communicate(timeout=LONGEST)
+    with alone_in(Path("run")):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def vectors(data: bytes) -> None:
     (name, keep, width, listed), content = choices(data, len(VECTOR_FILES), len(_KEPT), len(_WIDTHS), 2)
     path = written(content, VECTOR_FILES[name])
     words = written(_WORDS, "list.txt") if listed else None
-    with told_in_a_line(), np.errstate(all="raise"):
+    with told_in_a_line(), np.errstate(over="raise", invalid="raise", divide="raise"):
         table = read_vectors(path, words_file=words, width=_WIDTHS[width], keep=_KEPT[keep])
         assert table.vectors.dtype == np.float32
         assert len(table.vectors) == len(table.words)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tagger.errors import UserError
 
-_LONGEST = 1500
+_LONGEST = 2100
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
