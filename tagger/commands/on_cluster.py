@@ -38,8 +38,9 @@ def check_cluster_options(parsed: argparse.Namespace) -> None:
         raise UserError("--engine-cluster writes shards into a folder; name it with --output")
     elif parsed.format not in (OutputFormat.JSONL, OutputFormat.CONLL):
         raise UserError(f"--engine-cluster writes lines, and {parsed.format} has none; use --format jsonl or conll")
-    elif parsed.resume:
-        raise UserError("--engine-cluster has no --resume; leave it out, and --overwrite what is there")
+    for option in ("resume", "progress"):
+        if parsed.engine_cluster and getattr(parsed, option):
+            raise UserError(f"--engine-cluster has no --{option}; leave it out, and see which shards there are")
 
 
 def tag_on_cluster(

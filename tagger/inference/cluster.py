@@ -82,8 +82,7 @@ def tag_corpus(
     """
     sources = [replace(source, path=source.path.absolute()) for source in job.sources if source.path is not None]
     old = in_the_way(folder, sources, overwrite=overwrite)
-    one_of_each_format = {source.input_format: source for source in sources}
-    job = replace(job, sources=list(one_of_each_format.values()))  # which one a record is from matters no more
+    job = job.without_files()
     left_behind: list[Path] = []
     with ExitStack() as at_the_end, connected(cluster):
         stretches = list(plan_shards(sources, _sizes(sources, job.reading, cluster), blocks_per_shard))
