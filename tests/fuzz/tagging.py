@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import tagger
 from tagger.commands import tag as command
+from tagger.commands.tag_options import parser_of
 from tagger.corpus.schemes import Scheme
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
@@ -71,14 +72,14 @@ def _run(arguments: Sequence[str], content: bytes, scheme: Scheme) -> tuple[int,
     streams = {"stdin": io.TextIOWrapper(io.BytesIO(content)), "stdout": io.TextIOWrapper(io.BytesIO()),
                "stderr": io.StringIO()}  # fmt: skip
     loaded = patch.object(tagger, "load", lambda *_, **__: _model(scheme))
-    with loaded, patch.object(command, "_parser", _parser), patch.multiple(sys, **streams):
+    with loaded, patch.object(command, "parser_of", _parser), patch.multiple(sys, **streams):
         code = command.main(["--model=model", "--quiet", *arguments])
     streams["stdout"].flush()
     written = streams["stdout"].buffer.getvalue()  # type: ignore[attr-defined]
     return code, written.decode("utf-8"), streams["stderr"].getvalue()  # type: ignore[attr-defined]
 
 
-_parser = cache(command._parser)  # making one takes longer than all else
+_parser = cache(parser_of)  # making one takes longer than all else
 
 
 @cache
