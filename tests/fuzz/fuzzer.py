@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.fuzz.seeds import seeds, words
 from tests.fuzz.targets import NAMES, SLOW, target
 
-_LONGEST = {"model_folder": 2048, "report": 128, "report_pictures": 128}  # bytes of an input
+_LONGEST = {"model_folder": 2048, "tag_packed": 2048, "report": 128, "report_pictures": 128}  # bytes of an input
 _USUAL = 256
 _SECONDS = 60  # an input that takes longer has failed
 _MEGABYTES = 3000

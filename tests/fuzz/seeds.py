@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 from functools import cache
 from pathlib import Path
@@ -25,12 +26,13 @@ _FILES = {  # below tests/, whose constants are inputs
     "vectors": ("features/test_vector_files.py", "features/test_vector_damage.py", "features/vector_writers.py"),
     "model_folder": ("inference/test_folder.py", "inference/test_hostile_folder.py"),
     **dict.fromkeys(("whitespace", "characters", "syntok", "spacy"), _OF_TEXT),
+    "tag_packed": ("corpus/test_columns.py", "corpus/test_jsonl.py"),
     "tag": ("commands/test_tag.py", "corpus/test_columns.py", "corpus/test_conllu.py", *_OF_TEXT),
     **dict.fromkeys(("report", "report_pictures"), ("evaluation/test_scores.py", "evaluation/test_alignment.py")),
 }
 _CHOICES = {  # how many of a target's first bytes choose how it is called
     **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
-    **{"aligned": 1, "vectors": 4, "model_folder": 1, "tag": 4},
+    **{"aligned": 1, "vectors": 4, "model_folder": 1, "tag": 4, "tag_packed": 3},
 }
 _ENTITIES = "Ada\tB-PER\tB-PER\nLee\tI-PER\tO\n<b>\tO\tB-LOC\n\n&\tB-LOC\tB-PER\n"
 _TAGS = "Ada\tPROPN\tNOUN\nran\tVERB\tVERB\n\n|\tPUNCT\tX<script>\n"
@@ -61,6 +63,8 @@ def _files(name: str) -> list[bytes]:
         from tests.fuzz.model_files import JSON_FILES, model
 
         return [bytes([number]) + (model() / file).read_bytes() for number, file in enumerate(JSON_FILES)]
+    if name == "tag_packed":
+        return _packed()
     if name == "vectors":
         from tests.features.vector_writers import ALL, random_vectors
         from tests.fuzz.model_files import VECTOR_FILES
@@ -71,6 +75,21 @@ def _files(name: str) -> list[bytes]:
             kinds = [suffixes.index(path.suffix) if path.suffix in suffixes else 0 for path in paths]
             return [bytes([kind, 0, 0, kind > 1]) + path.read_bytes() for kind, path in zip(kinds, paths, strict=True)]
     return []
+
+
+def _packed() -> list[bytes]:
+    """Small files of each kind, behind the number of the kind."""
+    import pyarrow
+    import pyarrow.parquet
+    import zstandard
+
+    text, record = b"Ada met Bo.\n\nIn Rome.\n", b'{"text": "Ada met Bo.", "id": 1}\n'
+    columns, table = b"a\nb\n\nc\n", pyarrow.table({"text": ["Ada met Bo.", None, ""], "id": [1, 2, 3]})
+    zstd, parquet = zstandard.ZstdCompressor().compress, pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, parquet)
+    compressed = [gzip.compress(text, mtime=0), gzip.compress(record, mtime=0), zstd(text), zstd(columns)]
+    found = [*compressed, parquet.getvalue().to_pybytes()]
+    return [bytes([kind, output, 0]) + content for kind, content in enumerate(found) for output in (0, 1)]
 
 
 @cache

@@ -17,6 +17,7 @@ from tagger.commands.tag_options import parser_of
 from tagger.corpus.schemes import Scheme
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
+from tests.fuzz import places as files
 from tests.fuzz.pages import Page
 from tests.fuzz.told import check_line, choices
 from tests.random_models import random_folder
@@ -30,6 +31,7 @@ _OUTPUTS: tuple[tuple[str, ...], ...] = (
     ("--format=conll", "--scores"),
     ("--format=html", "--scores"),
 )
+_PACKED = ("x.txt.gz", "x.jsonl.gz", "x.txt.zst", "x.conll.zst", "x.parquet")
 _TOKENIZERS = ("syntok", "whitespace", "characters")
 _SCHEMES = (Scheme.BIOES, Scheme.PLAIN)
 _WRITTEN = frozenset({"text", "entities", "tokens", "tags", "scores", "alternatives"})
@@ -48,13 +50,7 @@ def tag(data: bytes) -> None:
     text = given in ("line", "paragraph", "file")
     how = [f"--unit={given}", "--input-format=text"] if text else [f"--input-format={given}"]
     code, written, told = _run([*how, *output, f"--tokenizer={_TOKENIZERS[numbers[2]]}"], content, _SCHEMES[numbers[3]])
-    if code:
-        assert code == 2
-        (line,) = told.removesuffix("\n").split("\n")
-        assert line.startswith("tag.py: ")
-        check_line(line)
-    else:
-        assert not told
+    _check_told(code, told)
     if "--format=html" in output:
         assert bool(written) == (code == 0)
         if not code:
@@ -65,6 +61,25 @@ def tag(data: bytes) -> None:
         records = _check_records(written, output, _SCHEMES[numbers[3]] is Scheme.PLAIN)
         if not code:
             _check_complete(records, given, content, output)
+
+
+def tag_packed(data: bytes) -> None:
+    """The same of compressed files and Parquet: what comes of damaged ones is a line, behind whole records."""
+    numbers, content = choices(data, len(_PACKED), 2, len(_SCHEMES))
+    output, scheme = _OUTPUTS[numbers[1]], _SCHEMES[numbers[2]]
+    code, written, told = _run([str(files.written(content, _PACKED[numbers[0]])), *output], b"", scheme)
+    _check_told(code, told)
+    _check_records(written, output, scheme is Scheme.PLAIN)
+
+
+def _check_told(code: int, told: str) -> None:
+    if code:
+        assert code == 2
+        (line,) = told.removesuffix("\n").split("\n")
+        assert line.startswith("tag.py: ")
+        check_line(line)
+    else:
+        assert not told
 
 
 def _run(arguments: Sequence[str], content: bytes, scheme: Scheme) -> tuple[int, str, str]:

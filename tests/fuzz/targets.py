@@ -21,6 +21,7 @@ _PLACES = {
     "syntok": "splitting",
     "spacy": "splitting",
     "tag": "tagging",
+    "tag_packed": "tagging",
     "report": "reporting",
     "report_pictures": "reporting",
 }
