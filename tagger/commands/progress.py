@@ -34,9 +34,9 @@ class Progress:
         """
         self._stream, self._program, self._total, self._clock = stream, program, total, clock
         self._terminal = stream.isatty()
-        self._said: float | None = None
         self._begin = clock()
-        self._first: tuple[float, int] | None = None  # when the first block was done, and where in the input
+        self._said: float | None = None
+        self._first: tuple[float, int, int] | None = None  # when a block was done first, and what was
 
     def __enter__(self) -> Progress:
         return self
@@ -49,9 +49,9 @@ class Progress:
         """Tell what is done by now: what was tagged, and how many bytes of the input that took."""
         now = self._clock()
         if self._first is None:
-            self._first = now, amount
+            self._first = now, done.tokens, amount
         since = self._begin if self._said is None else self._said
-        if now - since < (_ON_TERMINAL if self._terminal else _ELSEWHERE):
+        if now == self._first[0] or now - since < (_ON_TERMINAL if self._terminal else _ELSEWHERE):
             return
         self._said = now
         line = f"{self._program}: {self._told(done, amount, now)}"
@@ -62,13 +62,14 @@ class Progress:
             self._write(line + "\n")
 
     def _told(self, done: Counts, amount: int, now: float) -> str:
-        said = [f"{done.records:,} records, {done.tokens:,} tokens ({done.tokens / (now - self._begin):,.0f} tokens/s)"]
+        assert self._first is not None
+        then, tokens, begun = self._first
+        speed = (done.tokens - tokens) / (now - then)
+        said = [f"{done.records:,} records, {done.tokens:,} tokens ({speed:,.0f} tokens/s)"]
         if self._total:
             said.append(f"{min(1.0, amount / self._total):.0%}")
-            assert self._first is not None
-            then, before = self._first
-            if amount > before:
-                left = max(0, self._total - amount) * (now - then) / (amount - before)
+            if amount > begun:
+                left = max(0, self._total - amount) * (now - then) / (amount - begun)
                 said.append(f"{duration(left)} left")
         return ", ".join(said)
 

@@ -50,8 +50,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
     except BrokenPipeError:
         let_go_of_output(flush=False)
         return _PIPE_CLOSED
-    except (WorkerLostError, MemoryError) as error:
-        message, code = str(error) or _OUT_OF_MEMORY, _FAILED
+    except WorkerLostError as error:
+        message, code = str(error), _FAILED
+    except MemoryError:
+        message, code = _OUT_OF_MEMORY, _FAILED
     _say(program, message + (_KEPT if history.kept else ""))
     let_go_of_output(flush=True)
     return code
@@ -70,6 +72,8 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
     if any(source.path is None for source in job.sources) and standard_input.isatty():
         notes.append("reading from the terminal; end with Ctrl-D")
     with ExitStack() as files:
+        if not parsed.engine_cluster:
+            job.settle()  # once, rather than by every process
         if job.outputs is not None:
             notes += _look_back(job, parsed, history, files)
         for note in [] if parsed.quiet else notes:
@@ -82,7 +86,6 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
             open_it = partial(_open_tagger, model=parsed.model, **settings)
             _run_on_cluster(parsed, program, job, open_it, workers, threads or 1)
             return 0
-        job.settle()  # once, rather than by every process
         open_tagger = partial(_open_tagger, job.without_files(), parsed.model, **settings)
         hands = OwnHands(open_tagger()) if workers == 1 else files.enter_context(Workers(workers, open_tagger))
         begin = time.perf_counter()
@@ -98,6 +101,7 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
 def _look_back(job: Job, parsed: argparse.Namespace, history: History, files: ExitStack) -> list[str]:
     """Find out where to go on, if it is to be; returns what there is to say of it."""
     assert job.outputs is not None
+    history.sources = job.sources
     history.asked = asked_of(parsed, job)
     folder = job.outputs.folder
     if parsed.resume and (folder / NAME).is_file():

@@ -83,6 +83,7 @@ def asked_of(parsed: argparse.Namespace, job: Job) -> dict[str, Any]:
         "model": hashlib.sha256(config.read_bytes()).hexdigest() if config.is_file() else None,
         **{"--" + name.replace("_", "-"): getattr(parsed, name) for name in _SHAPING},
         "processor": platform.machine(),
+        "compiled loops": job.settle(),
         **{name: _version(name) for name in _PACKAGES},
         "inputs": len(job.sources),
         "listing": listing_of(job.sources),

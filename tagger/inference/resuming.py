@@ -46,17 +46,20 @@ class History:
         manifest: what is done is noted there; None as long as there is none.
         resumed: where the run goes on.
         begun: whether it has begun to write.
+        sources: its inputs.
     """
 
     asked: dict[str, Any] = field(default_factory=dict)
     manifest: Manifest | None = None
     resumed: Resumed = field(default_factory=Resumed)
     begun: bool = False
+    sources: Sequence[Source] = ()
 
     @property
     def kept(self) -> bool:
         """Whether another run could go on from where this one stands."""
-        return self.begun and self.manifest is not None and self.manifest.marked
+        marked = self.begun and self.manifest is not None and self.manifest.marked
+        return marked and not any(_pipe(source) for source in self.sources)
 
 
 def listing_of(sources: Sequence[Source]) -> str:
@@ -85,7 +88,7 @@ def resume(manifest: Manifest, asked: dict[str, Any], sources: Sequence[Source],
         return Resumed()
     _require_same(before, asked)
     for source in sources:
-        if not source.rereadable:
+        if _pipe(source):
             raise UserError(f"{source.name}: cannot be read again, which --resume needs; name files")
     latest: deque[tuple[Mark, int, int]] = deque(maxlen=_LATEST)  # with what is done by then, and the line's end
     done = noted = 0
@@ -109,6 +112,12 @@ def resume(manifest: Manifest, asked: dict[str, Any], sources: Sequence[Source],
     if done:
         raise UserError(f"{paths[done - 1]}: not as it was written; {_ANEW}")
     return Resumed(noted=noted)
+
+
+def _pipe(source: Source) -> bool:
+    """Whether a source can be read but once."""
+    path = source.path
+    return path is None or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _require_same(before: dict[str, Any], asked: dict[str, Any]) -> None:

@@ -64,12 +64,13 @@ class Job:
     n_best: int = 0
     settled: bool = False
 
-    def settle(self) -> None:
-        """Have loops compiled, if that is to be."""
-        if self.settled:
-            from tagger.kernels.compiled import kernels  # here, as it imports NumPy
+    def settle(self) -> bool:
+        """Have loops compiled, if that is to be; returns whether they are."""
+        if not self.settled:
+            return False
+        from tagger.kernels.compiled import kernels  # here, as it imports NumPy
 
-            kernels.settle()
+        return kernels.settle()
 
     def without_files(self) -> Job:
         """The same for those who tag blocks, who need not know the inputs: one source of each kind is left."""

@@ -146,18 +146,25 @@ def _serve(connection: Connection, open_tagger: Callable[[], Callable[[Block], T
     """What a process does: open the model, say so, then tag blocks until nobody is there to give any."""
     try:
         tag = open_tagger()
-    except UserError as error:
-        connection.send(error)
+    except (UserError, MemoryError) as error:
+        connection.send(_plain(error))
         return
     with suppress(EOFError, OSError):
         connection.send(None)
         while True:
-            block = connection.recv()
             try:
-                result: TaggedBlock | Exception = tag(block)
+                result: TaggedBlock | Exception = tag(connection.recv())
             except (UserError, MemoryError) as error:
-                result = error
-            connection.send(result)
+                result = _plain(error)
+            try:
+                connection.send(result)
+            except MemoryError:
+                connection.send(MemoryError())
+
+
+def _plain(error: Exception) -> Exception:
+    """The error as it can be sent; NumPy's of memory says of itself only how large an array it was."""
+    return MemoryError() if isinstance(error, MemoryError) else error
 
 
 @contextmanager

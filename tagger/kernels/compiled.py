@@ -213,13 +213,13 @@ class Supply:
             self._settle()
         return self._found
 
-    def settle(self) -> None:
-        """Decide now whether there are any, compiling them if need be.
+    def settle(self) -> bool:
+        """Decide now whether there are any, compiling them if need be; returns whether there are.
 
         States differ in the last bits with and without them. Whoever wants the same input tagged alike by several
         processes, or in several runs, has to begin with what he ends with.
         """
-        self(_WORTH_COMPILING)
+        return self(_WORTH_COMPILING) is not None
 
     def _settle(self) -> None:
         place = _place()
