@@ -39,7 +39,6 @@ sys.exit(int(kind) if kind.isdecimal() else 0)
 """
 DRIVER = """\
 import sys
-from tagger.commands.record import RunRecord
 from tagger.commands.sweep import Sweep
 sweep = Sweep("x.py", [sys.executable, sys.argv[1]])
 try:
@@ -68,8 +67,19 @@ def job(tmp_path: Path) -> str:
 def begin(command: Sequence[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_signals,
     )
+
+
+def _hear_signals() -> None:
+    """Also where the tests run in the background of a shell, which has them ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def lines_until(stream: IO[str] | None, beginning: str) -> Iterator[str]:
