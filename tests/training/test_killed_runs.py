@@ -44,10 +44,11 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return model(folder)
 
 
-def started(folder: Path, script: Path, *arguments: str) -> subprocess.Popen[str]:
+def started(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """A process in a session of its own."""
+    overrides = [*column_files(folder), *OVERRIDES, KEPT_OFTEN, *arguments]
     return subprocess.Popen(
-        [sys.executable, str(script), *arguments, *column_files(folder), *OVERRIDES, KEPT_OFTEN],
+        [sys.executable, str(REPOSITORY / script), *moment, *overrides],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -67,7 +68,7 @@ def lines_until(process: subprocess.Popen[str], wanted: str) -> Iterator[str]:
 
 
 def killed_at(folder: Path, moment: str, number: int) -> None:
-    process = started(folder, REPOSITORY / "tests" / "held_run.py", moment, str(number))
+    process = started(folder, "tests/held_run.py", moment=(moment, str(number)))
     limit = threading.Timer(LIMIT, process.kill)
     limit.start()
     said = list(lines_until(process, "held"))
@@ -102,7 +103,7 @@ def test_a_run_killed_there_ends_as_the_unbroken_one(moment: str, number: int, t
 
 
 def test_sigterm_from_outside_ends_a_run_with_143_and_leaves_a_model(tmp_path: Path) -> None:
-    process = started(tmp_path, REPOSITORY / "train.py", "trainer.log_every_n_steps=1", "trainer.max_epochs=100000")
+    process = started(tmp_path, "train.py", "trainer.max_epochs=100000")
     limit = threading.Timer(LIMIT, process.kill)
     limit.start()
     said = list(lines_until(process, "epoch 2:"))
@@ -126,11 +127,11 @@ def test_runs_killed_at_random_moments_end_as_the_unbroken_one(tmp_path: Path) -
         folder = tmp_path / str(number)
         folder.mkdir()
         for _ in range(2):
-            process = started(folder, REPOSITORY / "train.py", longer, "resume=true")
+            process = started(folder, "train.py", longer, "resume=true")
             assert list(lines_until(process, "train:"))
             time.sleep(chance.uniform(0, duration))
             process.kill()
             said, _ = process.communicate()
-            print(f"run {number}: killed after {said.count('epoch')} epochs")
+            print(f"run {number}: killed when it had trained {said.count('epoch_loss')} epochs")
         run_here(folder, KEPT_OFTEN, longer, "resume=true")
         assert model(folder) == model(tmp_path / "unbroken")

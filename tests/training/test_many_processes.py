@@ -109,10 +109,11 @@ def gradients(network: TaggerModel, batch: Any, weight: float) -> list[torch.Ten
     ]
 
 
-def trained(folder: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
+def trained(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """A run of two processes, in a session of their own."""
+    overrides = [*column_files(folder), *QUICK, *TWO, "run_dir=run", *arguments]
     return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / script), *arguments, *column_files(folder), *QUICK, *TWO, "run_dir=run"],
+        [sys.executable, str(REPOSITORY / script), *moment, *overrides],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -132,7 +133,7 @@ def test_two_processes_killed_and_resumed_end_with_the_same_weights(tmp_path: Pa
     (tmp_path / "unbroken").mkdir()
     (tmp_path / "killed").mkdir()
     unbroken = finished(tmp_path / "unbroken")
-    process = trained(tmp_path / "killed", "tests/held_run.py", "step", "12", "checkpoint_seconds=0")
+    process = trained(tmp_path / "killed", "tests/held_run.py", "checkpoint_seconds=0", moment=("step", "12"))
     assert process.stdout is not None
     for line in process.stdout:
         if line == "held\n":
