@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+import re
+from collections import Counter
+from functools import lru_cache
+from html import unescape
 
 _VOID = frozenset({"meta", "br", "hr", "input", "link", "img"})
-_HTML_KNOWS_NO_ENDS = "svg"  # elements in pictures may close themselves
+_RAW = frozenset({"script", "style"})  # what stands in them is no markup
+_BEGIN = "<!DOCTYPE html>"
+_TAG = re.compile(r"""<(/?)([A-Za-z][\w:-]*)((?:\s+[\w:-]+(?:="[^"<>]*"|='[^'<>]*')?)*)\s*(/?)>""")
+_ATTRIBUTE = re.compile(r"""([\w:-]+)(?:="([^"]*)"|='([^']*)')?""")
 
 
-class Page(HTMLParser):
-    """A page taken apart.
+class Page:
+    """A page taken apart, strictly: a `<` that begins no tag of the usual form, or a tag that closes no other, fails.
 
     Attributes:
         elements: those that stand on it, each with the names of its attributes.
@@ -19,54 +25,51 @@ class Page(HTMLParser):
     """
 
     def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
         self.elements: set[tuple[str, tuple[str, ...]]] = set()
         self.scripts: dict[str | None, str] = {}
-        self.counts: dict[str, int] = {}
-        self._open: list[tuple[str, str | None]] = []
-        self._text: list[str] = []
-        self.feed(page)
-        self.close()
+        self.counts: Counter[str] = Counter()
+        self._open: list[str] = []
+        read: list[str] = []
+        position = len(_BEGIN) if page.startswith(_BEGIN) else 0
+        while (begin := page.find("<", position)) >= 0:
+            read.append(page[position:begin])
+            tag = _TAG.match(page, begin)
+            assert tag is not None, f"no tag: {page[begin : begin + 80]!r}"
+            position = tag.end()
+            if raw := self._take(tag):
+                position = page.index(f"</{raw}", position)
+                if raw == "script":
+                    self.scripts[dict(_attributes(tag[3])).get("id")] = page[tag.end() : position]
         assert not self._open, f"left open: {self._open}"
-        self.text = "".join(self._text)
+        self.text = unescape("".join([*read, page[position:]]))
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._note(tag, attrs)
-        if tag not in _VOID:
-            self._open.append((tag, dict(attrs).get("id")))
+    def _take(self, tag: re.Match[str]) -> str:
+        """Account for a tag; returns its name where what follows is no markup."""
+        ends, name, attributes, closed = tag.groups()
+        if ends:
+            assert self._open, f"{tag[0]} closes nothing"
+            assert self._open.pop() == name, f"{tag[0]} closes another"
+            return ""
+        self.counts[name] += 1
+        self.elements.add(_element(name, attributes))
+        assert not closed or name in _VOID or "svg" in self._open, tag[0]
+        if closed or name in _VOID:
+            return ""
+        self._open.append(name)
+        return name if name in _RAW else ""
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in _VOID or any(one == _HTML_KNOWS_NO_ENDS for one, _ in self._open), tag
-        self._note(tag, attrs)
 
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open, f"</{tag}> closes nothing"
-        assert self._open[-1][0] == tag, f"</{tag}> closes {self._open[-1]}"
-        self._open.pop()
+@lru_cache(maxsize=10_000)
+def _element(name: str, attributes: str) -> tuple[str, tuple[str, ...]]:
+    return name, tuple(key for key, _ in _attributes(attributes))
 
-    def handle_data(self, data: str) -> None:
-        inside = self._open[-1] if self._open else ("", None)
-        if inside[0] == "script":
-            self.scripts[inside[1]] = self.scripts.get(inside[1], "") + data
-        elif inside[0] != "style":
-            self._text.append(data)
 
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data!r}")
-
-    def handle_pi(self, data: str) -> None:
-        raise AssertionError(f"an instruction: {data!r}")
-
-    def unknown_decl(self, data: str) -> None:
-        raise AssertionError(f"a declaration: {data!r}")
-
-    def updatepos(self, i: int, j: int) -> int:
-        """Lines are not counted, which takes longer than all else."""
-        return j
-
-    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.elements.add((tag, tuple(name for name, _ in attrs)))
-        for name, value in attrs:
-            assert not name.startswith("on"), f"{tag} {name}={value!r}"
-            assert name not in ("href", "src", "xlink:href") or (value or "").startswith("#"), f"{name}={value!r}"
+def _attributes(text: str) -> tuple[tuple[str, str | None], ...]:
+    """Names and values, none of which does anything."""
+    found = []
+    for name, double, single in _ATTRIBUTE.findall(text):
+        value = unescape(double or single)
+        assert not name.lower().startswith("on"), f"{name}={value!r}"
+        assert name.lower() not in ("href", "src", "xlink:href") or value.startswith("#"), f"{name}={value!r}"
+        found.append((name, value))
+    return tuple(found)
