@@ -25,6 +25,7 @@ class Outputs(Sequence[Path]):
     def __init__(self, sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> None:
         self.folder = folder
         self._sources, self._format = sources, output_format
+        self._last: tuple[int, Path] | None = None  # most are asked for several times in a row
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -38,7 +39,9 @@ class Outputs(Sequence[Path]):
     def __getitem__(self, number: int | slice) -> Path | list[Path]:
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
-        return self.folder / _with_extension(self._sources[number].below, self._format)
+        if self._last is None or self._last[0] != number:
+            self._last = number, self.folder / _with_extension(self._sources[number].below, self._format)
+        return self._last[1]
 
     def refuse_existing(self, begin: int = 0) -> None:
         """Raise UserError where one is there already, of those from a number on."""

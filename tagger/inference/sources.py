@@ -92,6 +92,7 @@ class Sources(Sequence[Source]):
         self._paths, self._ends = bytearray(), array("Q")
         self._below = array("L")  # how many bytes of a path are above what it was found by
         self._formats = bytearray()
+        self._last: tuple[int, Source] | None = None  # most are asked for several times in a row
 
     def add(self, path: str | None, below: str, input_format: InputFormat) -> None:
         """Append one; `below` is the end of `path` (of None, standard input, a name)."""
@@ -114,6 +115,11 @@ class Sources(Sequence[Source]):
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
         number = range(len(self))[number]
+        if self._last is None or self._last[0] != number:
+            self._last = number, self._made(number)
+        return self._last[1]
+
+    def _made(self, number: int) -> Source:
         path = bytes(self._paths[self._ends[number - 1] if number else 0 : self._ends[number]])
         kind = self._formats[number]
         return Source(
