@@ -1,10 +1,10 @@
-"""Fuzz the targets, each in a process of its own: libFuzzer makes the inputs, led by what code they reach.
+"""Fuzz the targets, each in processes of its own: libFuzzer makes the inputs, led by what code they reach.
 
     python -m tests.fuzz.fuzzer                                  # all targets, 100,000 inputs each
     python -m tests.fuzz.fuzzer jsonl tag --inputs 1000000
     python -m tests.fuzz.fuzzer jsonl --again build/fuzz/jsonl/crash-…
 
-`--out` (default build/fuzz) gets a folder per target with its log, the inputs worth keeping (`corpus/`, gone on with
+`--out` (default build/fuzz) gets a folder per target with its logs, the inputs worth keeping (`corpus/`, gone on with
 the next time) and those that failed (`crash-…`, `timeout-…`). What is printed is a row of a table per target: inputs,
 time, how much of the code they reached, what was found. Needs the extra `fuzz`.
 """
@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 from tests.fuzz.seeds import seeds, words
@@ -24,6 +25,7 @@ from tests.fuzz.targets import NAMES, SLOW, target
 
 _LONGEST = {"model_folder": 2048, "tag_packed": 2048, "report": 128, "report_pictures": 128}  # bytes of an input
 _USUAL = 256
+_AT_ONCE = 20_000  # inputs to a process, in which atheris takes up more and more memory
 _SECONDS = 60  # an input that takes longer has failed
 _MEGABYTES = 3000
 _LAST = re.compile(r"^Done (\d+) runs in (\d+) second", re.MULTILINE)
@@ -52,22 +54,38 @@ def main() -> int:
 
 
 def _run(name: str, arguments: argparse.Namespace) -> int:
-    """Fuzz a target in a process of its own and tell in a row what came of it."""
-    place = arguments.out / name
-    (place / "corpus").mkdir(parents=True, exist_ok=True)
-    inputs = max(1, arguments.inputs // SLOW.get(name, 1))
-    how = [name, "--here", f"--inputs={inputs}", f"--seed={arguments.seed}", f"--out={place}"]
-    with (place / "log").open("w") as log:
-        command = [sys.executable, "-m", "tests.fuzz.fuzzer", *how]
-        code = subprocess.run(
-            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-        ).returncode
-    told = (place / "log").read_text(errors="replace")
-    done, reached = _LAST.search(told), _REACHED.findall(told)
-    amounts = [f"{int(number):,}" for number in (done.groups() if done else ("0", "0"))]
-    found = "nothing" if code == 0 and done else f"see {place}/log"
-    print(f"| {name} | {amounts[0]} | {amounts[1]} s | {reached[-1] if reached else 0} | {found} |", flush=True)
+    """Fuzz a target, round after round, and tell in a row what came of it."""
+    (arguments.out / name / "corpus").mkdir(parents=True, exist_ok=True)
+    left = max(1, arguments.inputs // SLOW.get(name, 1))
+    done, seconds, reached, found = 0, 0, 0, "nothing"
+    for number in count(1):
+        log = arguments.out / name / f"log-{number}"
+        ended = _round(name, log, min(left, _AT_ONCE), arguments.seed + number - 1)
+        if ended is None:
+            found = f"see {log}"
+            break
+        done, seconds, reached = done + ended[0], seconds + ended[1], max(reached, ended[2])
+        left -= _AT_ONCE
+        if left <= 0:
+            break
+    print(f"| {name} | {done:,} | {seconds:,} s | {reached} | {found} |", flush=True)
     return int(found != "nothing")
+
+
+def _round(name: str, log: Path, inputs: int, seed: int) -> tuple[int, int, int] | None:
+    """Inputs, seconds and places in the code, as libFuzzer reports them; None where an input failed."""
+    how = [name, "--here", f"--inputs={inputs}", f"--seed={seed}", f"--out={log.parent}"]
+    with log.open("w") as stream:
+        code = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.fuzzer", *how],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        ).returncode
+    told = log.read_text(errors="replace")
+    done, reached = _LAST.search(told), _REACHED.findall(told)
+    return (int(done[1]), int(done[2]), int(reached[-1])) if code == 0 and done and reached else None
 
 
 def _fuzz(name: str, place: Path, inputs: int, seed: int) -> None:
