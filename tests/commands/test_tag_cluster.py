@@ -82,11 +82,13 @@ def merged(folder: Path) -> bytes:
 def half_written(folder: Path) -> list[tuple[int, Path]]:
     """Files in the midst of being written, with the processes that have them open."""
     found = []
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            path = Path(os.readlink(link))
-            if path.parent == folder and path.suffix == ".part":
-                found.append((int(link.parts[2]), path))
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError):  # processes and their files come and go
+            for link in os.listdir(f"/proc/{process}/fd"):
+                with suppress(OSError):
+                    path = Path(os.readlink(f"/proc/{process}/fd/{link}"))
+                    if path.parent == folder and path.suffix == ".part":
+                        found.append((int(process), path))
     return found
 
 
