@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tagger.commands import train
+from tagger.training.checkpoint import read_last_checkpoint
 from tests.small_corpus import QUICK, column_files
 
 REPOSITORY = Path(__file__).parents[2]
@@ -58,8 +59,8 @@ def started(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] 
     )
 
 
-def lines_until(process: subprocess.Popen[str], wanted: str) -> Iterator[str]:
-    """What it says up to a line that begins so."""
+def lines_until(process: subprocess.Popen[str], wanted: str | tuple[str, ...]) -> Iterator[str]:
+    """What it says up to a line that begins so, in one of these ways."""
     assert process.stdout is not None
     for line in process.stdout:
         yield line
@@ -117,21 +118,22 @@ def test_sigterm_from_outside_ends_a_run_with_143_and_leaves_a_model(tmp_path: P
 
 @pytest.mark.slow
 def test_runs_killed_at_random_moments_end_as_the_unbroken_one(tmp_path: Path) -> None:
-    """Ten runs of 180 steps, each killed twice at any moment in which an unbroken one trains, and then resumed."""
-    longer = "trainer.max_epochs=20"
+    """Ten runs of 270 steps, each killed twice, some time after a random epoch's end, and then resumed."""
+    longer, chance = "trainer.max_epochs=30", random.Random(1)
     (tmp_path / "unbroken").mkdir()
-    began = time.monotonic()
     run_here(tmp_path / "unbroken", KEPT_OFTEN, longer)
-    duration, chance = time.monotonic() - began, random.Random(1)
     for number in range(10):
         folder = tmp_path / str(number)
         folder.mkdir()
-        for _ in range(2):
+        for epoch in sorted(chance.sample(range(21), 2)):
             process = started(folder, "train.py", longer, "resume=true")
-            assert list(lines_until(process, "train:"))
-            time.sleep(chance.uniform(0, duration))
+            ends = tuple(f"epoch {later}:" for later in range(epoch, 31)) if epoch else "train:"
+            said = list(lines_until(process, ends))
+            time.sleep(chance.uniform(0, 0.2))
             process.kill()
-            said, _ = process.communicate()
-            print(f"run {number}: killed when it had trained {said.count('epoch_loss')} epochs")
+            rest, _ = process.communicate()
+            assert process.returncode in (-signal.SIGKILL, 0), "".join(said) + rest
+            kept = read_last_checkpoint(folder / "run" / "checkpoints")
+            print(f"run {number}: killed after epoch {epoch}, step {kept[1]['global_step'] if kept else 0} kept")
         run_here(folder, KEPT_OFTEN, longer, "resume=true")
         assert model(folder) == model(tmp_path / "unbroken")
