@@ -34,6 +34,7 @@ from tagger.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS, ROUNDS = 1_000_000, 5
+SEEDS = 3
 QUICK_TOKENS, QUICK_ROUNDS = 100_000, 3
 QUICK_TRAINING, QUICK_SECONDS = 130, 540
 
@@ -50,6 +51,7 @@ def extent_of(arguments: argparse.Namespace) -> Extent:
     return Extent(
         tokens=arguments.tokens or tokens,
         rounds=rounds if arguments.rounds is None else arguments.rounds,
+        seeds=arguments.seeds or (1 if arguments.quick else SEEDS),
         training=QUICK_TRAINING if arguments.quick else None,
         seconds=QUICK_SECONDS if arguments.quick else None,
         scaling_tokens=arguments.scaling_tokens,
@@ -67,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
     add("--preset", metavar="NAME", help="that reads it, PRESET or PRESET/DOMAIN (default: the folder's name)")
     add("--threads", type=_whole_number(1), default=1, metavar="N", help="of each process (default: 1)")
     add("--rounds", type=_whole_number(0), metavar="N", help=f"default: {ROUNDS}; 0 leaves the comparison out")
+    add("--seeds", type=_whole_number(1), metavar="N", help="trainings of each system that draws random numbers; their "
+        f"times are medians, and the first one's model tags (default: {SEEDS}; 1 with --quick)")  # fmt: skip
     add("--tokens", type=_whole_number(1), metavar="N", help=f"of input, at least (default: {TOKENS:,})")
     add("--peers", nargs="*", default=["spacy", "crfsuite"], choices=[*PEER_SYSTEMS], help="those to compare with; "
         "flair brings PyTorch, into an environment of its own (default: spacy crfsuite)")  # fmt: skip
@@ -81,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="write all figures there")
     add("--markdown", type=Path, metavar="FILE", help="write tables there")
     add("--quick", action="store_true", help=f"within 10 minutes on two cores: {QUICK_TOKENS:,} tokens, up to "
-        f"{QUICK_ROUNDS} rounds, each training stopped after {QUICK_TRAINING} s")  # fmt: skip
+        f"{QUICK_ROUNDS} rounds, one training each, which is stopped after {QUICK_TRAINING} s")  # fmt: skip
     add("--scaling", type=Path, metavar="PLOT", help="also measure this tagger on inputs of many sizes, sentences of "
         "many lengths and many tags, and draw that as SVG or PNG")  # fmt: skip
     add("--scaling-tokens", type=_whole_number(1), default=10**7, metavar="N",

@@ -53,7 +53,7 @@ class Events(TrainerPlugin):
 
 def main() -> None:
     task = Task.from_command_line(__doc__)
-    torch.manual_seed(1)
+    torch.manual_seed(task.seed + 1)
     train, dev = split(task, "train"), split(task, "dev")
     characters = Dictionary()
     for character in sorted({character for sentence in train for character in sentence.text}):

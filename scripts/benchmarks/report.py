@@ -17,7 +17,7 @@ from tagger.files import written_whole
 from .floor import told
 from .systems import OURS, System
 
-FORMAT = 1  # of the JSON; raised when a key changes its meaning or goes away
+FORMAT = 2  # of the JSON; raised when a key changes its meaning or goes away
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Report:
     left_out: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
-        """One object; figures of rounds have `median`, `low`, `high` and `each`."""
+        """One object; figures of rounds and of trainings have `median`, `low`, `high` and `each`."""
         content = {
             "format": FORMAT,
             "date": date.today().isoformat(),
@@ -134,10 +134,15 @@ class Report:
             found = self.systems.get(system.name, {}).get("training")
             if not found:
                 continue
-            own = f"{found['seconds_to_own_best']:.0f}" + (" (cut short)" if found["cut_short"] else "")
-            speed, reached = found["tokens_per_second"], found["seconds_to_spacys_best"]
-            shown = ["" if speed is None else f"{speed:,.0f}", "not reached" if reached is None else f"{reached:.0f}"]
-            rows.append([system.title, *shown, own, f"{100 * found['best_dev']:.1f}"])
+            rows.append(
+                [
+                    system.title,
+                    _median(found["tokens_per_second"], "{:,.0f}"),
+                    _reached(found["seconds_to_spacys_best"], len(found["curves"])),
+                    _ranged(found["seconds_to_own_best"], "{:.0f}") + (", cut short" if found["cut_short"] else ""),
+                    _points(found["best_dev"]),
+                ]
+            )
         return header, rows
 
     def _lists(self, mark: str) -> list[str]:
@@ -164,7 +169,7 @@ def ratios(systems: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
                 found[f"{key}_vs_{name}"] = round(pair[0]["median"] / pair[1]["median"], 3)
         times = [(side.get("training") or {}).get("seconds_to_own_best") for side in (ours, theirs)]
         if all(times):
-            found[f"train_seconds_vs_{name}"] = round(times[0] / times[1], 3)
+            found[f"train_seconds_vs_{name}"] = round(times[0]["median"] / times[1]["median"], 3)
     return found
 
 
@@ -194,6 +199,14 @@ def _ranged(found: Mapping[str, Any] | None, form: str) -> str:
     if len(found["each"]) == 1:
         return form.format(found["median"])
     return f"{form.format(found['median'])} ({form.format(found['low'])} to {form.format(found['high'])})"
+
+
+def _reached(found: Mapping[str, Any] | None, runs: int) -> str:
+    """The seconds until runs got somewhere; of fewer than all, how many did."""
+    if not found:
+        return "not reached"
+    got = len(found["each"])
+    return _ranged(found, "{:.0f}") + (f" in {got} of {runs}" if got < runs else "")
 
 
 def _median(found: Mapping[str, Any] | None, form: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, load_splits
 from tagger.errors import UserError
 
+from . import training
 from .floor import find_floor
 from .material import Material, Tokens, gather, shuffled, siblings, tokens_of, unrepeated
 from .measuring import Failed
@@ -32,6 +34,7 @@ class Extent:
     Attributes:
         tokens: of input.
         rounds: of it.
+        seeds: how often each is trained, with another seed each time; the first model is the one that tags.
         training: seconds that a training may take; None for as many as it needs.
         seconds: no round is begun that would not end by then; None for no limit.
         scaling_tokens: of the longest input in `scaling`.
@@ -39,6 +42,7 @@ class Extent:
 
     tokens: int
     rounds: int
+    seeds: int
     training: float | None
     seconds: float | None
     scaling_tokens: int
@@ -120,7 +124,12 @@ class Benchmark:
         self.failed = False
         plain = self._lesson.splits["test"].scheme is Scheme.PLAIN
         self.report = Report(
-            settings={"threads": place.threads, "rounds": 0, "rounds_asked_for": extent.rounds},
+            settings={
+                "threads": place.threads,
+                "rounds": 0,
+                "rounds_asked_for": extent.rounds,
+                "seeds": extent.seeds,
+            },
             data={"name": config.title, "tokens": 0},
             score_name="accuracy" if plain else "F1",
             rows=self._systems,
@@ -180,29 +189,33 @@ class Benchmark:
     def _models(self, names: Sequence[str] | Mapping[str, None]) -> dict[str, Path]:
         """Train, or take what was trained before; put both into the report."""
         models = {} if self._own_model is None else {OURS: self._own_model}
-        runs: dict[str, Trained] = {}
+        runs: dict[str, list[Trained]] = {}
         limit = self._extent.training
         for name in names:
             if name in models:
                 continue
+            draws = name not in TRAINERS or TRAINERS[name].draws
             try:
-                runs[name] = trained(name, self._lesson, self._place, limit=limit, again=self._again)
+                runs[name] = [
+                    trained(name, self._lesson, self._place, turn=turn, limit=limit, again=self._again)
+                    for turn in range(self._extent.seeds if draws else 1)
+                ]
             except Failed as error:
                 self._leave_out(f"{name}: training: {error}")
                 continue
-            models[name] = runs[name].model
-            if runs[name].cut:
+            models[name] = runs[name][0].model
+            if any(run.cut for run in runs[name]):
                 self.report.notes.append(f"training of {name} was stopped after {limit:.0f} s, before its own end")
-        goal = runs[SPACY].best if SPACY in runs else None
+        goal = statistics.median(run.best for run in runs[SPACY]) if SPACY in runs else None
         for system in self._systems:
             if system.model in models and system.name not in self.report.systems:
                 run = None if system.options else runs.get(system.model)
                 self.report.systems[system.name] = {
                     "title": system.title,
-                    "tuning": TRAINERS[system.model].tuning if system.model in TRAINERS else "its defaults, seed 1",
+                    "tuning": TRAINERS[system.model].tuning if system.model in TRAINERS else "its defaults",
                     "versions": versions_of(system.model),
                     "model_bytes": model_bytes(models[system.model]),
-                    "training": run and run.figures(goal),
+                    "training": run and training.figures(run, goal),
                 }
         return models
 

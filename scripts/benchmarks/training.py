@@ -18,7 +18,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import Split, data_digest
 from tagger.files import written_whole
 
-from .measuring import Failed, Measured, measure, significant
+from .measuring import Failed, Measured, measure, over_rounds
 from .systems import HERE, ROOT, TRAINERS, Trainer, Workplace
 
 RECORD = "training.json"
@@ -74,24 +74,28 @@ class Trained:
         first, last = self.curve[0], self.curve[-1]
         return (last.tokens - first.tokens) / (last.seconds - first.seconds) if last.tokens > first.tokens else None
 
-    def figures(self, goal: float | None) -> dict[str, Any]:
-        """For the report.
 
-        Args:
-            goal: spaCy's best dev score, if there is one.
-        """
-        reached = None if goal is None else self.seconds_to(goal)
-        speed = self.tokens_per_second
-        return {
-            "tokens_per_second": None if speed is None else significant(speed),
-            "seconds_to_own_best": self.seconds_to(self.best),
-            "seconds_to_spacys_best": reached,
-            "seconds": significant(self.seconds),
-            "best_dev": significant(self.best),
-            "peak_rss_mb": significant(self.peak_bytes / 1e6),
-            "cut_short": self.cut,
-            "curve": [asdict(point) for point in self.curve],
-        }
+def figures(runs: Sequence[Trained], goal: float | None) -> dict[str, Any]:
+    """Of a system's trainings, one for each seed: each figure's median and range, and every curve.
+
+    Args:
+        runs: at least one.
+        goal: spaCy's best dev score, if there is one; `seconds_to_spacys_best` has those that reached it alone.
+    """
+    by_name = {
+        "tokens_per_second": [run.tokens_per_second for run in runs],
+        "seconds_to_own_best": [run.seconds_to(run.best) for run in runs],
+        "seconds_to_spacys_best": [] if goal is None else [run.seconds_to(goal) for run in runs],
+        "seconds": [run.seconds for run in runs],
+        "best_dev": [run.best for run in runs],
+        "peak_rss_mb": [run.peak_bytes / 1e6 for run in runs],
+    }
+    known = {name: [value for value in values if value is not None] for name, values in by_name.items()}
+    return {
+        **{name: over_rounds(values) if values else None for name, values in known.items()},
+        "cut_short": any(run.cut for run in runs),
+        "curves": [[asdict(point) for point in run.curve] for run in runs],
+    }
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,16 @@ class Lesson:
         return sum(map(len, self.splits["train"].sentences))
 
 
-def trained(name: str, lesson: Lesson, place: Workplace, *, limit: float | None = None, again: bool = False) -> Trained:
+def trained(
+    name: str, lesson: Lesson, place: Workplace, *, turn: int = 0, limit: float | None = None, again: bool = False
+) -> Trained:
     """The model of a name: the one kept, if it is of the same data, settings and versions, else a new one.
 
     Args:
         name: `tagger`, or that of a peer's trainer.
         lesson: what to train on.
         place: where.
+        turn: how many times it was trained before, each with another seed.
         limit: seconds after which training is stopped, and the best model so far used. A model that was not stopped
             is taken all the same; one that was is taken under the same limit only.
         again: train anew.
@@ -134,21 +141,21 @@ def trained(name: str, lesson: Lesson, place: Workplace, *, limit: float | None 
         Failed: training failed.
         UserError: an environment cannot be made.
     """
-    folder = place.work / "models" / data_digest(lesson.splits)[:12] / name
+    folder = place.work / "models" / data_digest(lesson.splits)[:12] / (f"{name}-{turn + 1}" if turn else name)
     trainer = TRAINERS.get(name)
     key = _key(trainer, lesson, place)
     found = None if again else kept(folder, key, limit)
     if found is not None:
         return found
     until = "" if limit is None else f", for {limit:.0f} s at the most"
-    print(f"training {name}{until} ...", flush=True)
+    print(f"training {name}{f', seed {turn + 1}' if turn else ''}{until} ...", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if trainer is None:
-        measured = _train_ours(folder, lesson, place, limit)
+        measured = _train_ours(folder, lesson, place, turn, limit)
         curve, model = own_curve(measured.lines, lesson.train_tokens), folder / "run" / "model"
     else:
-        measured = _train_peer(trainer, folder, lesson, place, limit)
+        measured = _train_peer(trainer, folder, lesson, place, turn, limit)
         events = measured.events()
         curve = [Point(seconds, told["tokens"], told.get("dev")) for seconds, told in events]
         model = folder / trainer.model
@@ -202,17 +209,20 @@ def model_bytes(model: Path) -> int:
     return bytes_of(model)
 
 
-def _train_ours(folder: Path, lesson: Lesson, place: Workplace, limit: float | None) -> Measured:
-    own = [f'run_dir="{(folder / "run").absolute()}"', f"threads={place.threads}", "seed=1"]
+def _train_ours(folder: Path, lesson: Lesson, place: Workplace, turn: int, limit: float | None) -> Measured:
+    own = [f'run_dir="{(folder / "run").absolute()}"', f"threads={place.threads}", f"seed={turn + 1}"]
     quiet = "trainer.enable_progress_bar=false"
     command = [place.python(None), ROOT / "train.py", *lesson.overrides, *own, quiet, *lesson.settings]
     # in the folder, where `runs/latest`, which it moves, is nobody's
     return measure(command, place.variables(ours=True), log=folder / "log.txt", folder=folder, limit=limit)
 
 
-def _train_peer(trainer: Trainer, folder: Path, lesson: Lesson, place: Workplace, limit: float | None) -> Measured:
+def _train_peer(
+    trainer: Trainer, folder: Path, lesson: Lesson, place: Workplace, turn: int, limit: float | None
+) -> Measured:
     hand_over(lesson.splits, folder)
     asked = ["--folder", folder.absolute(), "--kind", lesson.kind, "--language", lesson.language or "xx"]
+    asked += ["--seed", str(turn)]
     command = [place.python(trainer), HERE / trainer.script, *asked]
     variables = place.variables(ours=False)
     if trainer.searches:

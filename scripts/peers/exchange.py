@@ -47,11 +47,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is asked: the folder to work in, `entities` or `tags`, and the language's ISO 639-1 code."""
+    """What a peer is asked: the folder to work in, `entities` or `tags`, the language's ISO 639-1 code, and a seed."""
 
     folder: Path
     kind: str
     language: str
+    seed: int
 
     @classmethod
     def from_command_line(cls, description: str | None) -> Task:
@@ -59,6 +60,7 @@ class Task:
         parser.add_argument("--folder", type=Path, required=True)
         parser.add_argument("--kind", choices=["entities", "tags"], required=True)
         parser.add_argument("--language", required=True)
+        parser.add_argument("--seed", type=int, default=0)
         return cls(**vars(parser.parse_args()))
 
     def sentences(self, split: str) -> list[tuple[list[str], list[str]]]:

@@ -1,6 +1,7 @@
 """spaCy's own training with its efficiency configuration of the entity recogniser or of the tagger. See exchange.py.
 
-What `spacy init config -p ner -o efficiency` gives is used as it is: early stopping on dev, seed 0, CPU, no vectors.
+What `spacy init config -p ner -o efficiency` gives is used as it is, but for the seed where one is asked for: early
+stopping on dev, CPU, no vectors.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def write_docs(path: Path, docs: Iterable[Doc]) -> None:
     DocBin(docs=docs, store_user_data=False).to_disk(path)
 
 
-def prepare(task: Task) -> tuple[Path, dict[str, str]]:
+def prepare(task: Task) -> tuple[Path, dict[str, str | int]]:
     """Write train and dev as spaCy's documents, and its configuration.
 
     Returns:
@@ -57,7 +58,10 @@ def prepare(task: Task) -> tuple[Path, dict[str, str]]:
         write_docs(task.folder / f"{split}.spacy", labelled)
     config = task.folder / "config.cfg"
     init_config(lang=language, pipeline=[pipe(task.kind)], optimize="efficiency").to_disk(config)
-    return config, {f"paths.{split}": str(task.folder / f"{split}.spacy") for split in ("train", "dev")}
+    return config, {
+        **{f"paths.{split}": str(task.folder / f"{split}.spacy") for split in ("train", "dev")},
+        "system.seed": task.seed,
+    }
 
 
 def pipe(kind: str) -> str:

@@ -22,10 +22,11 @@ TRAINER = """
 import pathlib, sys
 from tasks import event
 from exchange import read_lines
-folder = pathlib.Path(sys.argv[sys.argv.index("--folder") + 1])
+folder, seed = (sys.argv[sys.argv.index(option) + 1] for option in ("--folder", "--seed"))
+folder = pathlib.Path(folder)
 tokens = sum(len(record["tokens"]) for record in read_lines(folder / "train.jsonl"))
 event(tokens=0, dev=0.1)
-event(tokens=tokens, dev=0.6)
+event(tokens=tokens, dev=0.6 + int(seed) / 10)
 event(tokens=2 * tokens, dev=0.5)
 (folder / "model").write_text("nothing was learnt")
 """
@@ -83,14 +84,14 @@ def call(folder: Path, *more: str) -> tuple[int, dict[str, Any]]:
     path = folder / "found.json"
     path.unlink(missing_ok=True)
     places = ["--data", str(folder / "wnut17"), "--work", str(folder / "work"), "--env", str(folder / "env")]
-    amount = ["--tokens", "1000", "--rounds", "1", "--markdown", str(folder / "found.md")]
+    amount = ["--tokens", "1000", "--rounds", "1", "--seeds", "2", "--markdown", str(folder / "found.md")]
     code = benchmark.main([*places, *amount, "--json", str(path), *more])
     return code, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, peers: Path) -> tuple[int, dict[str, Any]]:
-    """A run that trains this tagger and a peer."""
+    """A run that trains this tagger and a peer, each with two seeds."""
     settings = [*QUICK, "embeddings.static=none"]
     return call(folder, "--peers", "spacy", "--override", *settings)
 
@@ -116,11 +117,24 @@ def test_a_run_gives_every_figure_of_every_system(trained: tuple[int, dict[str, 
 
 def test_training_is_told_by_time_and_dev_score(trained: tuple[int, dict[str, Any]]) -> None:
     ours, theirs = (trained[1]["systems"][name]["training"] for name in ("tagger", "spacy"))
-    assert (theirs["best_dev"], len(theirs["curve"])) == (0.6, 3)
-    assert 0 < theirs["seconds_to_own_best"] == theirs["seconds_to_spacys_best"] < theirs["seconds"]
-    assert len(ours["curve"]) == 3  # epochs
-    assert 0 < ours["seconds_to_own_best"] < ours["seconds"]
+    assert theirs["best_dev"]["each"] == [0.6, 0.7]
+    own, shared = theirs["seconds_to_own_best"]["each"], theirs["seconds_to_spacys_best"]["each"]
+    assert shared == own[1:]  # 0.65, their median, is reached by the second alone
+    for found, points in ((theirs, 3), (ours, 3)):  # what the trainer above tells, and epochs
+        assert [len(curve) for curve in found["curves"]] == [points, points]
+        for curve, seconds, whole in zip(
+            found["curves"], found["seconds_to_own_best"]["each"], found["seconds"]["each"], strict=True
+        ):
+            best = max(curve, key=lambda point: point["dev"])  # the first of the best
+            assert seconds == pytest.approx(best["seconds"], rel=1e-4)
+            assert 0 < seconds < whole
     assert not ours["cut_short"]
+
+
+def test_each_training_has_its_seed(trained: tuple[int, dict[str, Any]], folder: Path) -> None:
+    runs = {path.parts[-3]: path for path in (folder / "work" / "models").glob("*/tagger*/run/run.json")}
+    seeds = {name: json.loads(path.read_text(encoding="utf-8"))["seed"] for name, path in runs.items()}
+    assert seeds == {"tagger": 1, "tagger-2": 2}
 
 
 def test_ratios_have_their_names(trained: tuple[int, dict[str, Any]]) -> None:

@@ -91,7 +91,7 @@ def figures(speed: float, raw: float | None, seconds: float | None) -> dict[str,
     return {
         "pretokenised_tokens_per_second": measuring.over_rounds([speed / 2, speed, speed * 3]),
         "raw_tokens_per_second": None if raw is None else measuring.over_rounds([raw]),
-        "training": None if seconds is None else {"seconds_to_own_best": seconds},
+        "training": None if seconds is None else {"seconds_to_own_best": measuring.over_rounds([seconds])},
     }
 
 
@@ -101,7 +101,7 @@ def test_ratios_are_ours_over_theirs() -> None:
             "tagger": figures(400, 60, 50),
             "spacy": figures(20, 15, 200),
             "spacy_without_blis": figures(40, None, None),
-            "crfsuite": {"training": {"seconds_to_own_best": 10}},
+            "crfsuite": {"training": {"seconds_to_own_best": measuring.over_rounds([1, 10, 20])}},
         }
     )
     assert found == {
@@ -136,21 +136,32 @@ CURVE = [
 ]
 
 
-def test_a_training_is_told_by_its_dev_scores() -> None:
-    found = training.Trained(Path("m"), CURVE, seconds=16.0, peak_bytes=10**8, cut=False)
-    assert found.best == 0.5
-    assert found.figures(goal=0.3) == {
-        "tokens_per_second": pytest.approx(4000 / 12, rel=1e-5),
-        "seconds_to_own_best": 8.0,
-        "seconds_to_spacys_best": 8.0,
-        "seconds": 16.0,
-        "best_dev": 0.5,
-        "peak_rss_mb": 100.0,
+def test_trainings_are_told_by_their_dev_scores() -> None:
+    later = [training.Point(2.0, 0, None), training.Point(20.0, 5400, 0.3)]
+    runs = [
+        training.Trained(Path("m"), CURVE, seconds=16.0, peak_bytes=10**8, cut=False),
+        training.Trained(Path("m"), later, seconds=24.0, peak_bytes=10**8, cut=False),
+    ]
+    found = training.figures(runs, goal=0.4)
+    assert found.pop("seconds_to_spacys_best") == {"median": 8.0, "low": 8.0, "high": 8.0, "each": [8.0]}
+    assert found.pop("tokens_per_second")["each"] == pytest.approx([4000 / 12, 300], rel=1e-5)
+    assert found == {
+        "seconds_to_own_best": {"median": 14.0, "low": 8.0, "high": 20.0, "each": [8.0, 20.0]},
+        "seconds": {"median": 20.0, "low": 16.0, "high": 24.0, "each": [16.0, 24.0]},
+        "best_dev": {"median": 0.4, "low": 0.3, "high": 0.5, "each": [0.5, 0.3]},
+        "peak_rss_mb": {"median": 100.0, "low": 100.0, "high": 100.0, "each": [100.0, 100.0]},
         "cut_short": False,
-        "curve": [vars(point) for point in CURVE],
+        "curves": [[vars(point) for point in CURVE], [vars(point) for point in later]],
     }
-    assert found.figures(goal=0.6)["seconds_to_spacys_best"] is None
-    assert found.figures(goal=None)["seconds_to_spacys_best"] is None
+    assert training.figures(runs, goal=0.6)["seconds_to_spacys_best"] is None
+    assert training.figures(runs, goal=None)["seconds_to_spacys_best"] is None
+
+
+@pytest.mark.parametrize(("seconds", "runs", "shown"), [
+    ([8], 1, "8"), ([8, 20], 2, "14 (8 to 20)"), ([8, 20], 3, "14 (8 to 20) in 2 of 3"), ([], 3, "not reached"),
+])  # fmt: skip
+def test_of_fewer_runs_than_all_it_is_told_how_many(seconds: list[float], runs: int, shown: str) -> None:
+    assert report._reached(measuring.over_rounds(seconds) if seconds else None, runs) == shown
 
 
 def test_one_point_has_no_speed() -> None:
