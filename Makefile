@@ -15,7 +15,7 @@ test: lint
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
 
-# all readers, tokenizers, tag.py and the report, 100,000 inputs each; hours on one core, see tests/fuzz/fuzzer.py
+# all readers, tokenizers, tag.py and the report, 100,000 inputs each, fewer where they are slow; an hour or two on a core
 fuzz: $(VENV)/.dev
 	$(PIP) --editable '.[train,dev,fuzz]'
 	$(BIN)/python -m tests.fuzz.fuzzer

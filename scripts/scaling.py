@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("text", nargs="+", metavar="TEXT", help="files of text, as the corpus will be")
     add("--model", required=True, metavar="DIR", help="the model folder")
-    add("--tokens-per-second", type=float, default=91_700, metavar="N", help="of a core; default: %(default)s, raw "
-        "text to JSONL in docs/benchmarks.md")  # fmt: skip
+    add("--tokens-per-second", type=float, default=91_700, metavar="N", help="of a core, raw text to JSONL as "
+        "scripts/benchmark.py measures it; default: %(default)s")  # fmt: skip
     add("--price", type=float, default=0.04, metavar="P", help="of a core-hour; default: %(default)s, an assumption")
     add("--overhead", type=int, default=0, metavar="N", help="rounds that set Ray beside --workers")
     arguments = parser.parse_args(argv)
