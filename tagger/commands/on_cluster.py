@@ -6,12 +6,14 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tagger.errors import UserError
-from tagger.inference.cluster import OpenTagger, Tagged, tag_corpus
-from tagger.inference.ray_data import Cluster
-from tagger.inference.tagging import Job
+from tagger.inference.tagging import Job, OpenTagger
 from tagger.inference.writers import OutputFormat
+
+if TYPE_CHECKING:
+    from tagger.inference.cluster import Tagged
 
 BLOCKS_PER_SHARD = "16"
 
@@ -47,6 +49,9 @@ def tag_on_cluster(
     parsed: argparse.Namespace, job: Job, open_tagger: OpenTagger, *, workers: int, threads: int, blocks_per_shard: int
 ) -> Tagged:
     """Tag a job by workers of a cluster. See `tag_corpus`."""
+    from tagger.inference.cluster import tag_corpus  # here, as nobody else needs what a cluster does
+    from tagger.inference.ray_data import Cluster
+
     for source in job.sources:
         if not source.rereadable:
             raise UserError(f"{source.name}: no file, which workers of a cluster could read; name files or folders")

@@ -21,11 +21,10 @@ from tagger.commands.progress import Progress
 from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
-from tagger.inference.cluster import OpenTagger
 from tagger.inference.manifest import NAME, Manifest
 from tagger.inference.resuming import History, resume
 from tagger.inference.run import carry_out
-from tagger.inference.tagging import BlockTagger, Counts, Job, OwnHands
+from tagger.inference.tagging import BlockTagger, Counts, Job, OpenTagger, OwnHands
 from tagger.inference.workers import WorkerLostError, Workers
 
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130

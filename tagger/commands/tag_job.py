@@ -7,7 +7,6 @@ import hashlib
 import platform
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +101,8 @@ def size_of(sources: Iterable[Source]) -> int | None:
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # here, as it takes its time
+
     try:
         return version(package)
     except PackageNotFoundError:

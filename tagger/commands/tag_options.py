@@ -80,8 +80,8 @@ speed and memory: input is read and tagged in blocks of some 250,000 characters,
 first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is
 never cut, and takes some 60 times its size of memory while it is tagged. Output does not depend on --workers.
 
-exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; stopped by a signal 128 and
-its number: 129 the terminal went away, 130 Ctrl-C, 141 the reader of standard output went away, 143 SIGTERM.
+exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; stopped by a signal, 128
+and its number: 129 the terminal went away, 130 Ctrl-C, 141 the reader of standard output went away, 143 SIGTERM.
 """
 
 

@@ -27,7 +27,7 @@ class Vocabulary:
     def __init__(self, entries: Iterable[str]) -> None:
         """`entries` are the known strings in order, numbered from 2."""
         self.entries = list(entries)
-        self._numbers = {entry: number for number, entry in enumerate(self.entries, start=len(_SPECIAL))}
+        self._numbers = dict(zip(self.entries, range(len(_SPECIAL), len(self)), strict=True))
         if len(self._numbers) != len(self.entries):
             raise UserError("vocabulary: an entry stands in it twice")
 
@@ -169,7 +169,7 @@ def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:
 
 def _list_of(kind: type, mapping: Mapping[str, Any], key: str) -> list[Any]:
     value = mapping.get(key)
-    if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
+    if not isinstance(value, list) or not {*map(type, value)} <= {kind}:
         raise UserError(f"{key}: missing, or not a list of {kind.__name__}")
     return value
 

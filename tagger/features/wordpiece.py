@@ -10,6 +10,7 @@ A folder of them holds
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ INSIDE = "##"  # how pieces begin that continue a word
 
 _MAX_CHARACTERS = 100  # BERT takes longer words for unknown
 _TOO_LARGE = 1e15  # of a value in a vector: sums of its squares would overflow
+_WORTH_AN_INDEX = 256  # words
 _BLOCK = 8192  # words looked up at a time, which bounds the memory beside the result
 _ASCII_PUNCTUATION = frozenset("$+<=>^`|~")  # symbols to Unicode, punctuation to BERT
 _IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `tokenizers` too, not at 2B820
@@ -66,8 +68,9 @@ class WordPieceVectors:
         self._vectors: NDArray[Any] = vectors
         self._scales = scales
         self.width = vectors.shape[1]
-        self._rows = {piece: row for row, piece in enumerate(self.pieces)}
+        self._rows = dict(zip(self.pieces, range(len(self.pieces)), strict=True))
         self._compiled: PieceIndex | None = None
+        self._looked_up = 0
         self._longest = max(map(len, self.pieces), default=0)
         assert len(self._rows) == len(self.pieces) == len(vectors), (len(self._rows), len(self.pieces), len(vectors))
 
@@ -157,6 +160,7 @@ class WordPieceVectors:
     def _pieces_of_each(self, words: Sequence[str]) -> tuple[Ints, Ints]:
         """Rows of the pieces of U words, one word's after the other's, and (U,) how many each has."""
         lines = joined(words)
+        self._looked_up += len(words)
         if lines is not None and (index := self._index()) is not None:
             return index.split(lines.translate(_FOLDED_LINES), len(words), _MAX_CHARACTERS)
         folded = map(_fold_all, words) if lines is None else lines.translate(_FOLDED_LINES).split("\n")
@@ -172,8 +176,8 @@ class WordPieceVectors:
         return np.array(rows, dtype=np.int64), np.diff(ends)
 
     def _index(self) -> PieceIndex | None:
-        """The pieces for the compiled search, once it is there."""
-        if self._compiled is None and (found := kernels(0)) is not None:
+        """The pieces for the compiled search, once it is there and there are words enough to repay this index."""
+        if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels(0)) is not None:
             self._compiled = PieceIndex(found, self.pieces, INSIDE)
         return self._compiled
 
@@ -251,12 +255,14 @@ def _read_pieces(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it anew") from error
-    first: dict[str, int] = {}
-    for line, piece in enumerate(pieces, start=1):
-        if not piece:
-            raise UserError(f"{path}:{line}: damaged: an empty line; copy it anew")
-        if (earlier := first.setdefault(piece, line)) != line:
-            raise UserError(f"{path}:{line}: damaged: {piece!r} stands in line {earlier} too; copy it anew")
+    distinct = set(pieces)
+    if "" in distinct:
+        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it anew")
+    if len(distinct) < len(pieces):
+        twice = next(piece for piece, count in Counter(pieces).items() if count > 1)
+        earlier = pieces.index(twice)
+        line = pieces.index(twice, earlier + 1) + 1
+        raise UserError(f"{path}:{line}: damaged: {twice!r} stands in line {earlier + 1} too; copy it anew")
     return pieces
 
 

@@ -29,10 +29,8 @@ from tagger.inference.shards import (
     write_shard,
 )
 from tagger.inference.sources import Source
-from tagger.inference.tagging import Counts, Job, TaggedBlock
+from tagger.inference.tagging import Counts, Job, OpenTagger, TaggedBlock
 from tagger.inference.workers import WorkerLostError
-
-OpenTagger = Callable[[Job], Callable[[Block], TaggedBlock]]
 
 _READ_TOGETHER = 64 << 20  # bytes of files whose records' sizes are found by one task
 _TO_OPEN = 64 << 10  # bytes that could be read while a file is opened

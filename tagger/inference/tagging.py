@@ -161,6 +161,7 @@ def _no_cycles_sought() -> Iterator[None]:
 
 
 Take = Callable[[TaggedBlock], None]
+OpenTagger = Callable[[Job], Callable[[Block], TaggedBlock]]
 
 
 class Hands(Protocol):
