@@ -5,10 +5,17 @@ torch=$(grep '^torch==' constraints.txt)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip install --quiet "$torch"
-"$folder/venv/bin/python" -m pip install --quiet '.[train,dev,fuzz]'
-{
-    echo "# Every package of the training and development environment, pinned; written by \`make lock\`."
-    "$folder/venv/bin/python" -m pip freeze --exclude tagger | sed 's/^torch==.*/'"$torch"'/' | grep -v ' @ '
-} > "$folder/constraints.txt"
+# resolved, but not installed
+"$folder/venv/bin/python" -m pip install --quiet --dry-run --report "$folder/report.json" "$torch" '.[train,dev,fuzz]'
+"$folder/venv/bin/python" - "$folder/report.json" "$torch" > "$folder/constraints.txt" << 'END'
+import json, re, sys
+
+with open(sys.argv[1], encoding="utf-8") as stream:
+    found = [package["metadata"] for package in json.load(stream)["install"]]
+pinned = {re.sub(r"[-_.]+", "-", package["name"]).lower(): package["version"] for package in found}
+del pinned["tagger"]
+print("# Every package of the training and development environment, pinned; written by `make lock`.")
+for name, version in sorted(pinned.items()):
+    print(sys.argv[2] if name == "torch" else f"{name}=={version}")
+END
 mv "$folder/constraints.txt" constraints.txt
