@@ -143,7 +143,7 @@ def _opened(stream: IO[bytes], source: str) -> parquet.ParquetFile:
         return parquet.ParquetFile(stream, buffer_size=_READ_AHEAD, pre_buffer=False)
     except MemoryError:
         raise
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         remedy = "check the file, or set --input-format to what it holds"
         raise UserError(f"{source}: no Parquet file ({_reason(error)}); {remedy}") from error
 

@@ -94,6 +94,12 @@ def test_text_that_is_no_utf8_is_told() -> None:
         read(parquet(pa.table([wrong], ["text"])))
 
 
+def test_a_column_whose_name_is_no_utf8_is_told() -> None:
+    raw = parquet({"text": ["Ada"], "zzzz": ["x"]}).replace(b"zzzz", b"\xffzzz")
+    with pytest.raises(UserError, match=r"in: no Parquet file \(.*utf-8.*\); check the file"):
+        read(raw)
+
+
 def test_a_pipe_is_refused() -> None:
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
