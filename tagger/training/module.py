@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -158,9 +159,25 @@ class TaggingModule(LightningModule):
         tables = large_tables(self.model)
         if tables and self._one_copy() and by_rows(optimizer):
             self._rows = RowUpdates(optimizer, tables)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self._steps_of_schedule()
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _steps_of_schedule(self) -> int:
+        """The run's steps; 0 where their number is open and the learning rate stays as it is.
+
+        Raises:
+            UserError: their number is open, and the learning rate depends on it.
+        """
+        steps = self.trainer.estimated_stepping_batches
+        if math.isfinite(steps):
+            return int(steps)
+        if self._optim.warmup or self._optim.decay != "constant":
+            raise UserError(
+                "trainer.max_epochs=-1: the learning rate rises and falls over a known number of epochs; set "
+                "trainer.max_epochs, or optim.warmup=0 and optim.decay=constant"
+            )
+        return 0
 
     def _one_copy(self) -> bool:
         """Whether the gradients are this process's alone, as they are, and no average of the weights is kept."""

@@ -143,6 +143,8 @@ def test_a_wrong_setting_is_told_and_leaves_nothing(arguments: list[str], proble
         (["optim.optimizer.lr=1e30"], "the loss of epoch 1 is nan; lower optim.optimizer.lr"),
         (["encoder.hidden_size=10000000"], "out of memory; lower optim.batch_tokens"),
         (["trainer.max_epochs=0"], "no epoch was trained to its end and scored; check trainer.max_epochs"),
+        (["trainer.max_epochs=-1", "trainer.max_time=01:00:00:00"], "set trainer.max_epochs, or optim.warmup=0"),
+        (["trainer.max_epochs=-1", "optim.decay=constant"], "set trainer.max_epochs, or optim.warmup=0"),
         (["optim.optimizer.lr=high"], "optim.optimizer: "),
         (["data.train=outside.conll"], "no labels to learn"),
     ],

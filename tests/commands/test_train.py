@@ -142,6 +142,12 @@ def test_a_folder_with_a_run_is_refused_unless_resumed(trained: Path, capsys: py
     assert (trained / "config.yaml").read_bytes() == config
 
 
+def test_without_a_schedule_the_number_of_epochs_may_be_open(tmp_path: Path) -> None:
+    open_end = ["trainer.max_epochs=-1", "optim.warmup=0", "optim.decay=constant"]
+    ends = ["optim.patience=2", "optim.optimizer.lr=0"]  # as no epoch is better than the first
+    assert train.main([*column_files(tmp_path), *QUICK, *open_end, *ends, "run_dir=run"]) == 0
+
+
 def test_resume_goes_on_from_the_last_epoch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run"]
     assert train.main([*arguments, "trainer.max_epochs=2"]) == 0
