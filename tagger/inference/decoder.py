@@ -192,9 +192,10 @@ class Decoder:
         Returns:
             (N,) tag numbers, packed in the same way.
         """
+        compiled = kernels(len(emissions))
         if self._free:
             return emissions.argmax(axis=1)
-        if (compiled := kernels(len(emissions))) is not None:
+        if compiled is not None:
             return compiled.best_paths(emissions, running, **self._padded)
         begins = np.cumsum(running) - running
         reached = self._reached(emissions, running)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tagger.files import cache_folder
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_WORTH_COMPILING = 2048  # tokens: it takes some seconds, once for each processor
+_WORTH_COMPILING = 2048  # tokens decoded: it takes some seconds, once for each processor
 _LANES = 16  # numbers in the widest registers
 _SOURCE = "tagger.kernels.source"
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
@@ -206,7 +207,7 @@ class Supply:
         """None without numba, or where it cannot compile, or if what was asked of them so far does not repay it.
 
         Args:
-            tokens: that a loop is to run over now.
+            tokens: that are now to get their tags; 0 for all loops but the decoder's, as its tokens are theirs.
         """
         if not self._settled:
             self._asked += tokens
@@ -221,8 +222,12 @@ class Supply:
         """
         return self(_WORTH_COMPILING) is not None
 
+    @cached_property
+    def _place(self) -> Path | None:
+        return _place()
+
     def _settle(self) -> None:
-        place = _place()
+        place = self._place
         code = place and next(filter(Path.is_file, (place.with_suffix(_LIBRARY), place.with_suffix(_OBJECT))), None)
         if place is None or code or self._asked >= _WORTH_COMPILING:
             self._settled = True

@@ -13,12 +13,14 @@ from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
 from tagger.features import wordpiece
 from tagger.features.encoding import FeatureEncoder
 from tagger.features.wordpiece import WordPieceVectors
 from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
+from tagger.inference.tagger import Tagger
 from tagger.kernels import compiled, source
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
@@ -171,6 +173,27 @@ def test_it_is_compiled_when_many_small_batches_have_come(fresh: Path, monkeypat
     supply(1)
     supply(1)
     assert [path.parent for path in asked] == [fresh / "kernels"]
+
+
+@pytest.mark.parametrize(("scheme", "decoder"), [(Scheme.BIOES, "crf"), (Scheme.PLAIN, "softmax")])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_token_is_counted_once(
+    scheme: Scheme, decoder: str, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    for module in MODULES:
+        monkeypatch.setattr(module, "kernels", counted.append)
+    folder = random_folder(scheme=scheme, decoder=decoder, encoder=EncoderConfig(hidden_size=4, layers=layers))
+    sentences = [Sentence(words) for words in random_words([7, 4, 4, 1])]
+    assert len(list(Tagger(folder, NumpyEngine(folder)).tag_sentences(sentences))) == 4
+    assert sum(counted) == 16
+
+
+def test_what_the_machine_code_depends_on_is_looked_up_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[Path] = [fresh / "kernels" / "code"]
+    monkeypatch.setattr(compiled, "_place", looked_up.pop)
+    supply = compiled.Supply()
+    assert [supply(1), supply(1), supply(1)] == [None, None, None]
 
 
 @pytest.mark.usefixtures("fresh")
