@@ -8,14 +8,13 @@ from itertools import takewhile
 from pathlib import Path
 
 from tagger.commands import hydra_entry
+from tagger.commands.overrides import of_every_repetition
 from tagger.commands.tables import as_text
 from tagger.corpus.schemes import detect_scheme
 from tagger.errors import UserError
 from tagger.evaluation.alignment import read_three_columns
 from tagger.evaluation.comparison import Comparison, Contest, Entrant, compare
 from tagger.evaluation.written import DATA, PREDICTIONS
-
-_OF_ONE_RUN = ("seed", "run_dir", "resume")
 
 
 def contest(runs: Sequence[str]) -> Contest:
@@ -85,8 +84,7 @@ def _settings(run: Path) -> str | None:
     path = run / "config.yaml"
     if not path.is_file():
         return None
-    settings = hydra_entry.read_config(path)
-    return json.dumps({key: value for key, value in settings.items() if key not in _OF_ONE_RUN}, sort_keys=True)
+    return json.dumps(of_every_repetition(hydra_entry.read_config(path)), sort_keys=True)
 
 
 def _name(runs: Sequence[str]) -> str:

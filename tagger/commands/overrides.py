@@ -47,6 +47,11 @@ def repeatable(settings: Settings) -> Settings:
     return {key: value for key, value in settings.items() if key not in _OF_ONE_PLACE}
 
 
+def of_every_repetition(settings: Settings) -> Settings:
+    """What runs have in common that are repetitions of each other: all but seed and place."""
+    return {key: value for key, value in settings.items() if key not in _OF_ONE_RUN}
+
+
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
     """The overrides that choose the preset these data were read by."""
     presets = hydra_entry.choices("data")
@@ -71,10 +76,9 @@ def _choices() -> tuple[tuple[str, Flat], ...]:
 
 
 def _comparable(settings: Settings) -> Flat:
-    """Settings by dotted name, without what may differ between runs that are repetitions of each other."""
+    """Settings of every repetition by dotted name, places of data left out."""
     data = {key: value for key, value in settings["data"].items() if key not in _PLACES}
-    kept = {key: value for key, value in settings.items() if key not in _OF_ONE_RUN}
-    return dict(_flat({**kept, "data": data}))
+    return dict(_flat({**of_every_repetition(settings), "data": data}))
 
 
 def _flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -107,6 +107,18 @@ def test_reports_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("out/compare.md").read_text(encoding="utf-8").startswith("# Micro F1 of 2 systems")
 
 
+def test_runs_of_other_seeds_and_places_are_one_system() -> None:
+    Path("predicted.conll").write_text(PREDICTED)
+    for seed, name in enumerate(("x-1", "x-2", "y")):
+        assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", f"out={name}/report"]) == 0
+        own = {"seed": seed, "run_dir": name, "resume": bool(seed), "latest": f"latest-{name}"}
+        common = {"data": {"title": "mine"}, "optim": {"epochs": 1 if name == "y" else 2}}
+        Path(name, "config.yaml").write_text(json.dumps({**own, **common}))
+    assert evaluate.main(["compare=[x-1,x-2,y]", "out=out"]) == 0
+    found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
+    assert [one["runs"] for one in found["systems"]] == [["x-1", "x-2"], ["y"]]
+
+
 def test_sentences_of_a_model_are_taken_apart_those_with_errors_first() -> None:
     random_folder().save(Path("model"), "")
     model = load("model")
