@@ -13,7 +13,7 @@ from tagger.corpus.dataconfig import DataConfig, DocumentRanges
 from tagger.corpus.reading import ReadReport
 from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.splits import TRAIN, cut_by_document, split_by_range, split_off
+from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
 from tagger.corpus.stores import Store, bundled_data_folder, open_store
 from tagger.errors import UserError
 
@@ -129,7 +129,7 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
     else:
         fractions = {name: config.dev_fraction if name == "dev" else config.test_fraction for name in missing}
         parts = split_off(corpus.sentences, fractions, config.split_seed, source)
-        unit = "document" if cut_by_document(corpus.sentences) else "sentence"
+        unit = "document" if drawn_whole(one.document for one in corpus.sentences) else "sentence"
         drawn = f"drawn by {unit} (data.split_seed={config.split_seed})"
         how = {
             name: f"{len(part)} of {len(corpus.sentences)} sentences of {source}, {drawn}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -14,9 +14,13 @@ _FEWEST_DOCUMENTS = 10
 _RANGE = re.compile(r"([1-9][0-9]*)(-?)([1-9][0-9]*)?")
 
 
-def cut_by_document(sentences: Sequence[Sentence]) -> bool:
-    """Whether `split_off` keeps documents whole: at least ten are marked."""
-    return len({sentence.document for sentence in sentences}) >= _FEWEST_DOCUMENTS
+def drawn_whole(documents: Iterable[str | None]) -> bool:
+    """Whether documents are drawn whole rather than sentence by sentence: at least ten are marked.
+
+    Args:
+        documents: each sentence's; None where none is marked.
+    """
+    return len(set(documents) - {None}) >= _FEWEST_DOCUMENTS
 
 
 def split_off(
@@ -41,9 +45,8 @@ def split_off(
     if min(fractions.values()) <= 0 or sum(fractions.values()) >= 1:
         given = ", ".join(f"data.{name}_fraction={fraction}" for name, fraction in fractions.items())
         raise UserError(f"{given}: expected numbers above 0 that sum to less than 1")
-    units: list[Hashable] = list(range(len(sentences)))
-    if cut_by_document(sentences):
-        units = [sentence.document for sentence in sentences]
+    documents = [sentence.document for sentence in sentences]
+    units: Sequence[Hashable] = documents if drawn_whole(documents) else range(len(sentences))
     drawn = _draw(list(dict.fromkeys(units)), fractions, seed, source)
     parts: dict[str, list[Sentence]] = {name: [] for name in (TRAIN, *fractions)}
     for sentence, unit in zip(sentences, units, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence, Span
+from tagger.corpus.splits import drawn_whole
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.compared import Compared, Side, compare_tags, held_to, laid_out
 from tagger.evaluation.datacard import DataCard
@@ -29,7 +30,6 @@ from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.seen import Known, seen
 from tagger.evaluation.strict import illegal_places
 
-_FEWEST_DOCUMENTS = 10
 Right = list[tuple[Sequence[str], list[bool]]]  # of each sentence its tokens, and whether the tag of each is right
 
 
@@ -231,8 +231,8 @@ def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]
 
 
 def _units(documents: Sequence[str | None]) -> tuple[list[int], bool]:
-    """The unit that each sentence is drawn with, and whether units are documents: where at least ten are marked."""
-    if len({document for document in documents if document is not None}) < _FEWEST_DOCUMENTS:
+    """The unit that each sentence is drawn with, and whether units are documents."""
+    if not drawn_whole(documents):
         return list(range(len(documents))), False
     numbers: dict[str | int, int] = {}
     named = (number if document is None else document for number, document in enumerate(documents))

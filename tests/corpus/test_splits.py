@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.splits import cut_by_document, split_by_range, split_off
+from tagger.corpus.splits import drawn_whole, split_by_range, split_off
 from tagger.errors import UserError
 
 FRACTIONS = {"test": 0.1, "dev": 0.2}
@@ -31,16 +31,16 @@ def test_parts_are_disjoint_cover_all_and_keep_order(length: int, documents: int
 
 def test_documents_stay_whole_where_ten_are_marked() -> None:
     sentences = corpus([None, None] + [str(number // 3) for number in range(60)])
-    assert cut_by_document(sentences)
     parts = split_off(sentences, FRACTIONS, 1, "x")
     homes = [{sentence.document for sentence in part} for part in parts.values()]
     assert sum(map(len, homes)) == len(set().union(*homes)) == 21
     assert [len(home) for home in homes] == [15, 2, 4]
 
 
-def test_sentences_are_drawn_where_few_documents_are_marked() -> None:
-    sentences = corpus([str(number % 9) for number in range(100)])
-    assert not cut_by_document(sentences)
+@pytest.mark.parametrize("first", ["0", None], ids=["marked", "unmarked"])
+def test_sentences_are_drawn_where_few_documents_are_marked(first: str | None) -> None:
+    sentences = corpus([first, *(str(number % 9) for number in range(99))])
+    assert not drawn_whole(sentence.document for sentence in sentences)
     assert [len(part) for part in split_off(sentences, FRACTIONS, 1, "x").values()] == [70, 10, 20]
 
 
