@@ -79,6 +79,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     """Check the settings, read the splits, train, save and score."""
     from tagger.commands import hydra_entry
     from tagger.training.config import OptimConfig, RunConfig
+    from tagger.training.processes import is_leader
     from tagger.training.run import train, train_on_dev
     from tagger.training.run_folder import claimed
 
@@ -91,8 +92,9 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
+    leads = is_leader()
     with contextlib.ExitStack() as held:
-        if _is_leader():
+        if leads:
             held.enter_context(claimed(run))
             held.enter_context(alone_in(run_dir))
         splits = load_splits(data)
@@ -101,7 +103,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
             epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
-        if _is_leader():
+        if leads:
             _describe(splits, run)
             if not run.resume:
                 hydra_entry.save_config(config, run_dir / "config.yaml")
@@ -117,11 +119,11 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         outcome = train(splits, **how)
         if run.train_on_dev and outcome.stopped_by is None:
             outcome = train_on_dev(outcome, splits, **how)
-        if _is_leader():
+        if leads:
             if run.resume:  # not before they have proved to fit the run
                 hydra_entry.save_config(config, run_dir / "config.yaml")
             _finish(outcome, splits, data, run)
-    if not _is_leader():  # Lightning kills all processes where one of the others fails
+    if not leads:  # Lightning kills all processes where one of the others fails
         return
     if outcome.stopped_by is signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
@@ -151,11 +153,6 @@ def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConf
         source = "bundled" if language == "en" else "none"
     settled = None if source == "none" else replace(static, source=source)
     return replace(model, embeddings=replace(model.embeddings, static=settled))
-
-
-def _is_leader() -> bool:
-    """Whether this is the process that reports and saves; Lightning numbers the others."""
-    return all(int(os.environ.get(name, "0")) == 0 for name in ("LOCAL_RANK", "NODE_RANK"))
 
 
 def _check_trainer(trainer: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other."""
+"""What the processes of a run tell each other, and which of them leads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,37 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
+from pytorch_lightning.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    LSFEnvironment,
+    MPIEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+
+from tagger.errors import UserError
+
+_LAUNCHERS: tuple[type[ClusterEnvironment], ...] = (  # in the order in which Lightning looks for them
+    *(TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment, MPIEnvironment),
+    LightningEnvironment,
+)
 
 Told = TypeVar("Told")
+
+
+def is_leader() -> bool:
+    """Whether this is the process that reports and saves: the first on the first machine, as its launcher counts.
+
+    Raises:
+        UserError: the launcher was asked for processes in a way that Lightning does not take.
+    """
+    launcher = next(kind for kind in _LAUNCHERS if kind.detect())
+    try:
+        found = launcher()
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"trainer: {error}") from error
+    return found.local_rank() == found.node_rank() == 0
 
 
 def gathered(own: Told, processes: int) -> list[Told]:
