@@ -22,6 +22,7 @@ except ImportError:
 
 from tagger.model.batch import TensorBatch
 from tagger.model.contextual import PretrainedEncoder, open_encoder
+from tagger.model.memory import is_out_of_memory, memory_errors
 from tagger.model.tagger import TaggerModel
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -49,6 +50,7 @@ class TorchEngine:
 
         Raises:
             UserError: there is no such device or precision, or the model's encoder is not there or another one.
+            MemoryError: the device has no room for the model.
         """
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
@@ -65,11 +67,17 @@ class TorchEngine:
             if self._encoder is not None:
                 self._encoder.to(self._device)
         except (RuntimeError, AssertionError) as error:
+            if is_out_of_memory(error):
+                raise MemoryError from error
             reason = str(error).splitlines()[0]
             raise UserError(f"device {device!r}: {reason}; use cpu, or a device that PyTorch has here") from error
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Emissions of a batch; see `Engine`."""
+        """Emissions of a batch; see `Engine`.
+
+        Raises:
+            MemoryError: there is not enough, here or on the device.
+        """
         return self._begun(sentences)()
 
     def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
@@ -83,6 +91,7 @@ class TorchEngine:
         if before is not None:
             yield before()
 
+    @memory_errors()
     @torch.inference_mode()
     def _begun(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
         """Begin with a batch. On a GPU what is returned waits until it is done, and until then the CPU is free."""
@@ -96,6 +105,7 @@ class TorchEngine:
         done = torch.cuda.Event()
         done.record(torch.cuda.current_stream(self._device))
 
+        @memory_errors()
         def wait() -> NDArray[np.float32]:
             done.synchronize()
             return there.numpy()

@@ -27,6 +27,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import DataConfig, Split
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
+from tagger.model.memory import is_out_of_memory
 from tagger.model.tagger import TaggerModel
 from tagger.training.calibration import calibrated
 from tagger.training.callbacks import EpochLines, Progress, StopAtDivergence, averaging, best_checkpoint, early_stopping
@@ -69,7 +70,7 @@ def _memory_told() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise UserError("out of memory; lower optim.batch_tokens or the sizes in encoder and embeddings") from error
         raise
 

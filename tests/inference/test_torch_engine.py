@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from random_models import PARTS, emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
@@ -16,6 +17,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
+from tagger.model.tagger import TaggerModel
 
 
 @pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES, Scheme.PLAIN])
@@ -90,3 +92,44 @@ def test_a_batch_is_begun_before_the_one_before_is_given_out() -> None:
     ahead = TorchEngine(random_folder()).emissions_ahead(batches())
     next(ahead)
     assert begun == 2
+
+
+SHORT = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+]
+
+
+def raising(error: Exception) -> Any:
+    def raise_it(*_: Any, **__: Any) -> None:
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize("error", SHORT, ids=["device", "context", "cpu", "cublas"])
+def test_memory_that_is_short_is_told_as_python_does(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = TorchEngine(random_folder())
+    monkeypatch.setattr(TaggerModel, "forward", raising(error))
+    with pytest.raises(MemoryError):
+        engine.emissions(random_words([2]), np.array([1, 1]))
+    with pytest.raises(MemoryError):
+        list(engine.emissions_ahead([random_words([2])]))
+
+
+@pytest.mark.parametrize("error", SHORT, ids=["device", "context", "cpu", "cublas"])
+def test_a_device_without_room_for_the_model_is_not_called_missing(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TaggerModel, "to", raising(error))
+    with pytest.raises(MemoryError):
+        TorchEngine(random_folder())
+
+
+def test_other_errors_of_pytorch_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = TorchEngine(random_folder())
+    monkeypatch.setattr(TaggerModel, "forward", raising(RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+    with pytest.raises(RuntimeError, match="shapes"):
+        engine.emissions(random_words([2]), np.array([1, 1]))
