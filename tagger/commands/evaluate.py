@@ -39,6 +39,7 @@ class EvaluateConfig:
     Attributes:
         model: a model folder, or `hub:ORG/NAME@REVISION`.
         encoder: where its contextual encoder lies, if it has one and it lies elsewhere now.
+        device: a PyTorch device that it runs on, such as `cuda`; None for the CPU.
         split: `train`, `dev` or `test`.
         input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
         out: where the report goes; by default `report/` beside the model, and nowhere for predictions and for models
@@ -53,6 +54,7 @@ class EvaluateConfig:
 
     model: Path | None = None
     encoder: str | None = None
+    device: str | None = None
     split: str = "test"
     input: str = "tokens"
     out: Path | None = None
@@ -74,6 +76,8 @@ class EvaluateConfig:
             raise UserError("model and predictions are both set; score one of them at a time")
         if not self.model and not self.predictions:
             raise UserError("nothing to score: set model=DIR, or predictions=FILE with or without gold=FILE")
+        if self.device and not self.model:
+            raise UserError(f"device={self.device}: only for a model, which runs on it; leave it out")
         if self.train and not self.predictions:
             raise UserError(f"train={self.train}: only for predictions; of a model's data set data.train")
         if not all(0 < precision <= 1 for precision in self.precision):
@@ -143,7 +147,7 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Ass
     from tagger.inference.tagger import load
 
     assert asked.model is not None
-    model = load(asked.model, encoder=asked.encoder)
+    model = load(asked.model, device=asked.device or "cpu", encoder=asked.encoder)
     data = DataConfig.from_mapping(data_settings)
     split = load_split(data, next(name for name in SPLITS if name == asked.split))
     require_known_labels(model, split)

@@ -207,7 +207,8 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     model_dir = run_dir / "model"
     folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
     background = of_run(run_dir, folder, splits, data.title)
-    found = evaluate(load(model_dir), splits["test"], {"model": str(model_dir), "data": data.title}, background)
+    model = load(model_dir, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
+    found = evaluate(model, splits["test"], {"model": str(model_dir), "data": data.title}, background)
     report = write_report(run_dir / "report", found)
     with written_whole(model_dir / "README.md") as stream:
         stream.write(model_card(outcome, splits, data, run.seed, report.scores))

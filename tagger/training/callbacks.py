@@ -103,6 +103,14 @@ def early_stopping(monitor: str, patience: int | None) -> list[Callback]:
     return [] if patience is None else [_Patience(monitor, mode="max", patience=patience)]
 
 
+class _Averaging(EMAWeightAveraging):
+    """Keeps the average where the weights are, which it is set up before they are moved to."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self._average_model is not None
+        self._average_model.to(pl_module.device)
+
+
 def averaging(decay: float | None) -> list[Callback]:
     """Scores and keeps an exponential moving average of the weights; nothing where the decay is None."""
-    return [] if decay is None else [EMAWeightAveraging(decay=decay, use_buffers=False)]
+    return [] if decay is None else [_Averaging(decay=decay, use_buffers=False)]

@@ -54,6 +54,7 @@ class Outcome:
         epochs: how many were trained.
         seconds: how long training took.
         stopped_by: the signal that ended it early, if one did: SIGINT (Ctrl-C) or SIGTERM.
+        device: what it was trained on, such as `cpu` or `cuda:0`.
     """
 
     folder: ModelFolder
@@ -63,6 +64,7 @@ class Outcome:
     epochs: int
     seconds: float
     stopped_by: signal.Signals | None
+    device: str
 
 
 @contextmanager
@@ -124,7 +126,11 @@ def train(
     )
     kept = run.run_dir / "checkpoints"
     keeper = LastCheckpoint(kept / LAST, seconds=run.checkpoint_seconds)
-    encoded = {name: start.encoded(splits[name].sentences) for name in ("train", "dev")}
+    begun = beginning(kept, module.fits) if run.resume else Beginning()
+    callbacks = [best_checkpoint(kept, module.score_name), keeper, *_callbacks(module.score_name, optim, progress_bar)]
+    trainer = _make_trainer(make_trainer, run.run_dir, callbacks, begun, progress_bar)
+    device = trainer.strategy.root_device
+    encoded = {name: start.encoded(splits[name].sentences, device) for name in ("train", "dev")}
     loaders = TaggingDataModule(
         **encoded,
         batch_tokens=optim.batch_tokens,
@@ -132,9 +138,6 @@ def train(
         replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
         before_batch=keeper.before_batch,
     )
-    begun = beginning(kept, module.fits) if run.resume else Beginning()
-    callbacks = [best_checkpoint(kept, module.score_name), keeper, *_callbacks(module.score_name, optim, progress_bar)]
-    trainer = _make_trainer(make_trainer, run.run_dir, callbacks, begun, progress_bar)
     began = time.perf_counter()
     stopped_by = _fit(trainer, module, loaders, begun.checkpoint)
     if stopped_by is None and keeper.terminated:  # while the last epoch was scored
@@ -146,6 +149,7 @@ def train(
         goes_on = "; resume=true goes on from where it was kept" if (kept / LAST).exists() else ""
         raise KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{goes_on}")
     state = _restore(network, kept / (LAST if keep_last else BEST))
+    network.to(device)  # Lightning has brought it back to the CPU
     return Outcome(
         folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
         score_name=module.score_name,
@@ -154,6 +158,7 @@ def train(
         epochs=trainer.current_epoch,
         seconds=seconds,
         stopped_by=stopped_by,
+        device=str(device),
     )
 
 

@@ -55,12 +55,12 @@ class Start:
         """The encoder, if it is to be trained along."""
         return self.encoder if self.encoder is not None and self.encoder.settings.tune else None
 
-    def encoded(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
-        """A split as the network takes it."""
+    def encoded(self, sentences: Sequence[Sentence], device: torch.device) -> EncodedCorpus:
+        """A split as the network takes it; a frozen encoder reads it on `device`."""
         features = FeatureEncoder(self.config.embeddings, self.vocabularies, self.static)
-        return EncodedCorpus(sentences, features, self.scheme, self._context([s.tokens for s in sentences]))
+        return EncodedCorpus(sentences, features, self.scheme, self._context([s.tokens for s in sentences], device))
 
-    def _context(self, sentences: Sequence[Sequence[str]]) -> Context | None:
+    def _context(self, sentences: Sequence[Sequence[str]], device: torch.device) -> Context | None:
         encoder = self.encoder
         if encoder is None:
             return None
@@ -69,7 +69,7 @@ class Start:
         settings = encoder.settings
         key = json.dumps([settings.digest, settings.layers, settings.pooling, encoder.capacity])
         width = settings.width or 0
-        encode = partial(encoder.encode, progress=True)
+        encode = partial(_encode, encoder, device)
         return FrozenContext(cached_vectors(sentences, width, encode, key=key, folder=cache_folder()))
 
     def fingerprint(self, dev: Split) -> str:
@@ -152,6 +152,17 @@ def _open_encoder(settings: EncoderEmbedding, tuned: Path | None) -> PretrainedE
     kind = "trained along" if settings.tune else "frozen"
     _tell(f"encoder ({settings.path}): {parameters / 1e6:.1f} million parameters, {kind}")
     return encoder
+
+
+def _encode(
+    encoder: PretrainedEncoder, device: torch.device, sentences: Sequence[Sequence[str]], vectors: NDArray[np.float16]
+) -> None:
+    """Have the encoder read a corpus on a device, whose memory is the network's again afterwards."""
+    encoder.to(device)
+    try:
+        encoder.encode(sentences, vectors, progress=True)
+    finally:
+        encoder.to("cpu")
 
 
 @rank_zero_only

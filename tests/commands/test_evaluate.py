@@ -75,6 +75,7 @@ def test_a_token_of_a_million_characters_is_reported() -> None:
         (["model=m", "explain=21"], "explain=21: expected a number of sentences up to 20"),
         (["model=m", "input=raw", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
         (["predictions=predicted.conll", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
+        (["predictions=predicted.conll", "device=cuda"], "device=cuda: only for a model"),
         (["compare=[one]", "model=m"], "compare stands alone"),
         (["compare=[one,two]"], "one: no predictions.conll and report.json in it or in its report/"),
         (["gold=gold.conll", "predictions=predicted.conll", "train=plain.conll"], "the predictions have entities"),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 
 from tagger.errors import UserError
-from tagger.training.callbacks import StopAtDivergence, best_checkpoint
+from tagger.training.callbacks import StopAtDivergence, averaging, best_checkpoint
 
 
 def best_of(folder: Path) -> ModelCheckpoint:
@@ -50,3 +50,16 @@ def test_a_loss_that_is_a_number_ends_nothing(tmp_path: Path) -> None:
     trainer.callback_metrics["epoch_loss"] = torch.tensor(3.0)
     StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
     assert not trainer.should_stop
+
+
+def test_an_average_is_kept_where_the_weights_are() -> None:
+    module = LightningModule()
+    module.layer = torch.nn.Linear(2, 3)
+    (callback,) = averaging(0.9)
+    trainer = Trainer(logger=False, enable_progress_bar=False, accelerator="cpu")
+    callback.setup(trainer, module, "fit")
+    module.to("meta")
+    callback.on_train_start(trainer, module)
+    assert isinstance(callback, EMAWeightAveraging)
+    assert callback._average_model is not None
+    assert {tensor.device.type for tensor in callback._average_model.state_dict().values()} == {"meta"}

@@ -1,0 +1,62 @@
+"""What is run beside training is run on the device that training has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tagger.commands import evaluate, train
+from tagger.config import EncoderEmbedding
+from tagger.inference import tagger as tagger_module
+from tagger.model.contextual import PretrainedEncoder, open_encoder
+from tagger.training import run as run_module
+from tagger.training import start
+from tests.small_corpus import QUICK, column_files
+from tests.tiny_encoder import write_tiny_encoder
+
+
+def test_a_frozen_encoder_reads_a_corpus_on_the_device_and_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = open_encoder(EncoderEmbedding(path=str(write_tiny_encoder(tmp_path / "e")), layers=1))
+    done: list[str] = []
+    monkeypatch.setattr(PretrainedEncoder, "to", lambda self, device: done.append(str(device)))
+    monkeypatch.setattr(PretrainedEncoder, "encode", lambda *_, **__: done.append("encode"))
+    start._encode(encoder, torch.device("cuda", 1), [["a"]], np.zeros((1, 8), dtype=np.float16))
+    assert done == ["cuda:1", "encode", "cpu"]
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cuda:7", "cuda:7"), ("mps:0", "cpu")])
+def test_the_test_split_is_tagged_on_the_gpu_that_trained(
+    device: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    original_train, original_load = run_module.train, tagger_module.load
+    asked: list[str] = []
+
+    def load(path: Path, **settings: Any) -> tagger_module.Tagger:
+        asked.append(settings["device"])
+        return original_load(path)
+
+    monkeypatch.setattr(
+        run_module, "train", lambda *given, **how: replace(original_train(*given, **how), device=device)
+    )
+    monkeypatch.setattr(tagger_module, "load", load)
+    assert train.main([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
+    assert asked == [expected]
+
+
+def test_evaluation_tells_of_a_device_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = column_files(tmp_path)
+    assert train.main([*data, *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
+    capsys.readouterr()
+    assert evaluate.main(["model=run/model", *data, "device=gpu"]) == 2
+    assert capsys.readouterr().err.startswith("evaluate.py: device 'gpu': ")
