@@ -44,8 +44,8 @@ class TorchEngine:
             folder: the model.
             device: a PyTorch device, such as `cpu` or `cuda:0`.
             encoder: where the encoder lies that the model was trained with, if not where it lay then.
-            precision: what products are computed in, one of `PRECISIONS`. The weights stay in fp32, and so does what an
-                encoder gives.
+            precision: what products are computed in, one of `PRECISIONS`. The weights and the recurrence stay in fp32,
+                and so does what an encoder gives. In fp32 a GPU does without TF32.
             threads: how many PyTorch is to use on the CPU in this process; None: as it is.
 
         Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -26,7 +28,7 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 
     elif cell == "gru_reset_before":
         layer = ResetBeforeGRU(input_width, hidden_size, frozen)
     else:
-        kind = {"rnn": nn.RNN, "lstm": nn.LSTM}[cell]
+        kind = {"rnn": _RNN, "lstm": _LSTM}[cell]
         layer = kind(input_width, hidden_size, batch_first=True, bidirectional=True)
     for name, parameter in layer.named_parameters():
         if "weight_hh" in name:
@@ -42,7 +44,29 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 
     return layer
 
 
-class PackedGRU(nn.GRU):
+class _InOwnType(nn.Module):
+    """Has PyTorch's recurrent layers compute in the type of their weights.
+
+    Under autocast cuDNN would take float16, whatever type is asked for, in which gradients vanish that nobody scales.
+    Where no gradient is wanted, and no lower precision, cuDNN does without TF32 too: scores and tags are a CPU's.
+    """
+
+    def forward(self, inputs: Any, state: Any = None) -> Any:
+        kind = (inputs.data if isinstance(inputs, PackedSequence) else inputs).device.type
+        as_is = torch.is_grad_enabled() or torch.is_autocast_enabled(kind)
+        with torch.autocast(kind, enabled=False), nullcontext() if as_is else _without_tf32():
+            return super().forward(inputs.to(next(self.parameters()).dtype), state)
+
+
+class _RNN(_InOwnType, nn.RNN):
+    pass
+
+
+class _LSTM(_InOwnType, nn.LSTM):
+    pass
+
+
+class PackedGRU(_InOwnType, nn.GRU):
     """PyTorch's GRU, one bidirectional layer, batch first: on a CPU by the gradients written out in `packed_gru`."""
 
     def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
@@ -84,6 +108,16 @@ class ResetBeforeGRU(nn.Module):
             (B, T, 2H), or packed; and None, where PyTorch's layers give their last states.
         """
         return _states(ResetBefore, self, inputs), None
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _states(
