@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tagger.features.encoding import Batch, WordFeatures
 from tagger.features.pieces import PieceBatch
 from tagger.features.vocabulary import PAD
-from tagger.model.packing import Packing
+from tagger.model.packing import Packing, packed
+from tagger.model.transfer import on_device
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,8 @@ class TensorFeatures:
 
     @classmethod
     def of(cls, features: WordFeatures, device: torch.device) -> TensorFeatures:
-        """Copy features to `device`. What is there to count is counted before, as a device would be waited for."""
-        arrays = (
-            *(features.words, features.characters, features.shapes, features.affixes, features.static),
-            np.flatnonzero(features.characters != PAD),
-        )
-        return cls(features, *(torch.from_numpy(array).to(device) for array in arrays))
+        """Copy features to `device`."""
+        return cls(features, *on_device(_arrays(features), device))
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,28 @@ class TensorBatch:
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
-        """Copy a batch to `device`."""
+        """Copy a batch to `device`, all at once."""
         inside = np.arange(batch.rows.shape[1])[:, None] < batch.lengths  # (T, B)
-        packing = Packing.of(batch.lengths, device)
-        context = torch.from_numpy(batch.context.vectors).to(device)
+        running, numbers = packed(batch.lengths)
+        of_words = _arrays(batch.features)
+        of_tokens = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
+        there = iter(on_device([*numbers, *of_words, *of_tokens], device))
+        packing = Packing(torch.from_numpy(running), *islice(there, len(numbers)))
+        features = TensorFeatures(batch.features, *islice(there, len(of_words)))
+        rows, tags, context = there
         return cls(
             packing=packing,
-            rows=torch.from_numpy(batch.rows.T[inside]).to(device),
-            features=TensorFeatures.of(batch.features, device),
-            tags=torch.from_numpy(batch.tags.T[inside]).to(device),
+            rows=rows,
+            features=features,
+            tags=tags,
             context=context[packing.reading] if context.shape[1] else context,
             pieces=batch.context.pieces,
         )
+
+
+def _arrays(features: WordFeatures) -> list[NDArray[Any]]:
+    """What a `TensorFeatures` holds, in its order; counted here, as a device would be waited for."""
+    return [
+        *(features.words, features.characters, features.shapes, features.affixes, features.static),
+        np.flatnonzero(features.characters != PAD),
+    ]

@@ -20,6 +20,7 @@ from tagger.config import EncoderEmbedding
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 from tagger.hub import fetch_cached
+from tagger.model.transfer import on_device
 from tagger.untrusted import read_json
 
 CONFIG = "config.json"
@@ -76,19 +77,16 @@ class PretrainedEncoder(nn.Module):
 
     def forward(self, batch: PieceBatch) -> Tensor:
         """(N, D): of each word the mean over its pieces, or the first, of the mean over the last layers' states."""
-        device = next(self.model.parameters()).device
-        states = self.model(
-            input_ids=torch.from_numpy(batch.ids).to(device),
-            attention_mask=torch.from_numpy(batch.inside).long().to(device),
-            output_hidden_states=True,
-        ).hidden_states  # L + 1 times (W, P, D)
-        places, words = (torch.from_numpy(array).to(device) for array in (batch.places, batch.words))
+        at, of = batch.places, batch.words
         if self.settings.pooling == "first":
-            first = torch.cat([words.new_ones(1, dtype=torch.bool), words[1:] != words[:-1]])
-            places, words = places[first], words[first]
-        layers = torch.stack(states[-self.settings.layers :]).mean(dim=0).flatten(0, 1)[places]  # (M, D)
+            first = np.flatnonzero(np.diff(of, prepend=-1))
+            at, of = at[first], of[first]
+        arrays = [batch.ids, batch.inside.astype(np.int64), at, of, np.bincount(of, minlength=batch.count)]
+        ids, inside, places, words, counts = on_device(arrays, next(self.model.parameters()).device)
+        states = self.model(input_ids=ids, attention_mask=inside, output_hidden_states=True).hidden_states
+        layers = torch.stack(states[-self.settings.layers :]).mean(dim=0).flatten(0, 1)[places]  # (W, P, D) to (M, D)
         sums = layers.new_zeros(batch.count, layers.shape[1]).index_add(0, words, layers)
-        return sums / torch.bincount(words, minlength=batch.count).unsqueeze(1)
+        return sums / counts.unsqueeze(1)
 
     def encode(self, sentences: Sequence[Sequence[str]], vectors: NDArray[Any], *, progress: bool = False) -> None:
         """Write the vectors of all words, sentence after sentence, into `vectors` (words, D).

@@ -25,6 +25,7 @@ from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.dropout import LockedDropout, TokenDropout
 from tagger.model.recurrence import bidirectional
 from tagger.model.row_table import RowTable
+from tagger.model.transfer import on_device
 
 Table = TypeVar("Table", bound=nn.Embedding)
 
@@ -116,16 +117,17 @@ class ReadCharacters(nn.Module):
         self.dropout = 0.0
 
     def forward(self, features: TensorFeatures) -> Tensor:
-        lengths = (features.characters != PAD).sum(dim=1)  # (U,)
-        spelled = lengths.nonzero().squeeze(1)  # an empty word has no states and keeps zeros
+        lengths = (features.arrays.characters != PAD).sum(axis=1)  # (U,)
+        spelled = np.flatnonzero(lengths)  # an empty word has no states and keeps zeros
         result = self.table.weight.new_zeros(len(lengths), self.width)
         if not len(spelled):
             return result
-        vectors = self.character_dropout(self.table(features.characters[spelled]))  # (u, C, S)
-        packed = pack_padded_sequence(vectors, lengths[spelled].cpu(), batch_first=True, enforce_sorted=False)
-        last = self.recurrence(packed)[1]  # (2, u, H)
+        falling, order = torch.sort(torch.from_numpy(lengths[spelled]), descending=True)
+        rows, longest_first = on_device([spelled, order.numpy()], result.device)
+        vectors = self.character_dropout(self.table(features.characters[rows]))[longest_first]  # (u, C, S)
+        last = self.recurrence(pack_padded_sequence(vectors, falling, batch_first=True))[1]  # (2, u, H)
         states = last.transpose(0, 1).flatten(1)  # (u, 2H)
-        return result.to(states.dtype).index_copy(0, spelled, states)
+        return result.to(states.dtype).index_copy(0, rows[longest_first], states)
 
 
 class ShapeVectors(nn.Module):

@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from tagger.features.batching import reversed_positions
+from tagger.model.transfer import on_device
 
 
 class Order(NamedTuple):
@@ -39,8 +40,7 @@ class Order(NamedTuple):
         """From the sentences (T,) that reach each step, on the CPU."""
         counts = running.numpy()
         before = np.arange(counts[0], counts.sum()) - np.repeat(counts[:-1], counts[1:])
-        backward = torch.from_numpy(reversed_positions(counts))
-        return cls(counts.tolist(), backward.to(device), torch.from_numpy(before).to(device))
+        return cls(counts.tolist(), *on_device([reversed_positions(counts), before], device))
 
 
 class Weights(NamedTuple):

@@ -9,6 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tagger.model.transfer import on_device
+
+Ints = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -16,6 +20,7 @@ class Packing:
 
     Attributes:
         running: (T,) sentences that reach each step, in falling order; on the CPU.
+        steps: (N,) at which step each token stands.
         sentences: (N,) which sentence each token is of.
         before: (N - B,) of the tokens after the first step, the position of the one before.
         last: (B,) the position of each sentence's last token.
@@ -23,25 +28,31 @@ class Packing:
     """
 
     running: Tensor
+    steps: Tensor
     sentences: Tensor
     before: Tensor
     last: Tensor
     reading: Tensor
 
     @classmethod
-    def of(cls, lengths: NDArray[np.int64], device: torch.device) -> Packing:
+    def of(cls, lengths: Ints, device: torch.device) -> Packing:
         """From the sentences' lengths (B,) in falling order, each at least 1; all but `running` goes to `device`."""
-        inside = np.arange(lengths[0])[:, None] < lengths  # (T, B)
-        running = inside.sum(axis=1)
-        starts = np.cumsum(running) - running
-        steps, sentences = np.nonzero(inside)
-        before = np.arange(running[0], running.sum()) - np.repeat(running[:-1], running[1:])
-        last = starts[lengths - 1] + np.arange(len(lengths))
-        reading = (np.cumsum(lengths) - lengths)[sentences] + steps
-        numbers = (torch.from_numpy(array).to(device) for array in (sentences, before, last, reading))
-        return cls(torch.from_numpy(running), *numbers)
+        running, numbers = packed(lengths)
+        return cls(torch.from_numpy(running), *on_device(numbers, device))
 
     @property
     def sizes(self) -> list[int]:
         """`running` as a list."""
         return self.running.tolist()
+
+
+def packed(lengths: Ints) -> tuple[Ints, list[Ints]]:
+    """What a `Packing` holds, in its order: `running`, and what goes to a device."""
+    inside = np.arange(lengths[0])[:, None] < lengths  # (T, B)
+    running = inside.sum(axis=1)
+    starts = np.cumsum(running) - running
+    steps, sentences = np.nonzero(inside)
+    before = np.arange(running[0], running.sum()) - np.repeat(running[:-1], running[1:])
+    last = starts[lengths - 1] + np.arange(len(lengths))
+    reading = (np.cumsum(lengths) - lengths)[sentences] + steps
+    return running, [steps, sentences, before, last, reading]

@@ -85,12 +85,10 @@ def by_halves(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor
     multiplications of `StepByStep`, but no waiting for one step after the other.
     """
     steps, sentences = len(packing.running), len(packing.last)
-    device = emissions.device
-    numbers = torch.arange(steps, device=device)
-    at = numbers.repeat_interleave(packing.running.to(device), output_size=len(emissions))
-    padded = emissions.new_zeros(steps, sentences, emissions.shape[1]).index_put((at, packing.sentences), emissions)
-    inside = torch.zeros(steps, sentences, dtype=torch.bool, device=device).index_put(
-        (at, packing.sentences), at.new_ones((), dtype=torch.bool)
+    at = (packing.steps, packing.sentences)
+    padded = emissions.new_zeros(steps, sentences, emissions.shape[1]).index_put(at, emissions)
+    inside = torch.zeros(steps, sentences, dtype=torch.bool, device=emissions.device).index_put(
+        at, packing.steps.new_ones((), dtype=torch.bool)
     )
     nothing = torch.full_like(transitions, _NEVER).fill_diagonal_(0.0)  # the identity's logarithm
     chain = torch.where(inside[1:, :, None, None], transitions + padded[1:, :, None, :], nothing)  # (T-1, B, K, K)

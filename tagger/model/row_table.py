@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tagger.model.transfer import on_device
+
 Ints = NDArray[np.int64]
 
 
@@ -55,7 +57,7 @@ class RowTable(nn.Embedding):
             return self(numbers)
         rows = np.unique(met)
         self.before_reading(rows)
-        places = torch.from_numpy(rows).to(numbers.device)
+        (places,) = on_device([rows], numbers.device)
         values = self.weight.detach()[places].requires_grad_()
         self.reads.append(RowsRead(rows, values))
         return functional.embedding(torch.searchsorted(places, numbers.contiguous()), values)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
 from tagger.model.row_table import Ints, RowsRead, RowTable
+from tagger.model.transfer import on_device
 
 _LARGE = 1 << 19  # elements; a smaller table is updated as a whole in less time than its rows are found
 _NEGLIGIBLE = 1e-12  # share of a row's last movement below which it rests
@@ -148,12 +149,12 @@ class _Table:
         reads = self._table.reads
         if len(reads) > 1:
             rows = np.unique(np.concatenate([read.rows for read in reads]))
-            places = torch.from_numpy(rows).to(self._weight.device)
+            places = self._there(rows)
             values = self._weight.detach()[places].requires_grad_()
             values.grad = torch.zeros_like(values)
             for read in reads:
                 if read.values.grad is not None:
-                    within = torch.from_numpy(np.searchsorted(rows, read.rows)).to(values.device)
+                    within = self._there(np.searchsorted(rows, read.rows))
                     values.grad.index_add_(0, within, read.values.grad)
             reads[:] = [RowsRead(rows, values)]
         return reads
@@ -183,7 +184,7 @@ class _Table:
         last = self._last[rows]
         seen, missed = history.taken + last, history.steps - last
         kept, moved = history.missed(last)
-        places = torch.from_numpy(rows).to(self._weight.device)
+        places = self._there(rows)
         shrunk, before, root, by_first, by_second = self._columns(
             kept, moved, 1 / _root(second, seen), first**missed, second**missed
         )
@@ -197,8 +198,12 @@ class _Table:
 
     def _columns(self, *factors: NDArray[np.float64]) -> Iterable[Tensor]:
         """Numbers per row as columns (R, 1) of the table's type, brought to its device at once."""
-        stacked = torch.from_numpy(np.stack(factors)).to(self._weight.device, self._weight.dtype)
-        return stacked.unsqueeze(2).unbind()
+        stacked = torch.from_numpy(np.stack(factors)).to(self._weight.dtype)
+        return self._there(stacked.numpy()).unsqueeze(2).unbind()
+
+    def _there(self, array: NDArray[Any]) -> Tensor:
+        """An array on the table's device."""
+        return on_device([array], self._weight.device)[0]
 
     def step(self) -> None:
         """A step on the rows read since the last one; whoever was not read has missed it."""
@@ -218,7 +223,7 @@ class _Table:
     ) -> None:
         now = history.taken + history.steps
         first, second = group["betas"]
-        places = torch.from_numpy(rows).to(self._weight.device)
+        places = self._there(rows)
         with torch.no_grad():
             mean = state["exp_avg"][places].lerp_(gradient, 1 - first)
             square = state["exp_avg_sq"][places].mul_(second).addcmul_(gradient, gradient, value=1 - second)
