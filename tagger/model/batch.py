@@ -67,8 +67,8 @@ class TensorBatch:
         inside = np.arange(batch.rows.shape[1])[:, None] < batch.lengths  # (T, B)
         running, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
-        of_tokens = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
-        there = iter(on_device([*numbers, *of_words, *of_tokens], device))
+        of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
+        there = iter(on_device(numbers + of_words + of_tokens, device))
         packing = Packing(torch.from_numpy(running), *islice(there, len(numbers)))
         features = TensorFeatures(batch.features, *islice(there, len(of_words)))
         rows, tags, context = there
