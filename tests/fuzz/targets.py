@@ -26,7 +26,7 @@ _PLACES = {
     "report_pictures": "reporting",
 }
 NAMES = tuple(_PLACES)
-SLOW = {"tag_packed": 4, "report_pictures": 200}  # how many times fewer inputs they are given
+SLOW = {"report_pictures": 200}  # how many times fewer inputs they are given
 
 
 def target(name: str) -> Target:
