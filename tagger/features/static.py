@@ -23,6 +23,10 @@ class StaticVectors(LooksUp, Protocol):
         """Numbers in a vector."""
         ...
 
+    def digest(self) -> str:
+        """A checksum of what they are, wherever they lie."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write them into a folder that `load_static` reads."""
         ...

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +87,10 @@ class VectorTable:
         vectors[found] = self.vectors[rows[found]]
         return vectors, found
 
+    def digest(self) -> str:
+        """A checksum of words and vectors."""
+        return digest_of(self.words, self.vectors)
+
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `vectors.safetensors`, which `vector_files.read_vectors` reads.
 
@@ -98,6 +104,14 @@ class VectorTable:
         lines = "".join(f"{self.words[row]}\n" for row in rows)
         (folder / WORDS).write_text(lines, encoding="utf-8", newline="\n")
         (folder / VECTORS).write_bytes(save({"vectors": np.ascontiguousarray(self.vectors[rows])}))
+
+
+def digest_of(names: Iterable[str], *arrays: NDArray[Any]) -> str:
+    """A checksum of what has vectors, words or pieces, and of the arrays that hold these."""
+    digest = hashlib.sha256(json.dumps([list(names), *((str(one.dtype), one.shape) for one in arrays)]).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from tagger.errors import UserError
+from tagger.features.vector_table import digest_of
 from tagger.features.word_blocks import joined
 from tagger.kernels.compiled import PieceIndex, kernels
 
@@ -93,6 +94,11 @@ class WordPieceVectors:
                 f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
             )
         return cls(pieces, vectors, scales)
+
+    def digest(self) -> str:
+        """A checksum of pieces and vectors."""
+        scales = () if self._scales is None else (self._scales,)
+        return digest_of(self.pieces, self._vectors, *scales)
 
     def save(self, folder: Path) -> None:
         """Write the two files, vectors as int8 with a scale per row: values change by at most 1/254 of a row's largest.

@@ -74,9 +74,9 @@ class Start:
 
     def fingerprint(self, dev: Split) -> str:
         """Of what a checkpoint rests on but does not hold: what its weights stand for, and what its score counts."""
-        static, encoder = self.config.embeddings.static, self.config.embeddings.encoder
+        encoder = self.config.embeddings.encoder
         scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
-        pretrained = [static and static.source, encoder and encoder.digest]
+        pretrained = [self.static and self.static.digest(), encoder and encoder.digest]
         rests_on = json.dumps([self.vocabularies.to_mapping(), *pretrained, scored])
         return hashlib.sha256(rests_on.encode()).hexdigest()
 

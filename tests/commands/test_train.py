@@ -226,6 +226,21 @@ def test_vectors_from_a_file_are_covered_told_and_carried(tmp_path: Path, capsys
     assert f1(Path("report")) == pytest.approx(best_dev_f1(Path("run")), abs=1e-6)
 
 
+def test_a_run_is_resumed_with_the_same_vectors_wherever_they_lie(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]
+    first, moved = tmp_path / "vectors.txt", tmp_path / "moved.txt"
+    first.write_text("met 1 2\nin 3 4\n")
+    assert train.main([*arguments, f"embeddings.static={first}"]) == 0
+    first.rename(moved)
+    assert train.main([*arguments, f"embeddings.static={moved}", "resume=true"]) == 0
+    moved.write_text("met 1 2\nin 3 5\n")
+    capsys.readouterr()
+    assert train.main([*arguments, f"embeddings.static={moved}", "resume=true"]) == 2
+    assert "last.ckpt: " in capsys.readouterr().err
+
+
 def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
