@@ -61,9 +61,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
 def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
     check_cluster_options(parsed)
     workers = whole_number("--workers", parsed.workers, _MOST_OF_A_CLUSTER if parsed.engine_cluster else _MOST_WORKERS)
-    threads = None if workers == 1 and not parsed.engine_cluster else 1
-    if parsed.threads is not None:
-        threads = whole_number("--threads", parsed.threads, _MOST_WORKERS)
+    threads = whole_number("--threads", parsed.threads, _MOST_WORKERS)
     job, notes = job_of(parsed)
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
     if parsed.output is None and sys.stdout is None:
@@ -83,7 +81,7 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
         settings["threads"] = threads
         if parsed.engine_cluster:
             open_it = partial(_open_tagger, model=parsed.model, **settings)
-            _run_on_cluster(parsed, program, job, open_it, workers, threads or 1)
+            _run_on_cluster(parsed, program, job, open_it, workers, threads)
             return 0
         open_tagger = partial(_open_tagger, job.without_files(), parsed.model, **settings)
         hands = OwnHands(open_tagger()) if workers == 1 else files.enter_context(Workers(workers, open_tagger))

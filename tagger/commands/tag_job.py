@@ -26,7 +26,8 @@ _LONG = 1 << 16  # bytes of input for which compiling loops, once for each proce
 _LINES_AND_TABLES = (OutputFormat.JSONL, OutputFormat.PARQUET)
 _SHAPING = (  # the options that output depends on
     *("format", "tokens", "scores", "min_score", "n_best", "input_format", "unit", "tokenizer", "text_field"),
-    *("id_column", "token_column", "separator", "comment_prefix", "engine", "device", "precision", "encoder"),
+    *("id_column", "token_column", "separator", "comment_prefix"),
+    *("engine", "device", "precision", "threads", "encoder"),
 )
 _PACKAGES = ("tagger", "numpy", "numba", "syntok", "spacy", "torch", "transformers", "onnxruntime", "pyarrow")
 

@@ -132,8 +132,8 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "with bf16 and fp16, which GPUs are fast in, a tag in a thousand may differ; default: fp32")  # fmt: skip
     add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
         "output is the same to the byte; default: 1")  # fmt: skip
-    add("--threads", metavar="N", help="torch, onnx: threads of each process (numpy has one); default: 1, but for "
-        "torch in a single process as many as PyTorch takes")  # fmt: skip
+    add("--threads", default="1", metavar="N", help="torch, onnx: threads of each process (numpy has one), on which "
+        "the last bits depend; more pay for models with an encoder on a CPU; default: 1")  # fmt: skip
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:

@@ -173,6 +173,8 @@ def load(
         engine = "torch" if needs_torch else "numpy"
     if engine != "torch" and (device, precision) != ("cpu", "fp32"):
         raise UserError(f"engine {engine} runs on cpu in fp32; leave device and precision out, or use engine torch")
+    if engine != "torch" and encoder is not None:
+        raise UserError(f"engine {engine} runs no contextual encoder; leave encoder out, or use engine torch")
     if engine == "numpy":
         return Tagger(folder, NumpyEngine(folder))
     if engine == "onnx":

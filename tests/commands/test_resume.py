@@ -238,6 +238,7 @@ REFUSED: list[tuple[Callable[[], object], list[str], str]] = [
     (lambda: Path("in/b.txt").write_text("Bob\nEve\n"), [], "in/b.txt: has changed since it was tagged"),
     (lambda: Path("in/b2.txt").write_text("Eve"), [], "--resume: inputs was 3 in the earlier run and is 4"),
     (lambda: Path("in/b.txt").rename("in/b2.txt"), [], "--resume: the inputs are not those of the earlier run"),
+    (mend, ["--threads", "2"], "--resume: --threads was '1' in the earlier run and is '2'; ask for the same, or begin"),
     (mend, ["--scores"], "--resume: --scores was False in the earlier run and is True; ask for the same, or begin"),
     (mend, ["--model", "other"], "--resume: model was None in the earlier run and is '"),
     (mend, ["--format", "conll"], "--resume: --format was 'jsonl' in the earlier run and is 'conll'"),

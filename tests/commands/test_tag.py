@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import tagger
+from tagger.commands import tag as tag_command
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
@@ -85,6 +86,14 @@ def all_files(folder: str) -> list[str]:
 def files_in(folder: str) -> list[str]:
     """The files that are not hidden."""
     return [name for name in all_files(folder) if not Path(name).name.startswith(".")]
+
+
+def test_a_process_alone_has_the_threads_of_one_among_many(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    opened = tag_command._open_tagger
+    monkeypatch.setattr(tag_command, "_open_tagger", lambda *given, **how: asked.update(how) or opened(*given, **how))
+    assert run(stdin="Ada\n").code == 0
+    assert asked["threads"] == 1
 
 
 def test_a_filter_in_a_pipe(run: Run) -> None:

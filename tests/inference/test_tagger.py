@@ -338,3 +338,10 @@ def test_what_only_pytorch_can_do_is_refused_by_others(engine: str, settings: di
     random_folder().save(tmp_path / "model", "")
     with pytest.raises(UserError, match=f"engine {engine} runs on cpu in fp32; leave device and precision out"):
         load(tmp_path / "model", engine=engine, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+def test_an_encoder_is_refused_by_engines_that_run_none(engine: str, tmp_path: Path) -> None:
+    random_folder().save(tmp_path / "model", "")
+    with pytest.raises(UserError, match=f"engine {engine} runs no contextual encoder; leave encoder out"):
+        load(tmp_path / "model", engine=engine, encoder="/nowhere")
