@@ -28,7 +28,13 @@ class Engine(Protocol):
 
 @runtime_checkable
 class AheadEngine(Engine, Protocol):
-    """An engine that goes on with the next batch while what it found for one is looked at."""
+    """An engine that goes on with the next batch while what it found for one is looked at.
+
+    Attributes:
+        batch_tokens: how many tokens a batch had best have.
+    """
+
+    batch_tokens: int
 
     def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
         """Emissions of batches in their order, each as `emissions` gives them."""

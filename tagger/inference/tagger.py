@@ -93,7 +93,7 @@ class Tagger:
     def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
         predicted: list[_Predicted | None] = [None] * len(window)
-        batches = length_batches(lengths, _BATCH_TOKENS)
+        batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):
             running = running_sentences(lengths[numbers])

@@ -20,7 +20,7 @@ try:
 except ImportError:
     raise UserError("the torch engine needs PyTorch; install the extra: pip install 'tagger[train]'") from None
 
-from tagger.model.batch import TensorBatch
+from tagger.model.batch import TensorBatch, tokens_for
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.memory import is_out_of_memory, memory_errors
 from tagger.model.tagger import TaggerModel
@@ -29,7 +29,11 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """Emissions from the trained module itself."""
+    """Emissions from the trained module itself.
+
+    Attributes:
+        batch_tokens: see `AheadEngine`.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class TorchEngine:
                 raise MemoryError from error
             reason = str(error).splitlines()[0]
             raise UserError(f"device {device!r}: {reason}; use cpu, or a device that PyTorch has here") from error
+        self.batch_tokens = tokens_for(self._device)
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`.

@@ -17,6 +17,13 @@ from tagger.features.vocabulary import PAD
 from tagger.model.packing import Packing, packed
 from tagger.model.transfer import on_device
 
+_TOKENS, _TOKENS_ON_GPU = 4096, 16384
+
+
+def tokens_for(device: torch.device) -> int:
+    """How many tokens a batch had best have where no gradients are wanted: a GPU has more to do at once."""
+    return _TOKENS_ON_GPU if device.type == "cuda" else _TOKENS
+
 
 @dataclass(frozen=True)
 class TensorFeatures:

@@ -13,10 +13,8 @@ from tagger.features.encoding import EncodedCorpus
 from tagger.inference.calibration import GoldBatch, fit_temperature
 from tagger.inference.decoder import Decoder, running_sentences
 from tagger.inference.folder import ModelFolder
-from tagger.model.batch import TensorBatch
+from tagger.model.batch import TensorBatch, tokens_for
 from tagger.model.tagger import TaggerModel
-
-_BATCH_TOKENS = 4096
 
 
 def calibrated(
@@ -33,7 +31,7 @@ def calibrated(
     device = next(network.parameters()).device
     network.eval()
     batches = []
-    for numbers in length_batches(dev.lengths, _BATCH_TOKENS):
+    for numbers in length_batches(dev.lengths, tokens_for(device)):
         with torch.inference_mode():
             emissions = network(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
         gold = [sentences[number].tags or [] for number in numbers]

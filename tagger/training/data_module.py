@@ -13,10 +13,8 @@ from tagger.corpus.augmentation import MentionReplacement
 from tagger.errors import UserError
 from tagger.features.batching import Ints, validation_batches
 from tagger.features.encoding import EncodedCorpus
-from tagger.model.batch import TensorBatch
+from tagger.model.batch import TensorBatch, tokens_for
 from tagger.training.loader import Step, TrainingLoader
-
-_VALIDATION_TOKENS = 4096
 
 
 class _Scored(Dataset[Step]):
@@ -83,7 +81,8 @@ class TaggingDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Step]:
         """This process's share of the dev split: no sentence is in two shares."""
         process, processes = self._place()
-        share = validation_batches(self._dev.lengths, _VALIDATION_TOKENS, processes=processes)[process]
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        share = validation_batches(self._dev.lengths, tokens_for(device), processes=processes)[process]
         return DataLoader(_Scored(self._dev), sampler=share, batch_size=None)
 
     def transfer_batch_to_device(

@@ -14,9 +14,12 @@ from random_models import PARTS, emissions_by_sentence, random_folder, random_wo
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
+from tagger.inference import tagger as tagger_module
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
+from tagger.model.batch import tokens_for
 from tagger.model.tagger import TaggerModel
 
 
@@ -133,3 +136,25 @@ def test_other_errors_of_pytorch_stay_what_they_are(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(TaggerModel, "forward", raising(RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
     with pytest.raises(RuntimeError, match="shapes"):
         engine.emissions(random_words([2]), np.array([1, 1]))
+
+
+def test_a_gpu_is_given_larger_batches_and_a_cpu_those_of_the_numpy_engine() -> None:
+    engine = TorchEngine(random_folder())
+    assert engine.batch_tokens == tokens_for(torch.device("cpu")) == tagger_module._BATCH_TOKENS
+    assert tokens_for(torch.device("cuda:1")) > engine.batch_tokens
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 100])
+def test_batches_are_as_large_as_the_engine_wants_them(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, words = random_folder(), random_words([2, 2, 3, 1])
+    engine, sizes = TorchEngine(folder), []
+    begun = TorchEngine._begun
+
+    def counted(self: TorchEngine, sentences: list[list[str]]) -> Any:
+        sizes.append(len(sentences))
+        return begun(self, sentences)
+
+    monkeypatch.setattr(TorchEngine, "_begun", counted)
+    engine.batch_tokens = tokens
+    list(tagger_module.Tagger(folder, engine).tag_sentences(map(Sentence, words)))
+    assert sizes == {1: [1, 1, 1, 1], 5: [2, 2], 100: [4]}[tokens]
