@@ -77,6 +77,8 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
             print(end="", flush=True)
         except (UserError, OSError) as error:
             codes.append(_told(program, error))
+        except MemoryError:
+            codes.append(_told(program, UserError("out of memory; take a smaller model, or a device that has more")))
         except Exception as error:
             unforeseen.append(error)
             raise

@@ -60,3 +60,14 @@ def test_evaluation_tells_of_a_device_that_is_not_there(
     capsys.readouterr()
     assert evaluate.main(["model=run/model", *data, "device=gpu"]) == 2
     assert capsys.readouterr().err.startswith("evaluate.py: device 'gpu': ")
+
+
+def test_evaluation_tells_of_a_device_that_is_full(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(tagger_module, "load", full)
+    assert evaluate.main(["model=m", "device=cuda"]) == 2
+    assert capsys.readouterr().err.startswith("evaluate.py: out of memory; ")
