@@ -12,6 +12,13 @@ from typing import IO, Any
 from tagger.errors import UserError
 
 
+def shipped_folder(name: str) -> Path:
+    """`conf` or `data`, which come with the package: inside an installed one, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
+
+
 def cache_folder() -> Path:
     """`$TAGGER_CACHE`, else `tagger/` in the user's folder for caches."""
     if chosen := os.environ.get("TAGGER_CACHE"):

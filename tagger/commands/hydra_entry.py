@@ -17,7 +17,7 @@ from tagger.commands.main import let_go_of_output
 from tagger.commands.processes import command_line
 from tagger.commands.sweep import Sweep
 from tagger.errors import UserError
-from tagger.files import written_whole
+from tagger.files import shipped_folder, written_whole
 
 try:
     import hydra
@@ -87,7 +87,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     # Hydra takes -m before or behind all overrides, but not among them
     sys.argv = [sys.argv[0], *sorted(arguments, key=lambda argument: argument not in _SWEEP)]
     try:
-        hydra.main(version_base="1.3", config_path=str(_config_folder()), config_name=name)(job)()
+        hydra.main(version_base="1.3", config_path=str(shipped_folder("conf")), config_name=name)(job)()
     except KeyboardInterrupt as error:
         print(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}", file=sys.stderr)
         codes = [_INTERRUPTED]
@@ -160,7 +160,7 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
     try:
-        with hydra.initialize_config_dir(str(_config_folder()), version_base="1.3"):
+        with hydra.initialize_config_dir(str(shipped_folder("conf")), version_base="1.3"):
             return settings_of(hydra.compose(name, overrides=list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_reason(error)) from error
@@ -168,12 +168,12 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 def choices(group: str) -> list[str]:
     """The names of a group's choices, sorted."""
-    return sorted(path.stem for path in (_config_folder() / group).glob("*.yaml"))
+    return sorted(path.stem for path in (shipped_folder("conf") / group).glob("*.yaml"))
 
 
 def config_file(group: str, name: str) -> Path:
     """The file of a group's choice."""
-    return _config_folder() / group / f"{name}.yaml"
+    return shipped_folder("conf") / group / f"{name}.yaml"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -245,13 +245,6 @@ def save_config(config: DictConfig, path: Path) -> None:
     """Write the composed configuration, interpolations resolved, as YAML."""
     with written_whole(path) as stream:
         stream.write(OmegaConf.to_yaml(config, resolve=True))
-
-
-def _config_folder() -> Path:
-    """`conf/`: in the package where it was built into a wheel, else beside it in the checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
 
 
 def _job_name(overrides: str) -> str:

@@ -14,7 +14,7 @@ from tagger.corpus.reading import ReadReport
 from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
-from tagger.corpus.stores import Store, bundled_data_folder, open_store
+from tagger.corpus.stores import Store, open_store
 from tagger.errors import UserError
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "DataConfig",
     "DocumentRanges",
     "Split",
-    "bundled_data_folder",
     "data_digest",
     "load_split",
     "load_splits",

@@ -18,6 +18,7 @@ from tagger.corpus.records import RecordFields
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
+from tagger.files import shipped_folder
 
 
 class Store(Protocol):
@@ -49,13 +50,6 @@ def open_store(config: DataConfig) -> Store:
     raise UserError(f"data={config.title}: {needed}")
 
 
-def bundled_data_folder() -> Path:
-    """The folder `data/` that comes with the package: inside an installed one, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "data"
-    return installed if installed.is_dir() else package.parent / "data"
-
-
 def _names_a_place(config: DataConfig) -> bool:
     """Whether split files can be found without `data.dir`: any data set's are, but those of a published one."""
     if config.origin is None and config.path is None:
@@ -76,7 +70,7 @@ class _FileStore:
                 holds = f"the folder that holds {config.train}" if config.train else "a folder"
                 raise UserError(f"data.dir={config.dir}: no such folder; set it to {holds}")
         elif config.bundled is not None:
-            self._folder = bundled_data_folder() / config.bundled
+            self._folder = shipped_folder("data") / config.bundled
 
     def has(self, split: str) -> bool:
         return self._config.named_split(split) is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from tagger.corpus.source import bundled_data_folder
 from tagger.features.model2vec_folder import is_model2vec, read_model2vec
 from tagger.features.vector_files import read_vectors
 from tagger.features.vector_table import VECTORS, WORDS, LooksUp
 from tagger.features.wordpiece import WordPieceVectors
+from tagger.files import shipped_folder
 
 BUNDLED = "bundled"
 _BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
@@ -41,7 +41,7 @@ def open_static(source: str) -> StaticVectors:
     Raises:
         UserError: they are missing or damaged.
     """
-    path = bundled_data_folder() / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
+    path = shipped_folder("data") / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
     if is_model2vec(path):
         return read_model2vec(path)
     return load_static(path) if path.is_dir() else read_vectors(path)

@@ -99,10 +99,7 @@ def test_the_package_that_runs_is_the_installed_one(base: Environment, tmp_path:
 
 
 def test_an_editable_install_reads_the_checkout_s_settings_and_data(editable: Environment, tmp_path: Path) -> None:
-    call = (
-        "from tagger.commands import hydra_entry; from tagger.corpus.source import bundled_data_folder; "
-        "print(hydra_entry._config_folder(), bundled_data_folder())"
-    )
+    call = "from tagger.files import shipped_folder; print(shipped_folder('conf'), shipped_folder('data'))"
     found = editable.run("python", "-c", call, cwd=tmp_path).stdout.split()
     assert found == [str(REPOSITORY / "conf"), str(REPOSITORY / "data")]
 

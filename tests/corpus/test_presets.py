@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
-from tagger.corpus.source import DataConfig, Split, bundled_data_folder, load_splits
+from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.errors import UserError
+from tagger.files import shipped_folder
 
 hydra = pytest.importorskip("hydra")
 
@@ -130,7 +131,7 @@ def test_an_unreachable_hub_asks_for_the_folder(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_starter_corpus_comes_along() -> None:
-    if not (bundled_data_folder() / "starter" / "train.conll").exists():
+    if not (shipped_folder("data") / "starter" / "train.conll").exists():
         pytest.skip("no bundled starter corpus yet")
     splits = load_splits(preset("starter"))
     assert all(split.sentences and not split.notes for split in splits.values())

@@ -12,7 +12,6 @@ from tagger.corpus.source import (
     DataConfig,
     DocumentRanges,
     Split,
-    bundled_data_folder,
     load_split,
     load_splits,
 )
@@ -210,7 +209,3 @@ def test_a_local_folder_of_a_hugging_face_data_set_is_a_data_set(tmp_path: Path)
     assert [len(split.sentences) for split in load_splits(config).values()] == [18, 20, 2]
     with pytest.raises(UserError, match="no such split; the data set has train, validation"):
         load_split(DataConfig(format="huggingface", path=str(tmp_path), test="exam"), "test")
-
-
-def test_the_bundled_data_are_found() -> None:
-    assert bundled_data_folder().name == "data"

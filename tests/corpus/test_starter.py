@@ -10,11 +10,12 @@ import pytest
 
 from tagger.corpus.schemes import Scheme, count_illegal, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import DataConfig, bundled_data_folder, load_splits
+from tagger.corpus.source import DataConfig, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
+from tagger.files import shipped_folder
 
 SPLITS = ("train", "dev", "test")
-FOLDER = bundled_data_folder() / "starter"
+FOLDER = shipped_folder("data") / "starter"
 
 
 @pytest.fixture(scope="module")
