@@ -235,7 +235,7 @@ def _key(trainer: Trainer | None, lesson: Lesson, place: Workplace) -> str:
     """What a kept model must agree in."""
     data = [data_digest(lesson.splits), place.threads]
     if trainer is not None:
-        scripts = [HERE / trainer.script, *sorted((HERE.parent / "peers").glob("*_peer.py"))]
+        scripts = [HERE / trainer.script, *sorted((HERE.parent / "peers").glob("*.py"))]
         return _digest([*data, trainer.requirements, *(path.read_text(encoding="utf-8") for path in scripts)])
     package = ROOT / "tagger"
     files = [path for part in _PARTS for path in sorted([package / part, *(package / part).rglob("*.py")])]
