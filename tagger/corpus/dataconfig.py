@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tagger.config import from_mapping
 from tagger.corpus.columns import Separator
+from tagger.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,11 @@ class DataConfig:
     dev_fraction: float = 0.1
     test_fraction: float = 0.1
     split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        places = (self.dir, self.train, self.dev, self.test, self.path, self.name)
+        if self.domain is not None and not any(self.domain in place for place in places if place is not None):
+            raise UserError(f"data.domain={self.domain}: data={self.title} has no domains; leave data.domain out")
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> DataConfig:
