@@ -110,7 +110,7 @@ def digest_of(names: Iterable[str], *arrays: NDArray[Any]) -> str:
     """A checksum of what has vectors, words or pieces, and of the arrays that hold these."""
     digest = hashlib.sha256(json.dumps([list(names), *((str(one.dtype), one.shape) for one in arrays)]).encode())
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
