@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,13 +16,13 @@ from peers.exchange import bytes_of
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import Split, data_digest
 from tagger.files import written_whole
+from tagger.training.epoch_line import read_epoch_line
 
 from .measuring import Failed, Measured, measure, over_rounds
 from .systems import HERE, ROOT, TRAINERS, Trainer, Workplace
 
 RECORD = "training.json"
 _PARTS = ("config.py", "corpus", "features", "model", "training")  # of the package: what shapes a trained model
-_EPOCH = re.compile(r"epoch (\d+):.* dev_(?:f1|accuracy) ([\d.]+)")
 
 
 @dataclass(frozen=True)
@@ -200,8 +199,8 @@ def own_curve(lines: Sequence[tuple[float, str]], tokens: int) -> list[Point]:
         lines: with their seconds.
         tokens: that an epoch has.
     """
-    found = [(seconds, _EPOCH.search(line)) for seconds, line in lines]
-    return [Point(seconds, int(match[1]) * tokens, float(match[2])) for seconds, match in found if match]
+    found = [(seconds, read_epoch_line(line)) for seconds, line in lines]
+    return [Point(seconds, epoch[0] * tokens, epoch[1]) for seconds, epoch in found if epoch]
 
 
 def model_bytes(model: Path) -> int:

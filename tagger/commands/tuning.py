@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import random
-import re
 import shlex
 import signal
 import subprocess
@@ -25,9 +24,9 @@ from tagger.commands.processes import command_line, environment
 from tagger.commands.record import RunRecord
 from tagger.commands.search_space import Dimension, as_overrides
 from tagger.errors import UserError
+from tagger.training.epoch_line import read_epoch_line
 
 _NAME = "tagger"
-_EPOCH = re.compile(r"epoch (\d+): .*\bdev_\w+ (\d+\.\d+)")
 _EPOCHS_SPARED = 2  # at the start of a trial, whatever they score
 _SECONDS_TO_END = 60.0  # of a run that is told to
 _FAILURES_TO_GIVE_UP = 3  # where nothing else has come of a study
@@ -252,10 +251,10 @@ class _Run:
             log.write(line)
             log.flush()
             self.last_line = line.strip() or self.last_line
-            found = _EPOCH.match(line)
-            if found and int(found[1]) > last:  # train_on_dev counts anew
-                last = int(found[1])
-                yield last, float(found[2])
+            epoch, score = read_epoch_line(line) or (0, 0.0)
+            if epoch > last:  # train_on_dev counts anew
+                last = epoch
+                yield epoch, score
 
     def end(self) -> None:
         """Have it stop and keep what it has; kill it if it does not."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from tagger.errors import UserError
 
 _SCORES = ("dev_f1", "dev_accuracy")
-_FILE = "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,19 @@ class Learning:
 
 
 def read_learning(run_dir: Path) -> Learning | None:
-    """What a run logged, parts of a resumed run put together; None where it logged nothing.
+    """What a run logged; None where it logged nothing.
 
     Raises:
         UserError: a log cannot be read.
     """
-    rows: list[dict[str, str]] = []
-    files = [folder / _FILE for folder in (run_dir / "logs").glob("csv*") if (folder / _FILE).is_file()]
-    for path in sorted(files, key=lambda path: (len(path.parent.name), path.parent.name)):
-        try:
-            with path.open(encoding="utf-8", newline="") as stream:
-                rows += csv.DictReader(stream)
-        except (OSError, ValueError, csv.Error) as error:
-            raise UserError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
-    return learning(rows)
+    path = run_dir / "logs" / "csv" / "metrics.csv"
+    if not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return learning(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def learning(rows: Iterable[dict[str, str]]) -> Learning | None:

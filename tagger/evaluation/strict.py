@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from tagger.corpus.schemes import OUTSIDE, Scheme, may_follow, split_tag
+from tagger.corpus.schemes import OUTSIDE, Scheme, count_illegal, split_tag
 from tagger.corpus.sentence import Span
 
 _IN_BIOES = {"L": "E", "U": "S"}
@@ -52,9 +52,7 @@ def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
         return sum(here.prefix not in "OI" and not _opens(before, here, scheme) for before, here in pairwise(read))
     family = Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES
     written = [tag if tag == OUTSIDE else "-".join(_read(tag)) for tag in tags]
-    return sum(
-        not may_follow(family, before, after) for before, after in zip([None, *written], [*written, None], strict=True)
-    )
+    return count_illegal(written, family)
 
 
 def _read(tag: str) -> _Tag:

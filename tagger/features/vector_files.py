@@ -22,9 +22,7 @@ from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
 from tagger.features.vector_arrays import read_npy, read_npz, read_safetensors
 from tagger.features.vector_streams import VectorStream
-from tagger.features.vector_table import Coverage, VectorTable, WordIndex, coverage, look_up_forms
-
-__all__ = ["Coverage", "VectorTable", "coverage", "look_up_forms", "read_vectors"]
+from tagger.features.vector_table import VectorTable, WordIndex
 
 _HEAD = 16  # bytes that tell one kind of file from another
 _GZIP = b"\x1f\x8b"

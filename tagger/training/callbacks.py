@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, Model
 
 from tagger.errors import UserError
 from tagger.training.checkpoint import BEST
+from tagger.training.epoch_line import epoch_line
 
 
 class Progress(TQDMProgressBar):
@@ -29,10 +30,7 @@ class EpochLines(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        formats = {"epoch_loss": ".3f", "dev_f1": ".4f", "dev_accuracy": ".4f", "tokens_per_second": ",.0f"}
-        metrics = trainer.callback_metrics
-        shown = [f"{name} {float(metrics[name]):{form}}" for name, form in formats.items() if name in metrics]
-        print(f"epoch {trainer.current_epoch + 1}: {', '.join(shown)}", file=sys.stderr, flush=True)
+        print(epoch_line(trainer.current_epoch + 1, trainer.callback_metrics), file=sys.stderr, flush=True)
 
 
 class StopAtDivergence(Callback):

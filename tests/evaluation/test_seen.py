@@ -81,15 +81,14 @@ def test_the_data_card_counts_what_stands_twice() -> None:
     assert (first.kept, first.repaired, first.rejected, first.notes) == (2, 1, 4, ["a note"])
 
 
-def test_learning_is_read_by_epoch_and_a_resumed_run_goes_on(tmp_path: Path) -> None:
-    head = "dev_f1,epoch,epoch_loss,loss,lr-AdamW,step,tokens_per_second\n"
-    parts = {
-        "csv": f"{head},,,,0.5,9,\n,0,,1.5,,9,100\n0.25,0,2.5,,,9,\n,,,,0.25,19,\n0.5,1,1.5,,,19,nan\n",
-        "csv-2": f"{head},,,,0.125,19,\n0.75,1,1.25,,,19,300\n",
-    }
-    for name, content in parts.items():
-        (tmp_path / "logs" / name).mkdir(parents=True)
-        (tmp_path / "logs" / name / "metrics.csv").write_text(content)
+def test_learning_is_read_by_epoch_and_what_was_logged_later_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "logs" / "csv"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text(
+        "dev_f1,epoch,epoch_loss,loss,lr-AdamW,step,tokens_per_second\n"
+        ",,,,0.5,9,\n,0,,1.5,,9,100\n0.25,0,2.5,,,9,\n,,,,0.25,19,\n0.5,1,1.5,,,19,nan\n"
+        ",,,,0.125,19,\n0.75,1,1.25,,,19,300\n"
+    )
     found = read_learning(tmp_path)
     assert found is not None
     assert found.score_name == "dev_f1"

@@ -33,7 +33,8 @@ from vector_writers import (
 
 from tagger.corpus.columns import read_columns
 from tagger.corpus.reading import ReadReport
-from tagger.features.vector_files import coverage, read_vectors
+from tagger.features.vector_files import read_vectors
+from tagger.features.vector_table import coverage
 
 
 @pytest.mark.parametrize("write", ALL)
