@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from tagger.evaluation.assessment import Assessment
 
 
+_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
 _MOST_EXPLAINED = 20  # each weighs some hundred kilobytes
 
 
@@ -107,9 +110,11 @@ def _task(config: DictConfig) -> None:
     found = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
     print(as_table(found.report.scores), flush=True)
     _warn(found.report.warnings)
-    out = asked.out or (asked.model.parent / "report" if asked.model and not on_hub(asked.model) else None)
+    out = asked.out
     if out is None:
-        return
+        if not asked.model or on_hub(asked.model):
+            return
+        out = _beside(asked.model, f"{settings['data']['title']}-{asked.split}", found)
     inside = None
     if asked.explain and asked.model:
         from tagger.commands.explained import explained
@@ -121,6 +126,15 @@ def _task(config: DictConfig) -> None:
         raise UserError(f"{error}; set out to a folder that can be written") from error
     _warn(written.warnings[len(found.report.warnings) :])
     print(f"\nreport: {report_page(out)}")
+
+
+def _beside(model: Path, name: str, found: Assessment) -> Path:
+    """`report/` beside the model; where that is of other sentences, as a run's own is, a folder named after these."""
+    from tagger.evaluation.written import is_of_others
+
+    named = f"report-{_UNSAFE.sub('-', name)}"
+    names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
+    return next(folder for folder in map(model.parent.joinpath, names) if not is_of_others(folder, found.sentences))
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:

@@ -105,6 +105,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)
+            if data.language is None and (settings["embeddings"].get("static") or {}).get("source") == "auto":
+                print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
             if not run.resume:
                 hydra_entry.save_config(config, run_dir / "config.yaml")
         how: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from tagger.config import from_mapping
 from tagger.corpus.columns import Separator
 from tagger.errors import UserError
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,8 @@ class DataConfig:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
+        if self.language is not None and not _LANGUAGE.fullmatch(self.language):
+            raise UserError(f"data.language={self.language}: expected an ISO 639-1 code, such as en")
         places = (self.dir, self.train, self.dev, self.test, self.path, self.name)
         if self.domain is not None and not any(self.domain in place for place in places if place is not None):
             raise UserError(f"data.domain={self.domain}: data={self.title} has no domains; leave data.domain out")

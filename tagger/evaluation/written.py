@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
+from tagger.evaluation.alignment import read_three_columns
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.comparison import Contest
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
@@ -55,6 +56,18 @@ def write_report(folder: Path, found: Assessment, inside: Inside | None = None) 
         _write(files, folder, {DATA: _json(report.as_dict()), MARKDOWN: as_markdown(report), GATES: gates, PAGE: page})
         columns.flush()
     return report
+
+
+def is_of_others(folder: Path, sentences: Sequence[Sentence]) -> bool:
+    """Whether a folder holds a report of other sentences than these, or one that cannot be read."""
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return False
+    try:
+        kept = read_three_columns(path).sentences
+    except UserError:
+        return True
+    return [one.tokens for one in kept] != [one.tokens for one in sentences if one.tokens]
 
 
 def write_comparison(folder: Path, contest: Contest) -> str | None:

@@ -124,6 +124,7 @@ def test_a_bad_file_stops_evaluation_before_anything_is_written(
         (["trainer.precision=bf16-true"], "trainer.precision=bf16-true: use 32-true, bf16-mixed or 16-mixed"),
         (["run_dir="], "run_dir: empty"),
         (["data=starter", "data.domain=music"], "data.domain=music: data=starter has no domains; leave data.domain"),
+        (["data.language=english"], "data.language=english: expected an ISO 639-1 code, such as en"),
         (["run_dir=file"], "file: cannot write: File exists; set run_dir to a folder that can be written"),
         (["run_dir=file/below"], "below: cannot write: Not a directory; set run_dir"),
         (["run_dir=has_logs"], "has_logs: already holds a run; set resume=true"),

@@ -151,3 +151,15 @@ def test_a_damaged_report_is_told_of(capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
     assert evaluate.main(["compare=[a,b]"]) == 2
     assert capsys.readouterr().err.startswith("evaluate.py: b/report.json: damaged: ")
+
+
+def test_a_report_of_other_sentences_is_not_written_over() -> None:
+    random_folder().save(Path("run/model"), "")
+    for name, content in {"first": GOLD, "second": "Bo\tB-PER\nmet\tO\n"}.items():
+        Path(f"{name}.conll").write_text(content)
+    for name in ("first", "second", "first", "second"):
+        files = [f"data.{split}={name}.conll" for split in ("train", "dev", "test")]
+        assert evaluate.main(["model=run/model", "data=conll", *files]) == 0
+    assert {path.name for path in Path("run").iterdir()} == {"model", "report", "report-conll-test"}
+    counts = [report(f"run/{name}")["sentences"]["count"] for name in ("report", "report-conll-test")]
+    assert counts == [2, 1]
