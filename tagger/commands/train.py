@@ -105,7 +105,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)
-            if data.language is None and (settings["embeddings"].get("static") or {}).get("source") == "auto":
+            static = settings["embeddings"].get("static")  # a source may stand for its settings
+            if data.language is None and (static.get("source") if isinstance(static, dict) else static) == "auto":
                 print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
             if not run.resume:
                 hydra_entry.save_config(config, run_dir / "config.yaml")

@@ -11,7 +11,7 @@ from tagger.config import from_mapping
 from tagger.corpus.columns import Separator
 from tagger.errors import UserError
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)

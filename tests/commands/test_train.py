@@ -202,12 +202,17 @@ def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:
         (["data.language=en"], True),
         (["data.language=ug"], False),
         (["data.language=en", "embeddings.static=none"], False),
+        ([], False),
     ],
 )
-def test_language_or_setting_decide_on_bundled_vectors(settings: list[str], carried: bool, tmp_path: Path) -> None:
+def test_language_or_setting_decide_on_bundled_vectors(
+    settings: list[str], carried: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1", *settings]
     assert train.main(arguments) == 0
     assert Path("run/model/static").is_dir() == carried
+    told = "no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones\n"
+    assert (told in capsys.readouterr().out) == (not settings)
     assert evaluate.main(["model=run/model", *column_files(tmp_path), "split=dev", "out=report"]) == 0
     assert f1(Path("report")) == pytest.approx(best_dev_f1(Path("run")), abs=1e-6)
 
