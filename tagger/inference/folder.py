@@ -160,6 +160,8 @@ class ModelFolder:
             raise UserError(f"{folder}: no such model folder; train one, or give the path of a folder with {CONFIG}")
         for name in (CONFIG, VOCABULARY, WEIGHTS):
             if not (folder / name).is_file():
+                if (folder / "model" / name).is_file():
+                    raise UserError(f"{folder}: a run, not its model; give {folder / 'model'}")
                 raise UserError(f"{folder}: not a complete model folder: no {name}; give a folder that training wrote")
         check_files(folder)
         settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])

@@ -462,3 +462,10 @@ def test_a_folder_that_may_not_be_read_is_told(saved: Path, failing: str, monkey
     with monkeypatch.context() as patched:
         patched.setattr(Path, failing, denied)
         assert "Permission denied" in refused(saved)
+
+
+def test_of_a_run_the_model_is_named(tmp_path: Path) -> None:
+    random_folder().save(tmp_path / "model", "")
+    with pytest.raises(UserError) as caught:
+        ModelFolder.load(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: a run, not its model; give {tmp_path / 'model'}"
