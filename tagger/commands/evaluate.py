@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from tagger.evaluation.assessment import Assessment
 
 
-_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
 _MOST_EXPLAINED = 20  # each weighs some hundred kilobytes
 
 
@@ -45,8 +43,8 @@ class EvaluateConfig:
         device: a PyTorch device that it runs on, such as `cuda`; None for the CPU.
         split: `train`, `dev` or `test`.
         input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
-        out: where the report goes; by default `report/` beside the model, and nowhere for predictions and for models
-            of the Hub.
+        out: where the report goes; by default `report/` beside the model, or `report-DATA-SPLIT/` where that is of
+            other sentences, and nowhere for predictions and for models of the Hub.
         gold: a column file with gold tags in its last column.
         predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
         train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
@@ -130,9 +128,10 @@ def _task(config: DictConfig) -> None:
 
 def _beside(model: Path, name: str, found: Assessment) -> Path:
     """`report/` beside the model; where that is of other sentences, as a run's own is, a folder named after these."""
+    from tagger.commands.hydra_entry import folder_name
     from tagger.evaluation.written import is_of_others
 
-    named = f"report-{_UNSAFE.sub('-', name)}"
+    named = f"report-{folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
     return next(folder for folder in map(model.parent.joinpath, names) if not is_of_others(folder, found.sentences))
 

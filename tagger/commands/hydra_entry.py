@@ -39,7 +39,7 @@ _SWEEP = ("-m", "--multirun")
 _INTERRUPTED = 128 + 2  # of one that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)  # what Hydra takes without quotes is ASCII
-_LONGEST_JOB_NAME = 100
+_LONGEST_NAME = 100
 
 
 Finished = Callable[[DictConfig, Path], bool]
@@ -247,9 +247,13 @@ def save_config(config: DictConfig, path: Path) -> None:
         stream.write(OmegaConf.to_yaml(config, resolve=True))
 
 
+def folder_name(text: str) -> str:
+    """A text as a folder name without characters that later commands would trip over; "" where nothing is left."""
+    return _UNSAFE.sub("-", text)[:_LONGEST_NAME].strip("-_.")
+
+
 def _job_name(overrides: str) -> str:
-    """A job's overrides as a folder name without characters that later commands would trip over."""
-    return _UNSAFE.sub("-", overrides)[:_LONGEST_JOB_NAME].strip("-_.") or "defaults"
+    return folder_name(overrides) or "defaults"
 
 
 def _reason(error: Exception) -> str:

@@ -105,8 +105,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)
-            static = settings["embeddings"].get("static")  # a source may stand for its settings
-            if data.language is None and (static.get("source") if isinstance(static, dict) else static) == "auto":
+            static = _asked(settings, plain=False).embeddings.static
+            if data.language is None and static is not None and static.source == "auto":
                 print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
             if not run.resume:
                 hydra_entry.save_config(config, run_dir / "config.yaml")
@@ -136,12 +136,17 @@ def _run(config: DictConfig, run_dir: Path) -> None:
 
 def _settled(settings: dict[str, Any], language: str | None, *, plain: bool) -> ModelConfig:
     """The model, with what the configuration leaves to the kind of tags and to the language of the data."""
+    return _with_settled_vectors(_asked(settings, plain=plain), language)
+
+
+def _asked(settings: dict[str, Any], *, plain: bool) -> ModelConfig:
+    """The model, with what the configuration leaves to the kind of tags."""
     embeddings = dict(settings["embeddings"])
     for (part, name), choices in _BY_TAGS.items():
         if isinstance(embeddings.get(part), dict) and embeddings[part].get(name) is None:
             embeddings[part] = {**embeddings[part], name: choices[plain]}
     groups = {"embeddings": embeddings, "encoder": settings["encoder"], "decoder": settings["decoder"]}
-    return _with_settled_vectors(from_mapping(ModelConfig, groups), language)
+    return from_mapping(ModelConfig, groups)
 
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:

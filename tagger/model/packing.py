@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from tagger.features.batching import Ints
 from tagger.model.transfer import on_device
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
