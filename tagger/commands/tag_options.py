@@ -128,8 +128,9 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "the CPU; torch (the extra [train]); onnx (the extra [onnx]; python scripts/export_onnx.py --model DIR comes "
         "first); default: auto, torch for models with an encoder and for GPUs, numpy otherwise")  # fmt: skip
     add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
-    add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="torch: what products are computed in; "
-        "with bf16 and fp16, which GPUs are fast in, a tag in a thousand may differ; default: fp32")  # fmt: skip
+    add("--precision", choices=["fp32", "int16", "bf16", "fp16"], default="fp32", help="what products are computed in; "
+        "numpy: int16, fixed point, is faster (layers of GRUs; the extra [fast]); torch: bf16 and fp16, which GPUs are "
+        "fast in; a tag in a thousand may differ; default: fp32")  # fmt: skip
     add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
         "output is the same to the byte; default: 1")  # fmt: skip
     add("--threads", default="1", metavar="N", help="torch, onnx: threads of each process (numpy has one), on which "

@@ -14,9 +14,10 @@ from tagger.errors import UserError
 from tagger.features.batching import packed_positions, reversed_positions
 from tagger.features.encoding import FeatureEncoder
 from tagger.inference.folder import ModelFolder
-from tagger.inference.recurrence import LAYERS
+from tagger.inference.recurrence import FIXED_POINT, LAYERS, RecurrentLayer
 from tagger.inference.word_cache import WordCache
 from tagger.inference.word_vectors import WordVectors
+from tagger.kernels.packed import Numbers
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -32,14 +33,23 @@ class NumpyEngine:
     computed once per distinct word and kept, up to some 48 MB.
     """
 
-    def __init__(self, folder: ModelFolder) -> None:
+    def __init__(self, folder: ModelFolder, precision: str = "fp32") -> None:
+        """
+        Args:
+            folder: the model.
+            precision: `fp32`, or `int16` for recurrent layers in fixed point, see `FixedPointGRULayer`.
+
+        Raises:
+            UserError: the model, or this installation, has something that cannot be run so.
+        """
         config, tensors = folder.config, folder.tensors
         if config.embeddings.encoder is not None:
             raise UserError("the numpy engine does not run encoders, and the model has one; use engine torch, or auto")
         self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
         self._vectors = WordVectors(config.embeddings, tensors)
         self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None
-        self._layers = [_Layer(config.encoder, number, tensors) for number in range(config.encoder.depth)]
+        kinds = _kinds_of_layers(config.encoder, precision)
+        self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
         self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
         self._emission_bias = tensors["emissions.bias"]
         self._blas = ThreadpoolController()  # its threads cost the small products here more than they give
@@ -61,19 +71,30 @@ class NumpyEngine:
         emissions += self._emission_bias
         return emissions
 
-    def _project(self, words: Sequence[str]) -> list[Floats]:
+    def _project(self, words: Sequence[str]) -> list[Numbers]:
         """What the first layer takes of U words; see `_Layer.project`."""
         vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
+        if self._feed_forward is None and self._layers[0].row_by_row:
+            return self._layers[0].project(vectors)
         # the last bits of a product depend on its number of rows: always the same one, so that they are the word's own
         blocks = np.zeros((max(1, -(-len(words) // _ROWS)), _ROWS, vectors.shape[1]), dtype=np.float32)
         blocks.reshape(-1, vectors.shape[1])[: len(words)] = vectors
         projected = zip(*map(self._project_block, blocks), strict=True)
         return [np.concatenate(parts)[: len(words)] for parts in projected]
 
-    def _project_block(self, vectors: Floats) -> list[Floats]:
+    def _project_block(self, vectors: Floats) -> list[Numbers]:
         if self._feed_forward is not None:
             vectors = self._feed_forward(vectors)
         return self._layers[0].project(vectors)
+
+
+def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[RecurrentLayer]]:
+    known = {"fp32": LAYERS, "int16": FIXED_POINT}[precision]
+    for layer in config.stack:
+        if layer.cell not in known:
+            raise UserError(f"precision {precision} is for layers of {', '.join(known)}, and the model has one of "
+                f"{layer.cell}; use fp32")  # fmt: skip
+    return [known[layer.cell] for layer in config.stack]
 
 
 class _FeedForward:
@@ -93,14 +114,21 @@ class _FeedForward:
 class _Layer:
     """A recurrent layer with what stands around it: merge, normalisation, skip connection; see `EncoderConfig`."""
 
-    def __init__(self, config: EncoderConfig, number: int, tensors: Mapping[str, Floats]) -> None:
-        self._recurrence = LAYERS[config.stack[number].cell](tensors, f"encoder.layers.{number}.")
+    def __init__(
+        self, config: EncoderConfig, number: int, kind: type[RecurrentLayer], tensors: Mapping[str, Floats]
+    ) -> None:
+        self._recurrence = kind(tensors, f"encoder.layers.{number}.")
         self._merge = config.merge
         self._norm = [tensors[f"encoder.norms.{number}.{name}"] for name in ("weight", "bias") if config.layer_norm]
         self._skip = config.skip
         self._skip_weight = tensors.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
 
-    def project(self, vectors: Floats) -> list[Floats]:
+    @property
+    def row_by_row(self) -> bool:
+        """Whether `project` gives a row the same bits whichever others there are."""
+        return self._recurrence.row_by_row and not self._skip
+
+    def project(self, vectors: Floats) -> list[Numbers]:
         """What the layer takes of inputs (M, E), before the recurrence.
 
         Returns:
@@ -111,7 +139,7 @@ class _Layer:
             return [projections]
         return [projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
 
-    def run(self, projected: Sequence[Floats], rows: Ints, running: Ints, backward: Ints) -> Floats:
+    def run(self, projected: Sequence[Numbers], rows: Ints, running: Ints, backward: Ints) -> Floats:
         """The layer's output (N, W) packed by time.
 
         Args:

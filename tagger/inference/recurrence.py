@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell
+from tagger.errors import UserError
 from tagger.kernels.compiled import kernels
+from tagger.kernels.packed import Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -58,13 +60,18 @@ class RecurrentLayer(ABC):
         """What of the recurrent bias (2, GH) is simply added to the gates, and so can be part of the projection."""
         return recurrent_bias
 
-    def project(self, vectors: Floats) -> Floats:
+    @property
+    def row_by_row(self) -> bool:
+        """Whether `project` gives a row the same bits whichever others there are."""
+        return False
+
+    def project(self, vectors: Floats) -> Numbers:
         """(M, E) → (M, 2GH): what the input adds to the gates, of the forward and then of the backward direction."""
         projections = vectors @ self._input
         projections += self._bias
         return projections
 
-    def run(self, projections: Floats, rows: Ints, running: Ints, backward: Ints) -> Floats:
+    def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
         """Hidden states (N, 2H) packed by time.
 
         Args:
@@ -121,6 +128,7 @@ class ElmanLayer(RecurrentLayer):
 class GRULayer(RecurrentLayer):
     """Layer of `gru_cell`."""
 
+    fixed: ClassVar[bool] = False  # whether the compiled loops compute it in fixed point
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
     def _projected_bias(self, recurrent_bias: Floats) -> Floats:
@@ -128,15 +136,28 @@ class GRULayer(RecurrentLayer):
         self._candidate_bias = recurrent_bias[:, candidate:].copy()  # (2, H), which the reset gate scales
         return np.where(np.arange(recurrent_bias.shape[1]) < candidate, recurrent_bias, np.float32(0))
 
-    def run(self, projections: Floats, rows: Ints, running: Ints, backward: Ints) -> Floats:
+    @property
+    def row_by_row(self) -> bool:
+        return kernels(0) is not None
+
+    def project(self, vectors: Floats) -> Numbers:
+        if (compiled := kernels(0)) is None:
+            return super().project(vectors)
+        return compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), vectors)
+
+    def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
         if (compiled := kernels(0)) is None:
             return super().run(projections, rows, running, backward)
-        return compiled.gru_states(self._side_by_side, self._candidate_bias, projections, rows, running, backward)
+        weights, bias = self._packed_recurrent, self._candidate_bias
+        return compiled.gru_states(weights, bias, projections, rows, running, backward)
 
     @cached_property
-    def _side_by_side(self) -> Floats:
-        """(2, H, 3H) the recurrent weights for one product of all gates."""
-        return self._recurrent.swapaxes(1, 2).reshape(2, self.hidden_size, -1)
+    def _packed_input(self) -> Packed:
+        return Packed.of(self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1), fixed=self.fixed)
+
+    @cached_property
+    def _packed_recurrent(self) -> Packed:
+        return Packed.of(self._recurrent.swapaxes(1, 2), fixed=self.fixed)
 
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
         np.matmul(memory[0], self._recurrent[direction], out=product)
@@ -148,6 +169,24 @@ class GRULayer(RecurrentLayer):
         candidate *= reset
         candidate += gates[2]
         _update(memory[0], candidate, update)
+
+
+class FixedPointGRULayer(GRULayer):
+    """The same with states, weights and what the input adds to the gates in int16, whose sums are exact.
+
+    A state is stored in steps of 2⁻¹³, an addition in steps of 2⁻¹¹, an input in steps of 2⁻¹³ of the largest in its
+    vector. Compiled loops alone compute it.
+
+    Raises:
+        UserError: there are none.
+    """
+
+    fixed = True
+
+    def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
+        if not kernels.settle():
+            raise UserError("precision int16 needs compiled loops; pip install 'tagger[fast]', or use fp32")
+        super().__init__(tensors, prefix)
 
 
 class ResetBeforeGRULayer(RecurrentLayer):
@@ -195,6 +234,7 @@ LAYERS: dict[Cell, type[RecurrentLayer]] = {
     "lstm": LSTMLayer,
     "gru_reset_before": ResetBeforeGRULayer,
 }
+FIXED_POINT: dict[Cell, type[RecurrentLayer]] = {"gru": FixedPointGRULayer}
 
 
 def _finish_sigmoid(halved: Floats) -> None:

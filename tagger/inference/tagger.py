@@ -26,6 +26,7 @@ from tagger.inference.numpy_engine import NumpyEngine
 _BATCH_TOKENS = 4096
 _WINDOW_TOKENS = 16 * _BATCH_TOKENS  # read ahead, so that batches hold sentences of like length
 _WINDOW_SENTENCES = 8192
+_PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "onnx": ("fp32",)}  # of each engine
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -157,7 +158,8 @@ def load(
             `scripts/export_onnx.py` writes), or `auto`: torch for models with a contextual encoder and for devices
             other than `cpu`, numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
-        precision: for `torch`, what it computes in: `fp32`, `bf16` or `fp16`.
+        precision: what the engine computes in: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra
+            `fast` and layers of GRUs; for `torch` also `bf16` or `fp16`.
         threads: for `torch` and `onnx` on the CPU, how many; None: what PyTorch takes (for the whole process), and one
             for `onnx`. `numpy` has one.
         encoder: where the model's contextual encoder lies, if not where it lay in training.
@@ -169,20 +171,24 @@ def load(
     place = local_folder(path)
     folder = ModelFolder.load(place)
     if engine == "auto":
-        needs_torch = folder.config.embeddings.encoder or encoder is not None or (device, precision) != ("cpu", "fp32")
-        engine = "torch" if needs_torch else "numpy"
-    if engine != "torch" and (device, precision) != ("cpu", "fp32"):
-        raise UserError(f"engine {engine} runs on cpu in fp32; leave device and precision out, or use engine torch")
+        encodes = folder.config.embeddings.encoder or encoder is not None
+        engine = "torch" if encodes or device != "cpu" or precision not in _PRECISIONS["numpy"] else "numpy"
+    known = _PRECISIONS.get(engine)
+    if known is None:
+        raise UserError(f"engine {engine!r} is unknown; use auto, {', '.join(_PRECISIONS)}")
+    if precision not in known:
+        raise UserError(f"engine {engine} computes in {', '.join(known)}, not in {precision}; use one of these, or "
+            "another engine")  # fmt: skip
+    if engine != "torch" and device != "cpu":
+        raise UserError(f"engine {engine} runs on cpu; leave device out, or use engine torch")
     if engine != "torch" and encoder is not None:
         raise UserError(f"engine {engine} runs no contextual encoder; leave encoder out, or use engine torch")
     if engine == "numpy":
-        return Tagger(folder, NumpyEngine(folder))
+        return Tagger(folder, NumpyEngine(folder, precision))
     if engine == "onnx":
         from tagger.inference.onnx_engine import OnnxEngine
 
         return Tagger(folder, OnnxEngine.open(folder, place, threads or 1))
-    if engine == "torch":
-        from tagger.inference.torch_engine import TorchEngine
+    from tagger.inference.torch_engine import TorchEngine
 
-        return Tagger(folder, TorchEngine(folder, device, encoder, precision, threads))
-    raise UserError(f"engine {engine!r} is unknown; use auto, numpy, torch or onnx")
+    return Tagger(folder, TorchEngine(folder, device, encoder, precision, threads))

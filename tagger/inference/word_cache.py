@@ -9,7 +9,8 @@ from itertools import compress, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from tagger.kernels.packed import Numbers
+
 Ints = NDArray[np.int64]
 _UNKNOWN = -1
 _AT_ONCE = 512  # words computed together
@@ -25,7 +26,7 @@ class WordCache:
         arrays: what was computed, each (room, …); the rows that `rows` gave last stand in them.
     """
 
-    def __init__(self, compute: Callable[[Sequence[str]], list[Floats]], limit: int) -> None:
+    def __init__(self, compute: Callable[[Sequence[str]], Sequence[Numbers]], limit: int) -> None:
         """
         Args:
             compute: gives for U words, of any number, the same arrays each time, (U, …) each.
@@ -37,7 +38,7 @@ class WordCache:
         example = compute([])
         self._width = sum(array.itemsize * array.shape[1] for array in example) + _PER_WORD
         room = max(1, limit // self._width)
-        self.arrays = [np.empty((room, array.shape[1]), dtype=np.float32) for array in example]  # no memory until used
+        self.arrays = [np.empty((room, array.shape[1]), dtype=array.dtype) for array in example]  # no memory until used
         self._words = np.full(room, None, dtype=object)  # of each row; None: the row is free
         self._bytes = np.zeros(room, dtype=np.int64)
         self._uses = np.zeros(room, dtype=np.float32)  # batches that had the word, faded
@@ -93,7 +94,7 @@ class WordCache:
 
     def _grow(self, rows: int) -> None:
         """Room for more rows."""
-        self.arrays = [np.concatenate([a, np.empty((rows, a.shape[1]), dtype=np.float32)]) for a in self.arrays]
+        self.arrays = [np.concatenate([a, np.empty((rows, a.shape[1]), dtype=a.dtype)]) for a in self.arrays]
         self._words = np.concatenate([self._words, np.full(rows, None, dtype=object)])
         tables = (self._bytes, self._uses, self._last)
         self._bytes, self._uses, self._last = (np.concatenate([t, np.zeros(rows, dtype=t.dtype)]) for t in tables)

@@ -25,11 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.files import cache_folder
+from tagger.kernels.packed import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _WORTH_COMPILING = 2048  # tokens decoded: it takes some seconds, once for each processor
-_LANES = 16  # numbers in the widest registers
+_ROWS = 8  # of a tile; see `gru.AT_ONCE`
+_FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
 _SOURCE = "tagger.kernels.source"
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
 _LIBRARY, _OBJECT = ".so", ".o"
@@ -42,8 +44,8 @@ class Kernels:
     def __init__(self, code: Path) -> None:
         """`code` is an object file that `source` made, or a shared library made of it."""
         self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
-        self._gru_gates = self._function("gru_gates", 9)
-        self._gru_alone = self._function("gru_alone", 9)
+        self._gru_projections = {fixed: self._function(f"gru_projections{end}", 12) for fixed, end in _FIXED.items()}
+        self._gru_states = {fixed: self._function(f"gru_states{end}", 14) for fixed, end in _FIXED.items()}
         self._best_paths = self._function("best_paths", 10)
         self._index_pieces = self._function("index_pieces", 7)
         self._split_words = self._function("split_words", 10)
@@ -61,52 +63,46 @@ class Kernels:
 
         return call
 
+    def gru_projections(self, weights: Packed, bias: Floats, vectors: Floats) -> Numbers:
+        """(M, 6H) what vectors (M, E) add to a GRU's gates; a row does not depend on the others, to the bit.
+
+        Args:
+            weights: (2, E, 3, H), packed.
+            bias: (2, 3, H).
+            vectors: any number.
+
+        Returns:
+            float32; in fixed point int16, times `ADDED_ONE`.
+        """
+        vectors = np.ascontiguousarray(vectors)
+        result = np.empty((len(vectors), bias.size), dtype=weights.numbers.dtype)
+        room = np.empty((_ROWS, weights.depth), dtype=weights.numbers.dtype)
+        units = np.empty(_ROWS, dtype=np.float32)
+        arrays = (weights.numbers, weights.factors, bias, room, units, _sums(weights), result)
+        at = [_data(array) for array in arrays]
+        self._gru_projections[weights.fixed](_data(vectors), *vectors.shape, *at, bias.shape[2], weights.depth)
+        return result
+
     def gru_states(
-        self, recurrent: Floats, bias: Floats, projections: Floats, rows: Ints, running: Ints, backward: Ints
+        self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, running: Ints, backward: Ints
     ) -> Floats:
         """A GRU layer's states (N, 2H), as `recurrence.GRULayer.run` gives them.
 
         Args:
-            recurrent: (2, H, 3H).
+            weights: (2, H, 3, H), packed.
             bias: (2, H) of the candidate.
-            projections, rows, running, backward: as there.
+            projections: (M, 6H), of the weights' kind.
+            rows, running, backward: as there.
         """
-        hidden, sentences, tokens = bias.shape[1], int(running[0]), len(rows)
-        if sentences == 1 and hidden % 4 == 0:
-            return self._gru_states_alone(recurrent, bias, projections, rows)
-        reading = np.stack([2 * rows, 2 * rows[backward] + 1])  # (2, N) in projections as (2M, 3H)
-        writing = np.stack([2 * np.arange(tokens), 2 * backward + 1])  # (2, N) in states as (2N, H)
-        states = np.empty((tokens, 2 * hidden), dtype=np.float32)
-        state = np.zeros((2, sentences, hidden), dtype=np.float32)
-        product = np.empty((sentences, 3 * hidden), dtype=np.float32)
-        arrays = [product, projections, reading, bias, state, states, writing]
-        products, added, reads, biases, state_at, states_at, writes = [_data(array) for array in arrays]
-        done = 0
-        for count in running.tolist():
-            for direction in (0, 1):
-                np.matmul(state[direction, :count], recurrent[direction], out=product[:count])
-                token = 8 * (direction * tokens + done)
-                self._gru_gates(
-                    products,
-                    added,
-                    reads + token,
-                    biases + 4 * direction * hidden,
-                    state_at + 4 * direction * sentences * hidden,
-                    states_at,
-                    writes + token,
-                    count,
-                    hidden,
-                )
-            done += count
-        return states
-
-    def _gru_states_alone(self, recurrent: Floats, bias: Floats, projections: Floats, rows: Ints) -> Floats:
-        """The states of one sentence."""
-        hidden = bias.shape[1]
+        sentences, hidden = int(running[0]), bias.shape[1]
         states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
-        product, state = np.empty(3 * hidden, dtype=np.float32), np.empty(hidden, dtype=np.float32)
-        arrays = (projections, rows, recurrent, bias, product, state, states)
-        self._gru_alone(*[_data(array) for array in arrays], len(rows), hidden)
+        room = np.empty((sentences, weights.depth), dtype=np.float32)
+        multiplied = np.empty(room.shape, dtype=np.int16) if weights.fixed else room
+        of_tokens = [np.ascontiguousarray(array, dtype=np.int64) for array in (rows, backward, running)]
+        before = [_data(array) for array in (projections, *of_tokens)]
+        arrays = (weights.numbers, weights.factors, bias, multiplied, room, _sums(weights), states)
+        after = [_data(array) for array in arrays]
+        self._gru_states[weights.fixed](*before, len(running), *after, hidden, weights.depth)
         return states
 
     def best_paths(self, emissions: Floats, running: Ints, *, out_of: Floats, start: Floats, end: Floats) -> Ints:
@@ -192,7 +188,7 @@ def code_points(text: str) -> NDArray[np.uint32]:
 
 def padded(scores: Floats) -> Floats:
     """Scores (K,) or (K, K) with so many of minus infinity more that they fill registers: (W,) or (W, W)."""
-    return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % _LANES), constant_values=-np.inf))
+    return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % LANES), constant_values=-np.inf))
 
 
 class Supply:
@@ -247,8 +243,8 @@ def _place() -> Path | None:
     packages = Path(numba.origin).parent.parent
     versions = sorted(path.name for name in ("numba", "llvmlite") for path in packages.glob(f"{name}-*.dist-info"))
     about = "\n".join([*versions, platform.machine(), *_processor()])
-    source = Path(__file__).with_name("source.py").read_bytes()
-    return cache_folder() / "kernels" / hashlib.sha256(source + about.encode()).hexdigest()
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return cache_folder() / "kernels" / hashlib.sha256(b"".join([*sources, about.encode()])).hexdigest()
 
 
 def _processor() -> list[str]:
@@ -308,6 +304,12 @@ def _linked_here(code: Path) -> Callable[[str], int]:
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code.read_bytes()))
     engine.finalize_object()
     return engine.get_function_address
+
+
+def _sums(weights: Packed) -> NDArray[Any]:
+    """Room for a tile's sums."""
+    _, gates, wide = weights.factors.shape
+    return np.empty((_ROWS, gates, wide), dtype=np.int32 if weights.fixed else np.float32)
 
 
 def _data(array: NDArray[Any]) -> int:

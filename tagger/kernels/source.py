@@ -17,110 +17,22 @@ import numba
 import numpy as np
 from numba import carray, types
 
+from tagger.kernels.gru import FINITE, projections_of, states_of
+
 _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
 _CODES = types.CPointer(types.uint32)
 _KEYS = types.CPointer(types.uint64)
 _BYTES = types.CPointer(types.int8)
+_SHORTS = types.CPointer(types.int16)
+_WHOLES = types.CPointer(types.int32)
 _SIZE = types.int64
 
 _SPACE, _LINE = ord(" "), ord("\n")
 # hashes of 64 bits, FNV's way, from either of two beginnings
 _BEGINS, _INSIDE, _FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x84222325CBF29CE4), np.uint64(0x9E3779B97F4A7C15)
 
-_ONE, _HALF = np.float32(1), np.float32(0.5)
-_FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
-# x P(x²) / Q(x²), the rational function of least error in [-7.9, 7.9], as Eigen's `ptanh` has it
-_P = tuple(np.float32(c) for c in (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11))
-_P += tuple(np.float32(c) for c in (5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04))
-_P += (np.float32(4.89352455891786e-03),)
-_Q = tuple(np.float32(c) for c in (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03))
-_Q += (np.float32(4.89352518554385e-03),)
-
-
-_FINITE = {
-    "nnan",
-    "ninf",
-    "nsz",
-    "contract",
-    "reassoc",
-}  # liberties for full registers; division is exact
 _NO_NAN = {"nnan", "nsz"}  # where there are infinities: what lets a maximum be taken in registers
-
-
-@numba.njit(fastmath=_FINITE, error_model="numpy")
-def _tanh(x):  # type: ignore[no-untyped-def]
-    """To 5 units in the last place."""
-    x = min(max(x, -_FURTHEST), _FURTHEST)
-    y = x * x
-    above = ((((((_P[0] * y + _P[1]) * y + _P[2]) * y + _P[3]) * y + _P[4]) * y + _P[5]) * y + _P[6]) * x
-    return above / (((_Q[0] * y + _Q[1]) * y + _Q[2]) * y + _Q[3])
-
-
-def gru_gates(product_, projections_, rows_, bias_, state_, states_, places_, count, hidden):  # type: ignore[no-untyped-def]
-    """One direction's gates and new states at one time step; see `inference.recurrence.GRULayer`.
-
-    Args:
-        product_: (n, 3H) h U.
-        projections_: (2M, 3H) what the input adds.
-        rows_: (n,) the row in it of each sentence.
-        bias_: (H,) of the candidate, which the reset gate scales.
-        state_: (n, H), changed to the new one.
-        states_: (2N, H), of which the new states are written to
-        places_: (n,) these rows.
-        count, hidden: n and H.
-    """
-    rows, places, bias = carray(rows_, count), carray(places_, count), carray(bias_, hidden)
-    for sentence in range(count):
-        product = carray(product_, (count, 3, hidden))[sentence]
-        added = carray(projections_, (rows[sentence] + 1, 3, hidden))[rows[sentence]]
-        state = carray(state_, (count, hidden))[sentence]
-        kept = carray(states_, (places[sentence] + 1, hidden))[places[sentence]]
-        for unit in range(hidden):
-            reset = _HALF * (_tanh(product[0, unit] + added[0, unit]) + _ONE)
-            update = _HALF * (_tanh(product[1, unit] + added[1, unit]) + _ONE)
-            candidate = _tanh(added[2, unit] + reset * (product[2, unit] + bias[unit]))
-            new = candidate + update * (state[unit] - candidate)
-            state[unit] = new
-            kept[unit] = new
-
-
-def gru_alone(projections_, rows_, recurrent_, bias_, product_, state_, states_, steps, hidden):  # type: ignore[no-untyped-def]
-    """The states of one sentence alone, in both directions, products of matrix and vector included.
-
-    Args:
-        projections_: (2M, 3H) what the input adds, of the forward and of the backward direction by turns.
-        rows_: (T,) the row of each token in half of it.
-        recurrent_: (2, H, 3H).
-        bias_: (2, H) of the candidate, which the reset gate scales.
-        product_: (3H,) room to work in.
-        state_: (H,) room to work in.
-        states_: (T, 2H) the result.
-        steps, hidden: T and H; H divides by 4.
-    """
-    rows, width = carray(rows_, steps), 3 * hidden
-    recurrent, bias = carray(recurrent_, (2, hidden, width)), carray(bias_, (2, hidden))
-    product, state, states = carray(product_, width), carray(state_, hidden), carray(states_, (steps, 2, hidden))
-    for direction in range(2):
-        state[:] = 0
-        for step in range(steps):
-            token = steps - 1 - step if direction else step
-            row = 2 * rows[token] + direction
-            added = carray(projections_, (row + 1, width))[row]
-            product[:] = 0
-            for unit in range(0, hidden, 4):
-                h0, h1, h2, h3 = state[unit], state[unit + 1], state[unit + 2], state[unit + 3]
-                u0, u1 = recurrent[direction, unit], recurrent[direction, unit + 1]
-                u2, u3 = recurrent[direction, unit + 2], recurrent[direction, unit + 3]
-                for gate in range(width):
-                    product[gate] += (h0 * u0[gate] + h1 * u1[gate]) + (h2 * u2[gate] + h3 * u3[gate])
-            for unit in range(hidden):
-                reset = _HALF * (_tanh(product[unit] + added[unit]) + _ONE)
-                update = _HALF * (_tanh(product[hidden + unit] + added[hidden + unit]) + _ONE)
-                from_state = product[2 * hidden + unit] + bias[direction, unit]
-                candidate = _tanh(added[2 * hidden + unit] + reset * from_state)
-                state[unit] = candidate + update * (state[unit] - candidate)
-                states[token, direction, unit] = state[unit]
 
 
 def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, path_, tags, width):  # type: ignore[no-untyped-def]
@@ -309,9 +221,22 @@ def convolve(characters_, words, length, contribution_, places, known, filters, 
                 result[word, column] = max(result[word, column] + bias[column], np.float32(0))
 
 
+def _projections(numbers: types.Type, sums: types.Type) -> list[types.Type]:
+    """Arguments of `gru.projections_of`."""
+    return [_FLOATS, _SIZE, _SIZE, numbers, _FLOATS, _FLOATS, numbers, _FLOATS, sums, numbers, _SIZE, _SIZE]
+
+
+def _states(numbers: types.Type, sums: types.Type) -> list[types.Type]:
+    """Arguments of `gru.states_of`."""
+    weights = [numbers, _FLOATS, _FLOATS]
+    return [numbers, _INTS, _INTS, _INTS, _SIZE, *weights, numbers, _FLOATS, sums, _FLOATS, _SIZE, _SIZE]
+
+
 KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
-    "gru_gates": (gru_gates, [_FLOATS, _FLOATS, _INTS, _FLOATS, _FLOATS, _FLOATS, _INTS, _SIZE, _SIZE], _FINITE),
-    "gru_alone": (gru_alone, [_FLOATS, _INTS, *[_FLOATS] * 5, _SIZE, _SIZE], _FINITE),
+    "gru_projections": (projections_of(fixed=False), _projections(_FLOATS, _FLOATS), FINITE),
+    "gru_projections_fixed": (projections_of(fixed=True), _projections(_SHORTS, _WHOLES), FINITE),
+    "gru_states": (states_of(fixed=False), _states(_FLOATS, _FLOATS), FINITE),
+    "gru_states_fixed": (states_of(fixed=True), _states(_SHORTS, _WHOLES), FINITE),
     "index_pieces": (index_pieces, [_CODES, _INTS, _INTS, _SIZE, _KEYS, _INTS, _SIZE], set()),
     "split_words": (
         split_words,

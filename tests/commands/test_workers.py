@@ -56,6 +56,7 @@ def run(place: Path) -> Run:
     "options",
     [
         ["a.txt", "--tokens"],
+        ["a.txt", "--scores", "--precision", "int16"],
         ["a.txt", "notes", "--scores", "--min-score", "0.3"],
         ["d.jsonl", "notes", "a.txt", "--n-best", "2", "--scores"],
         ["notes", "--format", "html", "--scores"],

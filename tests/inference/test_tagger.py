@@ -275,7 +275,7 @@ def test_a_negative_number_of_alternatives_is_told() -> None:
 
 def test_an_unknown_engine_is_told(tmp_path: Path) -> None:
     random_folder().save(tmp_path / "model", "")
-    with pytest.raises(UserError, match="engine 'tpu' is unknown; use auto, numpy, torch or onnx"):
+    with pytest.raises(UserError, match="engine 'tpu' is unknown; use auto, numpy, torch, onnx"):
         load(tmp_path / "model", engine="tpu")
 
 
@@ -333,11 +333,22 @@ def test_tagging_imports_no_framework(tokenizer: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["numpy", "onnx"])
-@pytest.mark.parametrize("settings", [{"device": "cuda"}, {"precision": "bf16"}])
-def test_what_only_pytorch_can_do_is_refused_by_others(engine: str, settings: dict[str, str], tmp_path: Path) -> None:
+def test_a_device_is_refused_by_engines_that_know_none(engine: str, tmp_path: Path) -> None:
     random_folder().save(tmp_path / "model", "")
-    with pytest.raises(UserError, match=f"engine {engine} runs on cpu in fp32; leave device and precision out"):
-        load(tmp_path / "model", engine=engine, **settings)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=f"engine {engine} runs on cpu; leave device out, or use engine torch"):
+        load(tmp_path / "model", engine=engine, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("engine", "known", "precision"),
+    [("numpy", "fp32, int16", "bf16"), ("onnx", "fp32", "int16"), ("torch", "fp32, bf16, fp16", "int16")],
+)
+def test_a_precision_is_refused_by_engines_that_have_another(
+    engine: str, known: str, precision: str, tmp_path: Path
+) -> None:
+    random_folder().save(tmp_path / "model", "")
+    with pytest.raises(UserError, match=f"engine {engine} computes in {known}, not in {precision}; use one of these"):
+        load(tmp_path / "model", engine=engine, precision=precision)
 
 
 @pytest.mark.parametrize("engine", ["numpy", "onnx"])

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.inference.word_cache import Floats, WordCache
+from tagger.inference.word_cache import WordCache
+from tagger.kernels.packed import Floats
 
 words = st.text("ab", max_size=4)
 

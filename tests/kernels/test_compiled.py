@@ -21,27 +21,10 @@ from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
-from tagger.kernels import compiled, source
+from tagger.kernels import compiled
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
-
-
-@pytest.fixture(scope="module")
-def machine_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An object file."""
-    made = tmp_path_factory.mktemp("kernels") / "kernels.o"
-    made.write_bytes(source.machine_code())
-    return made
-
-
-@pytest.fixture(scope="module", params=["library", "object file"])
-def loaded(request: pytest.FixtureRequest, machine_code: Path) -> compiled.Kernels:
-    library = compiled._linked(machine_code)
-    if request.param == "object file":
-        return compiled.Kernels(machine_code)
-    assert library is not None, "no linker on this machine"
-    return compiled.Kernels(library)
 
 
 @pytest.fixture

@@ -1,0 +1,192 @@
+"""A GRU's loops, in float32 or in fixed point; see `inference.recurrence.GRULayer`, which computes the same.
+
+In fixed point, states and inputs, weights, and what the input adds to the gates are int16; sums are exact in int32, and
+the gates are computed in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import carray, njit
+
+from tagger.kernels.packed import ADDED_ONE, LANES, ROW_ONE
+from tagger.kernels.tiles import GATES, add_products
+
+FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # liberties for full registers; division is exact
+AT_ONCE = 8  # rows, of which a tile's sums fill the registers
+
+_TILE = GATES * LANES
+_ONE, _HALF = np.float32(1), np.float32(0.5)
+_LARGEST = np.float32(np.iinfo(np.int16).max)
+_FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
+# x P(x²) / Q(x²), the rational function of least error in [-7.9, 7.9], as Eigen's `ptanh` has it
+_P = tuple(np.float32(c) for c in (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11))
+_P += tuple(np.float32(c) for c in (5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04))
+_P += (np.float32(4.89352455891786e-03),)
+_Q = tuple(np.float32(c) for c in (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03))
+_Q += (np.float32(4.89352518554385e-03),)
+
+
+@njit(fastmath=FINITE, error_model="numpy")
+def _tanh(x):  # type: ignore[no-untyped-def]
+    """To 5 units in the last place."""
+    x = min(max(x, -_FURTHEST), _FURTHEST)
+    y = x * x
+    above = ((((((_P[0] * y + _P[1]) * y + _P[2]) * y + _P[3]) * y + _P[4]) * y + _P[5]) * y + _P[6]) * x
+    return above / (((_Q[0] * y + _Q[1]) * y + _Q[2]) * y + _Q[3])
+
+
+@njit(fastmath=FINITE, error_model="numpy")
+def _updated(for_reset, for_update, added, kept, state):  # type: ignore[no-untyped-def]
+    """A unit's new state."""
+    reset, update = _HALF * (_tanh(for_reset) + _ONE), _HALF * (_tanh(for_update) + _ONE)
+    candidate = _tanh(added + reset * kept)
+    return candidate + update * (state - candidate)
+
+
+@njit(error_model="numpy")
+def _multiply(rows_, first, left, weights_, direction, groups, sums_, depth):  # type: ignore[no-untyped-def]
+    """The sums of the next rows, as many as are left but at most 8, for all columns; see `add_products`."""
+    stride = groups * LANES
+    for group in range(groups):
+        begin, row, place = (direction * groups + group) * depth * _TILE, first * depth, group * LANES
+        if left >= AT_ONCE:
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 8)
+            continue
+        if left & 4:
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 4)
+            row, place = row + 4 * depth, place + 4 * GATES * stride
+        if left & 2:
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 2)
+            row, place = row + 2 * depth, place + 2 * GATES * stride
+        if left & 1:
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 1)
+
+
+def states_of(fixed: bool) -> Callable[..., None]:
+    """The loop over time, in fixed point or in float32."""
+    row_one, added_unit = np.float32(ROW_ONE), np.float32(1 / ADDED_ONE)
+
+    def states(  # type: ignore[no-untyped-def]
+        projections_, rows_, backward_, running_, steps, weights_, factors_, bias_, multiplied_, state_, sums_, states_,
+        hidden, depth,
+    ):  # fmt: skip
+        """Both directions' states of sentences packed by time.
+
+        Args:
+            projections_: (M, 2, 3, H) what the input adds; int16 in fixed point.
+            rows_: (N,) the row in it of each token.
+            backward_: (N,) the token that the backward direction reads as its k-th.
+            running_: (T,) sentences at each time step.
+            steps: T.
+            weights_: (2, ⌈H/16⌉, K, 3, 16), see `Packed`.
+            factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
+            bias_: (2, H) of the candidate, which the reset gate scales.
+            multiplied_: (B, K) room for states as they are multiplied.
+            state_: (B, K) room for states; in float32 the same.
+            sums_: (8, 3, 16⌈H/16⌉) room for sums.
+            states_: (N, 2, H) the result.
+            hidden, depth: H, and K: H or one more.
+        """
+        running, groups = carray(running_, steps), -(-hidden // LANES)
+        sentences, tokens, wide = running[0], running.sum(), groups * LANES
+        backward, rows, biases = carray(backward_, tokens), carray(rows_, tokens), carray(bias_, (2, hidden))
+        all_factors, all_sums = carray(factors_, (2, GATES, wide)), carray(sums_, (AT_ONCE, GATES, wide))
+        multiplied, all_states = carray(multiplied_, (sentences, depth)), carray(state_, (sentences, depth))
+        result = carray(states_, (tokens, 2, hidden))
+        for direction in range(2):
+            factors, bias = all_factors[direction], biases[direction]
+            multiplied[:], all_states[:] = 0, 0
+            done = 0
+            for step in range(steps):
+                for sentence in range(running[step]):
+                    row = sentence % AT_ONCE
+                    if row == 0:
+                        left = running[step] - sentence
+                        _multiply(multiplied_, sentence, left, weights_, direction, groups, sums_, depth)
+                    token = backward[done + sentence] if direction else done + sentence
+                    added = carray(projections_, (rows[token] + 1, 2, GATES, hidden))[rows[token], direction]
+                    sums, state = all_sums[row], all_states[sentence]
+                    for unit in range(hidden):
+                        if fixed:
+                            state[unit] = _updated(
+                                np.float32(sums[0, unit]) * factors[0, unit] + np.float32(added[0, unit]) * added_unit,
+                                np.float32(sums[1, unit]) * factors[1, unit] + np.float32(added[1, unit]) * added_unit,
+                                np.float32(added[2, unit]) * added_unit,
+                                np.float32(sums[2, unit]) * factors[2, unit] + bias[unit],
+                                state[unit],
+                            )
+                        else:
+                            state[unit] = _updated(
+                                sums[0, unit] + added[0, unit],
+                                sums[1, unit] + added[1, unit],
+                                added[2, unit],
+                                sums[2, unit] + bias[unit],
+                                state[unit],
+                            )
+                    for unit in range(hidden):
+                        result[token, direction, unit] = state[unit]
+                        if fixed:
+                            multiplied[sentence, unit] = np.floor(state[unit] * row_one + _HALF)
+                done += running[step]
+
+    return states
+
+
+def projections_of(fixed: bool) -> Callable[..., None]:
+    """What the input adds to the gates, in fixed point or in float32."""
+    row_one, added_one = np.float32(ROW_ONE), np.float32(ADDED_ONE)
+
+    def projections(vectors_, count, width, weights_, factors_, bias_, room_, units_, sums_, result_, hidden, depth):  # type: ignore[no-untyped-def]
+        """Products of vectors with both directions' input weights, each row for itself.
+
+        Args:
+            vectors_: (M, E) float32.
+            count, width: M and E.
+            weights_: (2, ⌈H/16⌉, K, 3, 16), see `Packed`.
+            factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
+            bias_: (2, 3, H).
+            room_: (8, K) for vectors as they are multiplied.
+            units_: (8,) for the largest magnitude of each, by which in fixed point it is divided.
+            sums_: (8, 3, 16⌈H/16⌉) room for sums.
+            result_: (M, 2, 3, H); int16 in fixed point.
+            hidden, depth: H, and K: E or one more.
+        """
+        groups = -(-hidden // LANES)
+        vectors, room = carray(vectors_, (count, width)), carray(room_, (AT_ONCE, depth))
+        units, bias = carray(units_, AT_ONCE), carray(bias_, (2, GATES, hidden))
+        factors = carray(factors_, (2, GATES, groups * LANES))
+        sums, result = carray(sums_, (AT_ONCE, GATES, groups * LANES)), carray(result_, (count, 2, GATES, hidden))
+        room[:] = 0
+        for first in range(0, count, AT_ONCE):
+            left = min(AT_ONCE, count - first)
+            for row in range(left):
+                vector = vectors[first + row]
+                if fixed:
+                    largest = np.float32(0)
+                    for column in range(width):
+                        largest = max(largest, abs(vector[column]))
+                    scale = row_one / largest if largest > 0 else _ONE
+                    units[row] = largest
+                    for column in range(width):
+                        room[row, column] = np.floor(vector[column] * scale + _HALF)
+                else:
+                    for column in range(width):
+                        room[row, column] = vector[column]
+            for direction in range(2):
+                _multiply(room_, 0, left, weights_, direction, groups, sums_, depth)
+                for row in range(left):
+                    for gate in range(GATES):
+                        own, factor = sums[row, gate], factors[direction, gate]
+                        shift, kept = bias[direction, gate], result[first + row, direction, gate]
+                        for unit in range(hidden):
+                            if fixed:
+                                value = np.float32(own[unit]) * (factor[unit] * units[row]) + shift[unit]
+                                value = min(max(value * added_one, -_LARGEST), _LARGEST)
+                                kept[unit] = np.floor(value + _HALF)
+                            else:
+                                kept[unit] = own[unit] + shift[unit]
+
+    return projections
