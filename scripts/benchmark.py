@@ -74,8 +74,9 @@ def parser() -> argparse.ArgumentParser:
     add("--tokens", type=_whole_number(1), metavar="N", help=f"of input, at least (default: {TOKENS:,})")
     add("--peers", nargs="*", default=["spacy", "crfsuite"], choices=[*PEER_SYSTEMS], help="those to compare with; "
         "flair brings PyTorch, into an environment of its own (default: spacy crfsuite)")  # fmt: skip
-    add("--engines", type=lambda text: text.split(","), default=[], metavar="NAME,...", help="of this tagger, each a "
-        "row beside the default one: numpy, torch, onnx")  # fmt: skip
+    add("--engines", type=lambda text: list(filter(None, text.split(","))), default=["numpy:int16"], metavar="NAME,...",
+        help="of this tagger, each a row beside the default one: numpy, torch, onnx, with a precision behind a colon "
+        "where it is not fp32 (default: numpy:int16)")  # fmt: skip
     add("--model", type=Path, metavar="DIR", help="a model folder of this tagger, instead of training one")
     add("--override", nargs="+", default=[], metavar="KEY=VALUE", help="settings of this tagger's training")
     add("--retrain", action="store_true", help="train anew what was trained before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from tagger.files import written_whole
 from .floor import told
 from .systems import OURS, System
 
-FORMAT = 2  # of the JSON; raised when a key changes its meaning or goes away
+FORMAT = 3  # of the JSON; raised when a key changes its meaning or goes away
 
 
 @dataclass
@@ -154,23 +154,29 @@ class Report:
 
 
 def ratios(systems: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """This tagger's figures over those of each other system: speeds as multiples, training times as shares.
+    """The figures of this tagger's engines over those of other systems: speeds as multiples, training times as shares.
 
     Only those that both have; training times are the seconds from start to one's own best dev score.
     """
     found: dict[str, float] = {}
-    ours = systems.get(OURS, {})
-    for name, theirs in systems.items():
-        if name == OURS:
+    for side, ours in systems.items():
+        own, _, variant = side.partition("_")
+        if own != OURS:
             continue
-        for key in ("pretokenised", "raw"):
-            pair = [side.get(f"{key}_tokens_per_second") for side in (ours, theirs)]
-            if all(pair):
-                found[f"{key}_vs_{name}"] = round(pair[0]["median"] / pair[1]["median"], 3)
-        times = [(side.get("training") or {}).get("seconds_to_own_best") for side in (ours, theirs)]
-        if all(times):
-            found[f"train_seconds_vs_{name}"] = round(times[0]["median"] / times[1]["median"], 3)
+        for name, theirs in systems.items():
+            if name.partition("_")[0] != OURS:
+                found |= {f"{key}_vs_{name}": ratio for key, ratio in _ratios(ours, theirs, variant)}
     return found
+
+
+def _ratios(ours: Mapping[str, Any], theirs: Mapping[str, Any], variant: str) -> Iterator[tuple[str, float]]:
+    for key in ("pretokenised", "raw"):
+        pair = [side.get(f"{key}_tokens_per_second") for side in (ours, theirs)]
+        if all(pair):
+            yield "_".join(filter(None, (key, variant))), round(pair[0]["median"] / pair[1]["median"], 3)
+    times = [(side.get("training") or {}).get("seconds_to_own_best") for side in (ours, theirs)]
+    if all(times):
+        yield "train_seconds", round(times[0]["median"] / times[1]["median"], 3)
 
 
 def machine() -> dict[str, Any]:

@@ -113,12 +113,15 @@ def versions_of(model: str) -> list[str]:
 
 
 def our_systems(engines: Sequence[str]) -> list[System]:
-    """This tagger with its default engine, and with each of the others that are asked for."""
+    """This tagger with its default engine, and with each that is asked for, as `torch` or `numpy:int16`."""
     worker = "tagger_worker.py"
-    others = [
-        System(f"{OURS}_{engine}", f"this tagger, {engine}", OURS, worker, ("--engine", engine)) for engine in engines
-    ]
-    return [System(OURS, "this tagger", OURS, worker), *others]
+    found = [System(OURS, "this tagger", OURS, worker)]
+    for asked in engines:
+        engine, _, precision = asked.partition(":")
+        options = ("--engine", engine, *(("--precision", precision) if precision else ()))
+        name = "_".join(filter(None, (OURS, engine, precision)))
+        found.append(System(name, f"this tagger, {precision or engine}", OURS, worker, options))
+    return found
 
 
 @dataclass(frozen=True)

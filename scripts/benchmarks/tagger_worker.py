@@ -15,7 +15,7 @@ class Ours:
     """A model folder, run by an engine."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._tagger = load(arguments.model, engine=arguments.engine or "auto")
+        self._tagger = load(arguments.model, engine=arguments.engine or "auto", precision=arguments.precision or "fp32")
 
     def tag(self, sentences: Iterable[list[str]]) -> Iterator[list[str]]:
         for sentence in self._tagger.tag_sentences(Sentence(tokens) for tokens in sentences):
@@ -33,4 +33,4 @@ class Ours:
 
 
 if __name__ == "__main__":
-    serve(Ours, __doc__, "--engine")
+    serve(Ours, __doc__, "--engine", "--precision")

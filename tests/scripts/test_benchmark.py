@@ -84,6 +84,7 @@ def call(folder: Path, *more: str) -> tuple[int, dict[str, Any]]:
     path = folder / "found.json"
     path.unlink(missing_ok=True)
     places = ["--data", str(folder / "wnut17"), "--work", str(folder / "work"), "--env", str(folder / "env")]
+    places += ["--engines", ""]
     amount = ["--tokens", "1000", "--rounds", "1", "--seeds", "2", "--markdown", str(folder / "found.md")]
     code = benchmark.main([*places, *amount, "--json", str(path), *more])
     return code, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -113,6 +113,35 @@ def test_ratios_are_ours_over_theirs() -> None:
     }
 
 
+def test_each_engine_of_ours_has_ratios_of_its_own() -> None:
+    found = report.ratios(
+        {
+            "tagger": figures(400, None, 50),
+            "tagger_numpy_int16": figures(600, 30, None),
+            "spacy": figures(20, 15, 200),
+        }
+    )
+    assert found == {
+        "pretokenised_vs_spacy": 20,
+        "train_seconds_vs_spacy": 0.25,
+        "pretokenised_numpy_int16_vs_spacy": 30,
+        "raw_numpy_int16_vs_spacy": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "title", "options"),
+    [
+        ("torch", "tagger_torch", "this tagger, torch", ("--engine", "torch")),
+        ("numpy:int16", "tagger_numpy_int16", "this tagger, int16", ("--engine", "numpy", "--precision", "int16")),
+    ],
+)
+def test_an_engine_may_have_a_precision(asked: str, name: str, title: str, options: tuple[str, ...]) -> None:
+    default, found = systems.our_systems([asked])
+    assert (default.name, default.options) == ("tagger", ())
+    assert (found.name, found.title, found.options) == (name, title, options)
+
+
 def test_without_ours_there_are_no_ratios() -> None:
     assert report.ratios({"spacy": figures(20, 15, 200)}) == {}
 
