@@ -22,7 +22,7 @@ from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
 from tagger.inference.manifest import NAME, Manifest
-from tagger.inference.resuming import History, resume
+from tagger.inference.resuming import History, refuse_unfinished, resume
 from tagger.inference.run import carry_out
 from tagger.inference.tagging import BlockTagger, Counts, Job, OpenTagger, OwnHands
 from tagger.inference.workers import WorkerLostError, Workers
@@ -30,6 +30,7 @@ from tagger.inference.workers import WorkerLostError, Workers
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _MOST_WORKERS = 256
+_TELLING = 1000  # tokens, in which a model that fits them would have found something
 _MOST_OF_A_CLUSTER = 100_000  # of workers, and of blocks in a shard
 _OUT_OF_MEMORY = "out of memory; a record is held whole: cut records that are very long, or use fewer --workers"
 _KEPT = "; what was done is kept, and the same command with --resume goes on from there"
@@ -89,9 +90,12 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
         standard_output = sys.stdout.buffer if sys.stdout else io.BytesIO()
         tell = files.enter_context(_progress(parsed, program, job, history))
         counts = carry_out(job, hands, standard_input, standard_output, history=history, tell=tell)
-    if job.outputs is not None and not parsed.quiet:
-        told = _summary(len(job.sources) - history.resumed.done, counts, time.perf_counter() - begin)
-        _say(program, f"{told}, written to {parsed.output}")
+    told = list(_doubts(counts))
+    if job.outputs is not None:
+        done = _summary(len(job.sources) - history.resumed.done, counts, time.perf_counter() - begin)
+        told.append(f"{done}, written to {parsed.output}")
+    for line in [] if parsed.quiet else told:
+        _say(program, line)
     return 0
 
 
@@ -104,6 +108,8 @@ def _look_back(job: Job, parsed: argparse.Namespace, history: History, files: Ex
     if parsed.resume and (folder / NAME).is_file():
         history.manifest = files.enter_context(Manifest(folder))
         history.resumed = resume(history.manifest, history.asked, job.sources, job.outputs)
+    elif not parsed.overwrite:
+        refuse_unfinished(folder)
     mark, done, noted, all_done = history.resumed
     if not parsed.overwrite:
         job.outputs.refuse_existing(noted)
@@ -136,6 +142,8 @@ def _run_on_cluster(
     done = tag_on_cluster(parsed, job, open_it, workers=workers, threads=threads, blocks_per_shard=blocks)
     if not parsed.quiet:
         again = f", {done.lost:,} of them begun anew as workers were lost" if done.lost else ""
+        for doubt in _doubts(done.counts):
+            _say(program, doubt)
         told = _summary(len(job.sources), done.counts, time.perf_counter() - begin)
         _say(program, f"{told}, written to {parsed.output} in {done.shards:,} shards{again}")
 
@@ -165,6 +173,14 @@ def _ended_by_exception() -> Iterator[None]:
 
 def _end(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
+
+
+def _doubts(counts: Counts) -> Iterator[str]:
+    """What of a run should make its user look again."""
+    if counts.empty:
+        yield f"{counts.empty:,} empty or blank file{'' if counts.empty == 1 else 's'}, with nothing to tag"
+    if not counts.marked and counts.tokens >= _TELLING:
+        yield f"no entity found in {counts.tokens:,} tokens; is the model for this language and kind of text?"
 
 
 def _summary(files: int, counts: Counts, seconds: float) -> str:

@@ -68,13 +68,14 @@ probabilities:
                The sentence's ends and its entities' count characters of the record's text; "score" is the probability
                of the whole tagging. Of plain tags, "tags" in place of "entities". --min-score leaves them as they are.
 
-errors: one line on standard error. Missing, unreadable, empty and binary files are found before anything is tagged;
-no file and no record is left half-written.
+errors: one line on standard error. Missing, unreadable and binary files are found before anything is tagged; no file
+and no record is left half-written. An empty file gives an empty output, and how many were is said.
 
 resuming: what is done is noted in the folder --output, in a hidden file {NAME}, with checksums of what was
 read and written; files under way lie hidden beside it. However a run was ended, the same command with --resume goes on
 from the last block noted, and its output is the same to the byte. --workers may differ, other options, the model, the
-inputs and the versions of what computes may not: that is refused with a line. Standard input cannot be resumed.
+inputs and the versions of what computes may not: that is refused with a line. Standard input cannot be resumed. Without
+--resume a run that was ended is left as it is, with a line; --overwrite begins anew.
 
 speed and memory: input is read and tagged in blocks of some 250,000 characters, the first ones shorter, so that the
 first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from tagger.inference.documents import Record
 
-Block = list[tuple[int, list[Record]]]  # records by the number of the source they come from, in order
+Block = list[tuple[int, list[Record]]]  # records by the number of the source they come from, in order; some have none
 
 _FIRST = 256
 _LARGEST = 1 << 18
@@ -18,14 +18,15 @@ _BESIDE = 16  # characters that a record counts more than it has, so that empty 
 
 
 def blocks(
-    records: Iterable[tuple[int, Record]], *, first: int = _FIRST, largest: int = _LARGEST, begun: int = 0
+    records: Iterable[tuple[int, Record | None]], *, first: int = _FIRST, largest: int = _LARGEST, begun: int = 0
 ) -> Iterator[Block]:
     """Cut records into blocks, each about twice as large as the one before until they reach the largest size.
 
     The first sentences are so tagged after a few lines of input, and a long input in portions that keep the model busy.
 
     Args:
-        records: each with the number of its source, read as blocks are asked for.
+        records: each with the number of its source, read as blocks are asked for; None stands for a source without
+            records, which is part of a block but ends none.
         first, largest: characters that the first and every block are to have at the least and about at the most; a
             record is never cut, whatever its size.
         begun: how many blocks were cut before these.
@@ -39,6 +40,8 @@ def blocks(
     for source, record in records:
         if not block or block[-1][0] != source:
             block.append((source, []))
+        if record is None:
+            continue
         block[-1][1].append(record)
         size += record.size + _BESIDE
         if size >= first:

@@ -85,6 +85,8 @@ def tag_corpus(
     with ExitStack() as at_the_end, connected(cluster):
         stretches = list(plan_shards(sources, _sizes(sources, job.reading, cluster), blocks_per_shard))
         shards = sum(len(stretch.shards) for stretch in stretches)
+        if not shards:
+            raise UserError(f"{sources[0].path}: nothing to tag: empty or blank, and so is all input; check what it is")
         for path in old:
             path.unlink(missing_ok=True)
         at_the_end.callback(lambda: left_behind.extend(_removed(unfinished(folder))))

@@ -132,18 +132,12 @@ def read_records(stream: IO[bytes], source: str, input_format: InputFormat, opti
         options: how it is read.
 
     Raises:
-        UserError: the stream cannot be read, is empty, or is malformed.
+        UserError: the stream cannot be read, or is malformed.
     """
-    report = _NothingSkipped(source)
-    nothing = True
     try:
-        for record in _records(stream, report, input_format, options):
-            nothing = False
-            yield record
+        yield from _records(stream, _NothingSkipped(source), input_format, options)
     except OSError as error:
         raise UserError(f"{source}: cannot read: {error.strerror or error}; check the input") from error
-    if nothing:
-        raise UserError(f"{source}: nothing to tag: empty or blank; leave it out, or check what should have been in it")
 
 
 def _records(

@@ -114,7 +114,8 @@ class Manifest:
             return None
         self.marked = True
         if line.get("manifest") != _VERSION or not isinstance(line.get("asked"), dict):
-            raise UserError(f"{self._path}: not what this version of tag.py writes; begin anew without --resume")
+            remedy = "begin anew with --overwrite in place of --resume"
+            raise UserError(f"{self._path}: not what this version of tag.py writes; {remedy}")
         return dict(line["asked"])
 
     def steps(self) -> Iterator[Step]:

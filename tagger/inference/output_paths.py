@@ -48,8 +48,7 @@ class Outputs(Sequence[Path]):
         for number in range(begin, len(self)):
             if os.path.lexists(self[number]):
                 raise UserError(
-                    f"{self[number]}: is there already; remove it or choose another --output, or add --overwrite, or "
-                    "--resume to go on with a run that was ended"
+                    f"{self[number]}: is there already; remove it or choose another --output, or add --overwrite"
                 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import IO, NamedTuple, cast
 
+from tagger.errors import UserError
 from tagger.inference.blocks import Block, blocks
 from tagger.inference.compression import compression_of
 from tagger.inference.documents import InputFormat, ReadOptions, Record, read_records
@@ -75,7 +76,11 @@ class BlockReader:
         self.finished: dict[int, Fingerprint | None] = {}  # since the last block
 
     def __iter__(self) -> Iterator[tuple[Block, BlockEnd]]:
-        """The blocks in order. Raises UserError where a source cannot be read or is malformed."""
+        """The blocks in order.
+
+        Raises:
+            UserError: a source cannot be read or is malformed, or standard input is empty.
+        """
         place = self._begin
         for block in blocks(self._records(), begun=place.block):
             source, records = block[-1][0], len(block[-1][1])
@@ -87,16 +92,23 @@ class BlockReader:
             read = now.fingerprint if now else finished.get(source)
             yield block, BlockEnd(place, read, finished, self._amount + (now.amount if now else 0))
 
-    def _records(self) -> Iterator[tuple[int, Record]]:
+    def _records(self) -> Iterator[tuple[int, Record | None]]:
         for number in range(self._begin.source, len(self._sources)):
             source = self._sources[number]
-            passed = self._begin.records if number == self._begin.source else 0
+            begun = number == self._begin.source and self._begin.block > 0
+            passed = self._begin.records if begun else 0
+            nothing = not begun
             with _Reading(source, self._options, self._standard_input, self._attending) as self._now:
                 for record in islice(self._now, passed, None):
+                    nothing = False
                     yield number, record
                 self.finished[number] = self._now.fingerprint
                 self._amount += self._now.amount
             self._now = None
+            if nothing and source.path is None:
+                raise UserError(f"{source.name}: nothing to tag: empty or blank; check what should have come")
+            if nothing:
+                yield number, None
 
 
 class _Reading:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from tagger.errors import UserError
 from tagger.inference.documents import InputFormat
 from tagger.inference.fingerprints import Fingerprint, has_fingerprint
-from tagger.inference.manifest import Done, Manifest, Mark
+from tagger.inference.manifest import NAME, Done, Manifest, Mark
 from tagger.inference.parts import found_part, found_whole
 from tagger.inference.sources import Source
 
-_ANEW = "begin anew: leave --resume out"
+_ANEW = "begin anew with --overwrite in place of --resume"
 _LATEST = 1000  # marks that are tried, if the latest are not what lies on the disk: after a power cut
 
 
@@ -112,6 +112,27 @@ def resume(manifest: Manifest, asked: dict[str, Any], sources: Sequence[Source],
     if done:
         raise UserError(f"{paths[done - 1]}: not as it was written; {_ANEW}")
     return Resumed(noted=noted)
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """Refuse to begin anew in an output folder where a run was ended that another could go on with.
+
+    Raises:
+        UserError: there is one, or another run is at work there.
+    """
+    if not (folder / NAME).is_file():
+        return
+    with Manifest(folder) as manifest:
+        asked = manifest.asked() or {}
+        done, last = 0, None
+        for step in manifest.steps():
+            done, last = done + len(step.done), step.mark
+    if last is None or last.read is None:  # at its end, at its beginning, or in a pipe, which cannot be read again
+        return
+    raise UserError(
+        f"{folder}: an unfinished run is there, with {done:,} of {asked.get('inputs', '?')} files done and "
+        f"{last.place.records:,} records of the next; add --resume to go on with it, or --overwrite to begin anew"
+    )
 
 
 def _pipe(source: Source) -> bool:

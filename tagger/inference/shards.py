@@ -70,7 +70,7 @@ def record_sizes(source: Source, reading: ReadOptions) -> array[int]:
     """What each record of a source counts for in a block.
 
     Raises:
-        UserError: it cannot be read, is empty or malformed.
+        UserError: it cannot be read, or is malformed.
     """
     return array("I", (min(record.size, _COUNTED) for record in _records(source, reading)))
 

@@ -144,7 +144,7 @@ def find_sources(
         The inputs, and a line on each folder in which files were left out.
 
     Raises:
-        UserError: something is missing, unreadable, empty or named twice, or a folder or pattern has no files.
+        UserError: something is missing, unreadable or named twice, or a folder or pattern has no files.
     """
     sources = Sources()
     notes: list[str] = []
@@ -217,10 +217,7 @@ def _check(source: Source) -> None:
     path = source.path
     if path is None or (os.access(path, os.R_OK) and not os.path.isfile(path)):
         return  # opening a pipe to look into it could wait for ever, and takes from it
-    with open_bytes(path) as stream:
-        # Some files of the system have a size of 0 and something to read.
-        if not os.fstat(stream.fileno()).st_size and not stream.read(1):
-            raise UserError(f"{path}: empty file; leave it out, or check what should have been in it")
+    open_bytes(path).close()
 
 
 def _refuse_twice(sources: Iterable[Source]) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import chain, islice
 from typing import IO, NamedTuple, Protocol
 
+from tagger.corpus.schemes import OUTSIDE
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
@@ -79,11 +80,19 @@ class Job:
 
 
 class Counts(NamedTuple):
-    """What went through."""
+    """What went through.
+
+    Attributes:
+        records, sentences, tokens: how many.
+        empty: sources without records.
+        marked: blocks in which something is known to be tagged; of them a process looks only for the first.
+    """
 
     records: int = 0
     sentences: int = 0
     tokens: int = 0
+    empty: int = 0
+    marked: int = 0
 
 
 class TaggedBlock(NamedTuple):
@@ -109,6 +118,7 @@ class BlockTagger:
         _require_entities(job, tagger)
         self._job, self._tagger, self._split = job, tagger, _splitter(job, tagger)
         self._scores = job.scores or job.minimum is not None
+        self._has_marked = False
 
     def __call__(self, block: Block) -> TaggedBlock:
         """Tag a block; what comes of it depends on nothing else."""
@@ -118,7 +128,7 @@ class BlockTagger:
     def _tagged(self, block: Block) -> TaggedBlock:
         parts = [[record.document(self._split) for record in records] for _, records in block]
         documents = list(chain.from_iterable(parts))
-        counts = self._tag(documents)
+        counts = self._tag(documents)._replace(empty=sum(not records for _, records in block))
         numbers = (source for source, _ in block)
         return TaggedBlock(list(zip(numbers, map(self._written, parts), strict=True)), counts)
 
@@ -134,9 +144,10 @@ class BlockTagger:
                 assert one.tokens == other.tokens, "a sentence lost or out of order"
                 tokens += len(one)
             sentences += len(before)
+            self._has_marked = self._has_marked or any(map(_is_marked, document.sentences))
             if self._job.minimum is not None:
                 document.sentences = list(map(self._job.minimum.applied, document.sentences))
-        return Counts(len(documents), sentences, tokens)
+        return Counts(len(documents), sentences, tokens, marked=int(self._has_marked))
 
     def _written(self, documents: list[Document]) -> Written:
         job, reading = self._job, self._job.reading
@@ -144,8 +155,14 @@ class BlockTagger:
             return documents
         how = {"tokens": job.tokens, "scores": job.scores, "alternatives": job.n_best > 0}
         if job.output_format is OutputFormat.PARQUET:
+            how["plain"] = self._tagger.plain
             return table_rows(documents, id_field=reading.id_field, text_field=reading.text_field, **how)
         return "".join(line_writer(job.output_format, text_field=reading.text_field, **how)(documents))
+
+
+def _is_marked(sentence: Sentence) -> bool:
+    """Whether there is any tag but O."""
+    return any(tag != OUTSIDE for tag in sentence.tags or [])
 
 
 @contextmanager

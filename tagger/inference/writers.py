@@ -119,6 +119,7 @@ def _found(document: Document, *, tokens: bool, scores: bool, alternatives: bool
 def table_rows(
     documents: Sequence[Document],
     *,
+    plain: bool = False,
     tokens: bool = False,
     text_field: str = "text",
     id_field: str = ID_COLUMN,
@@ -128,11 +129,15 @@ def table_rows(
     """A row per document: what its JSON line would say (see `jsonl_lines`), in columns that are always the same.
 
     `tokens` and `tags` are None where the line would not have them. `fields` holds the document's other fields as the
-    JSON of an object, None where there are none. Half a surrogate pair becomes U+FFFD.
+    JSON of an object, None where there are none. Half a surrogate pair becomes U+FFFD. Columns are there without
+    documents too, those of `plain` tags or of entities; else the documents say which.
     """
+    how = {"tokens": tokens, "scores": scores, "alternatives": alternatives}
     columns: dict[str, list[Any]] = {}
+    if not documents:
+        columns = {name: [] for name in ("tokens", "tags", *_found(Document("", [], plain), **how), "fields")}
     for document in documents:
-        found = _found(document, tokens=tokens, scores=scores, alternatives=alternatives)
+        found = _found(document, **how)
         written = {text_field, id_field, *found}
         others = {name: value for name, value in document.fields.items() if name not in written}
         found = {"tokens": None, "tags": None, **found, "fields": _ENCODE(others) if others else None}

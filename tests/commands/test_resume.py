@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,8 @@ from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 import tagger
 from tagger.commands.tag import main
 from tagger.inference import parts
-from tagger.inference.manifest import NAME, Manifest
+from tagger.inference.manifest import NAME, Manifest, Mark
+from tagger.inference.reading import Place
 from tests.capitals_tagger import CapitalsTagger
 from tests.conftest import REPOSITORY
 
@@ -133,6 +135,24 @@ def test_killed_at_any_moment_and_resumed_is_as_unbroken(tag: Tag, output_format
         assert tag(*options, "--output", "out", "--resume") == 0
         assert tree("out") == expected
     assert moment > 50
+
+
+@pytest.mark.parametrize("output_format", ["jsonl", "html", "parquet"])
+def test_empty_files_are_gone_on_with(tag: Tag, output_format: str) -> None:
+    Path("in").mkdir()
+    for name, content in {"a": "", "b": lines(20), "c": "", "d": "", "e": lines(20, 1), "f": "", "g": ""}.items():
+        Path(f"in/{name}.txt").write_text(content, encoding="utf-8")
+    options = ["in", "--format", output_format, "--quiet"]
+    assert tag(*options, "--output", "whole") == 0
+    expected = tree("whole")
+    assert len(expected) == 7
+    for moment in itertools.count(step=3):
+        shutil.rmtree("out", ignore_errors=True)
+        if not killed_in(moment, lambda: tag(*options, "--output", "out")):
+            break
+        assert tag(*options, "--output", "out", "--resume") == 0
+        assert tree("out") == expected
+    assert moment > 20
 
 
 @pytest.fixture(scope="module")
@@ -273,12 +293,71 @@ def test_without_the_option_what_is_there_is_left_alone(
     tag: Tag, ended: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mend()
+    capsys.readouterr()
     before = (ended / NAME).read_bytes()
     assert tag("in", "--output", "out") == 2
-    assert "out/a.jsonl: is there already; " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert re.fullmatch(
+        r"tag.py: out: an unfinished run is there, with 2 of 3 files done and \d+ records of the next; "
+        "add --resume to go on with it, or --overwrite to begin anew\n",
+        told,
+    )
     assert (ended / NAME).read_bytes() == before
     assert tag("in", "--output", "out", "--overwrite") == 0
     assert tree("out") == tree("whole")
+
+
+def test_a_run_killed_before_any_output_was_whole_is_not_begun_anew_unasked(
+    tag: Tag, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.txt").write_text(lines(4000), encoding="utf-8")
+    assert tag("a.txt", "--output", "whole", "--quiet") == 0
+
+    def mark_and_die(self: Manifest, where: Mark) -> None:
+        marking(self, where)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    marking = Manifest.mark
+    with monkeypatch.context() as patched:
+        patched.setattr(Manifest, "mark", mark_and_die)
+        assert killed_in(-1, lambda: tag("a.txt", "--output", "out", "--quiet"))
+    before = tree("out")
+    assert list(before) == [".a.jsonl.part"]
+    assert tag("a.txt", "--output", "out") == 2
+    assert "tag.py: out: an unfinished run is there, with 0 of 1 files done and " in capsys.readouterr().err
+    assert tree("out") == before
+    assert tag("a.txt", "--output", "out", "--resume", "--quiet") == 0
+    assert tree("out") == tree("whole")
+
+
+def test_what_cannot_be_gone_on_with_is_begun_anew_by_what_the_refusal_advises(
+    tag: Tag, ended: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mend()
+    capsys.readouterr()
+    assert tag("in", "--output", "out", "--resume", "--scores") == 2
+    assert capsys.readouterr().err.endswith("ask for the same, or begin anew with --overwrite in place of --resume\n")
+    assert tag("in", "--output", "out", "--scores", "--overwrite") == 0
+
+
+def test_with_nothing_to_go_on_with_what_is_there_is_not_advised_to_be_resumed(
+    tag: Tag, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.txt").write_text("Ada")
+    Path("out").mkdir()
+    Path("out/a.jsonl").write_text("precious")
+    for options in ([], ["--resume"]):
+        assert tag("a.txt", "--output", "out", *options) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("tag.py: out/a.jsonl: is there already; ")
+        assert "--resume" not in told
+
+
+def test_what_was_read_from_a_pipe_is_begun_anew(tag: Tag) -> None:
+    with Manifest(Path("out")) as manifest:
+        manifest.begin({})
+        manifest.mark(Mark(Place(1, 0, 5)))
+    assert tag("-", "--output", "out", "--quiet") == 0
 
 
 def test_with_nothing_to_go_on_with_it_begins(tag: Tag) -> None:

@@ -291,7 +291,6 @@ def test_outputs_do_not_depend_on_what_else_is_tagged(run: Run) -> None:
 REFUSED = [
     (["gone.txt"], "gone.txt: no such file"),
     (["*.gone"], "*.gone: no file matches this pattern"),
-    (["empty.txt"], "empty.txt: empty file"),
     (["nul.txt"], "nul.txt:2: a NUL character"),
     (["latin.txt"], "latin.txt:1: invalid UTF-8"),
     (["bad.conll"], "bad.conll:2: 1 column where the first line has 2"),
@@ -327,7 +326,6 @@ def test_refused_in_one_line_before_anything_is_written(run: Run, arguments: lis
     write("done/a.jsonl", "precious")
     write("b.jsonl", '{"text": "Ada"}')
     write("unknown/a.png", "x")
-    write("empty.txt", "")
     write("x.parquet", "Ada")
     write("x.parquet.gz", "Ada")
     write("nul.txt", b"a\n\0\n")
@@ -361,6 +359,68 @@ def test_a_faulty_column_file_leaves_no_part_of_its_output(run: Run) -> None:
 def test_empty_standard_input_is_told(run: Run) -> None:
     result = run(stdin="")
     assert (result.code, result.err.startswith("tag.py: standard input: nothing to tag")) == (2, True)
+
+
+EMPTY: dict[str, str | bytes] = {
+    "0.txt": "",
+    "1.conll": "\n \n",
+    "2.jsonl": "\n",
+    "3.conllu": "",
+    "4.txt.gz": gzip.compress(b""),
+    "5.txt.zst": b"",
+}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_empty_file_gives_an_empty_output_and_is_counted(run: Run, alone: bool) -> None:
+    for name, content in EMPTY.items():
+        write(f"in/{name}", content)
+    if not alone:
+        write("in/00.txt", "Ada\n")
+        write("in/1b.txt", "Bob\n")
+        write("in/9.txt", "Eve\n")
+    result = run("in", "--output", "out")
+    assert (result.code, len(files_in("out"))) == (0, len(EMPTY) + 3 * (not alone))
+    assert "6 empty or blank files, with nothing to tag\n" in result.err
+    assert f"{len(EMPTY) + 3 * (not alone)} files, {3 * (not alone)} records, " in result.err
+    for name in files_in("out"):
+        assert bool(Path("out", name).read_text()) == (name in ("00.jsonl", "1b.jsonl", "9.jsonl"))
+    result = run("in", "--quiet")
+    assert (result.code, len(result.records), result.err) == (0, 3 * (not alone), "")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_an_empty_file_gives_a_table_with_the_columns_of_others(run: Run, plain: bool) -> None:
+    write("in/a.txt", "")
+    write("in/b.txt", "Ada\n")
+    parquet.write_table(
+        pyarrow.table({"id": pyarrow.array([], pyarrow.int64()), "text": pyarrow.array([], pyarrow.string())}),
+        "in/c.parquet",
+    )
+    options = ["--scores", "--n-best", "2", "--tokens"]
+    result = run("in", "--output", "out", "--format", "parquet", *options, model=CapitalsTagger(plain=plain))
+    assert result.code == 0
+    schemas = {name: parquet.read_schema(f"out/{name}.parquet") for name in "abc"}
+    assert schemas["a"] == schemas["b"]
+    assert schemas["c"].names == schemas["b"].names
+    assert schemas["c"].field("id").type == pyarrow.int64()
+    assert [parquet.read_table(f"out/{name}.parquet").num_rows for name in "abc"] == [0, 1, 0]
+
+
+def test_an_empty_file_gives_an_empty_page(run: Run) -> None:
+    write("a.txt", "")
+    assert "nothing marked" in run("a.txt", "--format", "html").out
+    assert run("a.txt", "--format", "html", "--output", "out").code == 0
+    assert "nothing marked" in Path("out/a.html").read_text()
+
+
+def test_that_nothing_was_found_in_much_text_is_told(run: Run) -> None:
+    told = "tag.py: no entity found in 1,000 tokens; is the model for this language and kind of text?\n"
+    assert run("--tokenizer", "whitespace", stdin="ada " * 1000).err == told
+    assert run("--tokenizer", "whitespace", "--quiet", stdin="ada " * 1000).err == ""
+    assert run("--tokenizer", "whitespace", stdin="ada " * 999).err == ""
+    assert run("--tokenizer", "whitespace", stdin="Ada" + " ada" * 99_999).err == ""
+    assert run("--tokenizer", "whitespace", stdin="ada\n" * 99_999 + "Ada").err == ""
 
 
 def test_overwrite_replaces(run: Run) -> None:

@@ -22,6 +22,19 @@ def test_every_record_is_in_one_block_in_order_under_its_source(records: list[tu
     assert all(part for block in blocks(records) for _, part in block)
 
 
+@given(records=RECORDS, empty=st.sets(st.integers(0, 5)))
+def test_sources_without_records_stand_in_order_and_change_no_block(
+    records: list[tuple[int, Record]], empty: set[int]
+) -> None:
+    with_empty = [*records, *((source, None) for source in empty - {source for source, _ in records})]
+    found = list(blocks(sorted(with_empty, key=lambda pair: pair[0])))
+    filled = [[(source, part) for source, part in block if part] for block in found]
+    assert [block for block in filled if block] == list(blocks(records))
+    sources = [source for block in found for source, _ in block]
+    assert sources == sorted(sources)
+    assert set(sources) == {source for source, _ in with_empty}
+
+
 @given(records=RECORDS, first=st.integers(1, 100), largest=st.integers(100, 5000))
 def test_a_block_ends_with_the_record_that_fills_it(
     records: list[tuple[int, Record]], first: int, largest: int

@@ -103,10 +103,8 @@ def test_jsonl_text_field_can_be_named() -> None:
 
 
 BAD = [
-    ("text", b"", "in: nothing to tag"),
     ("text", b"ok\n\xff\n", "in:2: invalid UTF-8 (byte 0xff at column 1)"),
     ("text", b"a\0b", "in:1: a NUL character"),
-    ("conll", b"\n\n", "in: nothing to tag"),
     ("conll", b"a B\nc\n", "in:2: 1 column where the first line has 2"),
     ("conllu", b"1\ta\n", "in:1: expected 10 columns parted by TABs, found 2; correct the line, or set --input-format"),
     ("jsonl", b"{}\n", "in:1: no field 'text' or 'tokens' (found none); name the text's field with --text-field"),
@@ -134,9 +132,18 @@ def test_a_column_that_is_not_there_names_the_option() -> None:
         read(f"1\ta{_CONLLU_REST}\n", "conllu", token_column=12)
 
 
-def test_paragraphs_of_blank_lines_alone_are_nothing_to_tag() -> None:
-    with pytest.raises(UserError, match="nothing to tag"):
-        read("\n \n", unit=Unit.PARAGRAPH)
+@pytest.mark.parametrize(
+    ("content", "kind", "unit"),
+    [
+        ("", "text", Unit.LINE),
+        ("", "text", Unit.FILE),
+        ("\n \n", "text", Unit.PARAGRAPH),
+        ("\n\n", "conll", Unit.LINE),
+        ("\n", "jsonl", Unit.LINE),
+    ],
+)
+def test_what_is_empty_or_blank_has_no_records(content: str, kind: str, unit: Unit) -> None:
+    assert read(content, kind, unit=unit) == []
 
 
 def test_a_failing_stream_is_told_in_one_line() -> None:

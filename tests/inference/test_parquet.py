@@ -65,7 +65,6 @@ BAD: list[tuple[bytes, dict[str, Any], str]] = [
     (parquet({"text": ["a"]}), {"id_column": "key"}, "in: no column 'key' (found 'text'); name the ids' column"),
     (parquet({"text": ["a"], "id": [0.5]}), {}, "in: column 'id' holds double, no ids that can be carried along"),
     (parquet(pa.table([["a"], ["b"]], ["text", "text"])), {}, "in: 2 columns are named 'text'"),
-    (parquet({"text": pa.array([], pa.string())}), {}, "in: nothing to tag"),
 ]
 
 
