@@ -331,8 +331,7 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         except OverflowError:
             raise UserError(f"{where}: {value} is too large") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        quote = f"; quote it: '{where}=\"{value}\"'" if hint in (str, Path) and isinstance(value, (int, float)) else ""
-        raise UserError(f"{where}: expected {hint.__name__}, got {value!r}{quote}")
+        raise UserError(f"{where}: expected {hint.__name__}, got {value!r}{_quoting([hint], value, where)}")
     return value
 
 
@@ -347,7 +346,13 @@ def _checked_any(hints: list[Any], value: Any, where: str) -> Any:
         except UserError:
             continue
     names = ["a list" if hint in lists else hint.__name__ for hint in hints]
-    raise UserError(f"{where}: expected {' or '.join(names)}, got {value!r}")
+    raise UserError(f"{where}: expected {' or '.join(names)}, got {value!r}{_quoting(hints, value, where)}")
+
+
+def _quoting(hints: list[Any], value: Any, where: str) -> str:
+    """What to do about a number on the command line where text is expected."""
+    fits = isinstance(value, (int, float)) and (str in hints or Path in hints)
+    return f"; quote it: '{where}=\"{value}\"'" if fits else ""
 
 
 def _check_ranges(config: Any, where: str) -> None:

@@ -164,6 +164,7 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Ass
     data = DataConfig.from_mapping(data_settings)
     split = load_split(data, next(name for name in SPLITS if name == asked.split))
     require_known_labels(model, split)
+    print(split.account(), flush=True)
     scored = {"model": str(asked.model), "data": data.title}
     background = of_model(asked.model, model.folder, data, split)
     if asked.input == "raw":

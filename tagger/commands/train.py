@@ -185,12 +185,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     from tagger.inference.folder import ModelFolder
 
     for split in splits.values():
-        tokens = sum(map(len, split.sentences))
-        print(f"{split.name}: {len(split.sentences):,} sentences, {tokens:,} tokens, tags {split.scheme.value}")
-        for report in split.reports:
-            print(f"  {report.summary()}")
-        for note in split.notes:
-            print(f"  {note}")
+        print(split.account())
     known = {*splits["train"].labels(), *(ModelFolder.load(run.init_from).labels if run.init_from else ())}
     for name in ("dev", "test"):
         for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):

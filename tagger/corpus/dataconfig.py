@@ -35,7 +35,8 @@ class DataConfig:
         domain: which of a data set's parts to read, where it has several.
         dir: folder that `train`, `dev` and `test` are relative to; without one they are to the working directory.
         bundled: folder of the data this package brings along, used where `dir` is not set.
-        train, dev, test: files; folders for `parallel`; names of splits for `huggingface`.
+        train, dev, test: files, patterns (`parts/*.conll`), or lists of such; folders for `parallel`; names of splits
+            for `huggingface`.
         path: Hub id or folder of a Hugging Face data set; for other formats the source where `dir` is not set.
         name, revision: the Hub's configuration name, and branch, tag or commit.
         scheme: how tags mark spans; `auto` detects it.
@@ -56,9 +57,9 @@ class DataConfig:
     domain: str | None = None
     dir: str | None = None
     bundled: str | None = None
-    train: str | None = None
-    dev: str | None = None
-    test: str | None = None
+    train: str | tuple[str, ...] | None = None
+    dev: str | tuple[str, ...] | None = None
+    test: str | tuple[str, ...] | None = None
     path: str | None = None
     name: str | None = None
     revision: str | None = None
@@ -83,7 +84,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.language is not None and not _LANGUAGE.fullmatch(self.language):
             raise UserError(f"data.language={self.language}: expected an ISO 639-1 code, such as en")
-        places = (self.dir, self.train, self.dev, self.test, self.path, self.name)
+        files = (name for split in ("train", "dev", "test") for name in self.names_of(split))
+        places = (self.dir, *files, self.path, self.name)
         if self.domain is not None and not any(self.domain in place for place in places if place is not None):
             raise UserError(f"data.domain={self.domain}: data={self.title} has no domains; leave data.domain out")
 
@@ -96,6 +98,13 @@ class DataConfig:
         """
         return from_mapping(cls, mapping, "data")
 
-    def named_split(self, split: str) -> str | None:
-        """The file, folder or split name given for `train`, `dev` or `test`."""
-        return {"train": self.train, "dev": self.dev, "test": self.test}[split]
+    def names_of(self, split: str) -> tuple[str, ...]:
+        """The files, folders, patterns or split names given for `train`, `dev` or `test`; none where it is not set.
+
+        Raises:
+            UserError: the list of them is empty.
+        """
+        given = {"train": self.train, "dev": self.dev, "test": self.test}[split]
+        if given == ():
+            raise UserError(f"data.{split}=[]: an empty list; name a file, or set it to null")
+        return (given,) if isinstance(given, str) else given or ()

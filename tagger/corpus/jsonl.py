@@ -48,12 +48,24 @@ def jsonl_from(
         place = f"{report.source}:{number}"
         try:
             record = json.loads(line)
+            problem = (
+                f"expected an object with named fields, found a list; {remedy(line)}"
+                if isinstance(record, list)
+                else ""
+            )
         except RecursionError:
             problem = "nested too deeply; write flat records"
         except ValueError as error:  # also whole numbers of thousands of digits
-            problem = f"no JSON: {error}; write one JSON object a line"
-        else:
+            problem = f"no JSON: {error}; {remedy(line)}"
+        if not problem:
             yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
             continue
         report.reject(place, problem)
         report.close_sentence()
+
+
+def remedy(line: str) -> str:
+    """What to do about a line that is no JSON object, be it the first of an array over many."""
+    if line.lstrip().startswith("["):
+        return "write one JSON object a line, as jq -c '.[]' FILE does of an array"
+    return "write one JSON object a line"

@@ -11,6 +11,12 @@ from typing import IO
 from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
+_PACKED = {  # what files begin with that people take for what is inside
+    b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
+    b"\x28\xb5\x2f\xfd": ("compressed with Zstandard", "decompress it first: unzstd FILE"),
+    b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
+    b"PAR1\x15": ("a Parquet file", "read it as such: data=huggingface, or tag.py --input-format parquet"),
+}
 
 
 class MalformedError(ValueError):
@@ -158,11 +164,13 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
         source: the stream's name in messages, where it is not the report's own.
 
     Raises:
-        UserError: with `on_error=stop`, at the first line that is no UTF-8 text.
+        UserError: the stream is compressed; with `on_error=stop`, at the first line that is no UTF-8 text.
     """
     source = source or report.source
     for number, raw in enumerate(stream, start=1):
         repaired = ""
+        if number == 1:
+            _refuse_packed(raw, source)
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
             raw = raw[3:]
@@ -178,3 +186,10 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
         if "\0" in text:
             report.reject(f"{source}:{number}", "a NUL character; is this a text file? remove it")
         yield number, text
+
+
+def _refuse_packed(first: bytes, source: str) -> None:
+    """Raise UserError where a stream's first line shows that it is no text but has some packed inside."""
+    kind, remedy = next((told for magic, told in _PACKED.items() if first.startswith(magic)), ("", ""))
+    if kind:
+        raise UserError(f"{source}: {kind}, not text; {remedy}")

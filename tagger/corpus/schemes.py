@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import repeat
 
 from tagger.corpus.sentence import Span
 from tagger.errors import UserError
 
 OUTSIDE = "O"
+_IN_SMALL_LETTERS = re.compile(r"[bieslu]-.+", re.DOTALL)
 _PREFIXED = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
 _LETTERS = frozenset("BIESLU")
 _BARE = frozenset("BI")
@@ -47,7 +49,9 @@ def has_prefix(tag: str) -> bool:
     return _PREFIXED.fullmatch(tag) is not None
 
 
-def detect_scheme(tag_sequences: Iterable[Sequence[str]], source: str = "data") -> Scheme:
+def detect_scheme(
+    tag_sequences: Iterable[Sequence[str]], source: str = "data", places: Iterable[str] | None = None
+) -> Scheme:
     """The scheme that tag sequences are written in.
 
     Plain tags (parts of speech) have no prefixes. Labels without a prefix beside a majority of O tags are spans in IO.
@@ -57,28 +61,21 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]], source: str = "data") 
     Args:
         tag_sequences: tags as read, a sequence per sentence.
         source: where they were read, for the message.
+        places: where each sequence begins (`file:line`), for the message.
 
     Raises:
-        UserError: prefixed tags stand beside unprefixed ones, or BIOES letters beside BILOU letters.
+        UserError: prefixed tags stand beside unprefixed ones, BIOES letters beside BILOU letters, or prefixes are
+            small letters.
     """
     survey = _Survey()
-    for tags in tag_sequences:
-        survey.add(tags)
-    prefixes, unprefixed = survey.prefixes, survey.unprefixed
-    if unprefixed and prefixes:
-        raise UserError(
-            f"{source}: tags of mixed schemes: {min(unprefixed)!r} is not written as prefix and label, while others "
-            f"begin with {'-, '.join(sorted(prefixes))}-; correct the tags or set data.tag_column"
-        )
+    for tags, place in zip(tag_sequences, places or repeat(""), strict=False):
+        survey.add(tags, place)
+    survey.refuse_mixtures(source)
+    prefixes, unprefixed = survey.prefixes.keys(), survey.unprefixed.keys()
     if unprefixed:
         if unprefixed <= _BARE and survey.outside:
             return Scheme.IOB2
         return Scheme.IO if 2 * survey.outside > survey.total else Scheme.PLAIN
-    if prefixes & set("ES") and prefixes & set("LU"):
-        raise UserError(
-            f"{source}: tags of mixed schemes: BIOES and BILOU prefixes ({', '.join(sorted(prefixes))}) side by side; "
-            "write one of the two"
-        )
     if prefixes & set("ES"):
         return Scheme.BIOES
     if prefixes & set("LU"):
@@ -92,24 +89,52 @@ class _Survey:
     """What tags there are, over many sentences."""
 
     def __init__(self) -> None:
-        self.prefixes: set[str] = set()
-        self.unprefixed: set[str] = set()
+        self.prefixes: dict[str, str] = {}  # with the place of the first sentence that has it
+        self.unprefixed: dict[str, str] = {}
         self.outside = self.total = 0
         self.iob1_fits = True  # so far B has parted two neighbours of one label only
 
-    def add(self, tags: Sequence[str]) -> None:
+    def add(self, tags: Sequence[str], place: str) -> None:
         previous = OUTSIDE
         for tag in tags:
             if tag == OUTSIDE:
                 self.outside += 1
             elif has_prefix(tag):
-                self.prefixes.add(tag[0])
+                self.prefixes.setdefault(tag[0], place)
                 if tag[0] == "B" and (previous == OUTSIDE or previous[2:] != tag[2:]):
                     self.iob1_fits = False
             else:
-                self.unprefixed.add(tag)
+                self.unprefixed.setdefault(tag, place)
             previous = tag
         self.total += len(tags)
+
+    def refuse_mixtures(self, source: str) -> None:
+        """Raise UserError where the tags are of no one scheme, or have prefixes that are not seen as such."""
+        small = {tag for tag in self.unprefixed if _IN_SMALL_LETTERS.fullmatch(tag)}
+        if self.unprefixed.keys() <= small | {OUTSIDE.lower()} and (small or (self.unprefixed and self.prefixes)):
+            tag, place = next(iter(self.unprefixed.items()))
+            raise UserError(
+                f"{source}: tags in small letters: {tag!r}{_at(place)}, where O and prefixes, as in 'B-PER', are "
+                "capitals; write them so, or set data.scheme=plain or data.scheme=io if these are none"
+            )
+        if self.unprefixed and self.prefixes:
+            tag, place = next(iter(self.unprefixed.items()))
+            raise UserError(
+                f"{source}: tags of mixed schemes: {tag!r} is not written as prefix and label{_at(place)}, while "
+                f"others begin with {self._told('BIESLU')}; correct the tags or set data.tag_column"
+            )
+        if self.prefixes.keys() & set("ES") and self.prefixes.keys() & set("LU"):
+            told = f"BIOES and BILOU prefixes: {self._told('ES')}, and {self._told('LU')}"
+            raise UserError(f"{source}: tags of mixed schemes: {told}; write one of the two")
+
+    def _told(self, letters: str) -> str:
+        """Those of some prefixes that there are, the first of them with its place."""
+        found = [letter for letter in self.prefixes if letter in letters]
+        return ", ".join(f"{letter}-" for letter in found) + _at(self.prefixes[found[0]])
+
+
+def _at(place: str) -> str:
+    return place and f" (in the sentence at {place})"
 
 
 def spans_from_tags(tags: Sequence[str]) -> list[Span]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from tagger.corpus.dataconfig import DataConfig, DocumentRanges
+from tagger.corpus.doubts import doubts
 from tagger.corpus.reading import ReadReport
 from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
 from tagger.corpus.sentence import Sentence
@@ -48,6 +49,13 @@ class Split:
     scheme: Scheme
     reports: list[ReadReport]
     notes: list[str] = field(default_factory=list)
+
+    def account(self) -> str:
+        """What was read, file by file, and the notes, for people."""
+        tokens = sum(map(len, self.sentences))
+        told = [report.summary() for report in self.reports] + self.notes
+        first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
+        return "\n".join([first, *(f"  {one}" for one in told)])
 
     def labels(self) -> Counter[str]:
         """How often each label stands in it: entities by their type or, where tags are plain, tokens by their tag."""
@@ -107,20 +115,40 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
 
 
 def _read(store: Store, name: str, config: DataConfig) -> Split:
-    """A split with all that its place holds."""
-    unread, report = store.read(name)
-    sentences = list(unread)
-    if not sentences:
-        if report.sentences.rejected:
-            raise UserError(f"{report.source}: no sentences left, {report.sentences}; the first at {report.places[0]}")
+    """A split with all that its place holds. Documents of several files stay apart, whatever they are called there."""
+    sentences: list[Sentence] = []
+    notes: list[str] = []
+    readings = store.read(name)
+    for unread, report in readings:
+        read = _some(unread, report)
+        notes += doubts(read, config, report.source)
+        if len(readings) > 1:
+            for sentence in read:
+                sentence.document = sentence.document and f"{report.source}: {sentence.document}"
+        sentences += read
+    reports = [report for _, report in readings]
+    scheme, more = _settle_scheme(sentences, config, _sources(reports))
+    return Split(name, sentences, scheme, reports, [*notes, *more])
+
+
+def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:
+    """The sentences of a file. Raises UserError where there are none."""
+    read = list(unread)
+    if not read and report.sentences.rejected:
+        raise UserError(f"{report.source}: no sentences left, {report.sentences}; the first at {report.places[0]}")
+    if not read:
         raise UserError(f"{report.source}: no sentences; is this the right file?")
-    scheme, notes = _settle_scheme(sentences, config, report.source)
-    return Split(name, sentences, scheme, [report], notes)
+    return read
+
+
+def _sources(reports: Sequence[ReadReport]) -> str:
+    """What messages about all that was read call it."""
+    return reports[0].source + (f" and {len(reports) - 1} more" if len(reports) > 1 else "")
 
 
 def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str, Split]:
     """Splits out of what was read as train: by document number, or drawn at random."""
-    source = corpus.reports[0].source
+    source = _sources(corpus.reports)
     if config.documents is not None:
         ranges = asdict(config.documents)
         parts = split_by_range(corpus.sentences, ranges, source)
@@ -144,14 +172,17 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
 def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
     """The scheme of the tags, and notes. Spans written as bare labels get the prefix that IO has."""
     sequences = [sentence.tags or [] for sentence in sentences]
-    scheme = detect_scheme(sequences, source) if config.scheme == "auto" else Scheme(config.scheme)
+    places = (sentence.place or source for sentence in sentences)
+    scheme = detect_scheme(sequences, source, places) if config.scheme == "auto" else Scheme(config.scheme)
     bare = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
     if scheme is Scheme.PLAIN or not bare:
         return scheme, []
     if scheme is not Scheme.IO:
         if config.scheme == "auto":
             return scheme, []
-        raise UserError(f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has; set data.scheme")
+        raise UserError(
+            f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
+        )
     for sentence in sentences:
         sentence.tags = [tag if tag == OUTSIDE or has_prefix(tag) else f"I-{tag}" for tag in sentence.tags or []]
     return scheme, [f"{source}: labels without a prefix read as spans: {bare[0]} as I-{bare[0]}, {len(bare)} in all"]

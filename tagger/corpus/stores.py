@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
+from glob import iglob
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +23,9 @@ from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import shipped_folder
 
+Reading = tuple[Iterator[Sentence], ReadReport]  # sentences yet to be read, and the account that reading them fills
+_WILDCARD = re.compile(r"[*?\[]")
+
 
 class Store(Protocol):
     """Something that holds the splits of a data set."""
@@ -27,8 +33,8 @@ class Store(Protocol):
     def has(self, split: str) -> bool:
         """Whether it holds `train`, `dev` or `test`."""
 
-    def read(self, split: str) -> tuple[Iterator[Sentence], ReadReport]:
-        """The sentences of a split it has, yet to be read, and the account that the reading fills."""
+    def read(self, split: str) -> list[Reading]:
+        """A split it has, file by file."""
 
 
 def open_store(config: DataConfig) -> Store:
@@ -41,7 +47,7 @@ def open_store(config: DataConfig) -> Store:
         return _DatasetStore(config)
     if config.dir is not None or config.bundled is not None or _names_a_place(config):
         return _FileStore(config)
-    needed = f"set data.dir to the folder that holds {config.train} ({config.origin})"
+    needed = f"set data.dir to the folder that holds {', '.join(config.names_of('train'))} ({config.origin})"
     if config.path is not None:
         try:
             return _DatasetStore(config)
@@ -54,7 +60,7 @@ def _names_a_place(config: DataConfig) -> bool:
     """Whether split files can be found without `data.dir`: any data set's are, but those of a published one."""
     if config.origin is None and config.path is None:
         return True
-    named = [name for name in (config.train, config.dev, config.test) if name is not None]
+    named = (name for split in ("train", "dev", "test") for name in config.names_of(split))
     return any(Path(name).expanduser().is_absolute() for name in named)
 
 
@@ -67,21 +73,41 @@ class _FileStore:
         if config.dir is not None:
             self._folder = Path(config.dir).expanduser()
             if not self._folder.is_dir():
-                holds = f"the folder that holds {config.train}" if config.train else "a folder"
+                holds = f"the folder that holds {', '.join(config.names_of('train'))}" if config.train else "a folder"
                 raise UserError(f"data.dir={config.dir}: no such folder; set it to {holds}")
         elif config.bundled is not None:
             self._folder = shipped_folder("data") / config.bundled
 
     def has(self, split: str) -> bool:
-        return self._config.named_split(split) is not None
+        return bool(self._config.names_of(split))
 
-    def read(self, split: str) -> tuple[Iterator[Sentence], ReadReport]:
-        name = self._config.named_split(split)
-        if name is None:
+    def read(self, split: str) -> list[Reading]:
+        names = self._config.names_of(split)
+        if not names:
             raise UserError(f"data={self._config.title}: data.{split} is not set; set it to a file")
+        paths = [path for name in names for path in self._named(split, name)]
+        twice = next((path for path, count in Counter(paths).items() if count > 1), None)
+        if twice is not None:
+            raise UserError(f"data.{split}: {twice} is named twice; name each file once")
+        reports = [ReadReport(str(path), OnError(self._config.on_error)) for path in paths]
+        return [(_read_file(path, report, self._config), report) for path, report in zip(paths, reports, strict=True)]
+
+    def _named(self, split: str, name: str) -> list[Path]:
+        """The file of a name or, where there is none and it is a pattern, those that match it, sorted."""
         path = self._folder / Path(name).expanduser()
-        report = ReadReport(str(path), OnError(self._config.on_error))
-        return _read_file(path, report, self._config), report
+        if path.exists() or not _WILDCARD.search(name):
+            return [path]
+        matches = (
+            self._folder / match for match in iglob(str(Path(name).expanduser()), root_dir=self._folder, recursive=True)
+        )
+        wanted = Path.is_dir if self._config.format == "parallel" else Path.is_file
+        found = sorted(filter(wanted, matches))
+        if not found:
+            kind = "folder" if self._config.format == "parallel" else "file"
+            raise UserError(
+                f"data.{split}={name}: no {kind} matches this pattern in {self._folder.absolute()}; check both"
+            )
+        return found
 
 
 class _DatasetStore:
@@ -99,7 +125,7 @@ class _DatasetStore:
     def has(self, split: str) -> bool:
         return self._find(split) is not None
 
-    def read(self, split: str) -> tuple[Iterator[Sentence], ReadReport]:
+    def read(self, split: str) -> list[Reading]:
         name = self._find(split)
         if name is None:
             known = ", ".join(self._splits)
@@ -107,12 +133,16 @@ class _DatasetStore:
         report = ReadReport(f"{self._path}/{name}", OnError(self._config.on_error))
         tokenizer = get_tokenizer(self._config.tokenizer)
         fields = _record_fields(self._config)
-        return read_huggingface(self._splits[name], report, tokenizer=tokenizer, fields=fields), report
+        return [(read_huggingface(self._splits[name], report, tokenizer=tokenizer, fields=fields), report)]
 
     def _find(self, split: str) -> str | None:
         # Where a preset for files falls back on the Hub, its split names are those of the files.
-        named = self._config.named_split(split) if self._config.format == "huggingface" else None
-        return find_split(self._splits, split, named)
+        names = self._config.names_of(split) if self._config.format == "huggingface" else ()
+        if len(names) > 1:
+            raise UserError(
+                f"data.{split}=[{','.join(names)}]: a Hugging Face data set has one split for it; name that"
+            )
+        return find_split(self._splits, split, *names)
 
 
 def _read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[Sentence]:
@@ -128,15 +158,25 @@ def _read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[S
         case "conllu":
             return read_conllu(path, report, token_column=config.token_column, tag_column=config.tag_column)
         case "parallel":
-            return read_parallel(_beside(path, config.token_file), _beside(path, config.tag_file), report)
+            return read_parallel(*_pair(path, config), report)
     tokenizer = get_tokenizer(config.tokenizer)
     if config.format == "labelstudio":
         return read_labelstudio(path, report, tokenizer=tokenizer, text_field=config.text_field)
     return read_jsonl(path, report, tokenizer=tokenizer, fields=_record_fields(config))
 
 
-def _beside(path: Path, name: str) -> Path:
-    return path / name if path.is_dir() else Path(f"{path}{name}")
+def _pair(path: Path, config: DataConfig) -> tuple[Path, Path]:
+    """The files of tokens and of tags: in a folder, or what their names begin with."""
+    names = config.token_file, config.tag_file
+    if path.is_dir():
+        return path / names[0], path / names[1]
+    tokens, tags = (Path(f"{path}{name}") for name in names)
+    if not tokens.exists() and not tags.exists():
+        raise UserError(
+            f"{path}: no such folder, which should hold {names[0]} and {names[1]} (data.token_file, data.tag_file), "
+            f"nor a file {tokens}; check the path"
+        )
+    return tokens, tags
 
 
 def _record_fields(config: DataConfig) -> RecordFields:

@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 from tagger.corpus.columns import ColumnLayout, columns_from
 from tagger.corpus.conllu import FORM, conllu_from
 from tagger.corpus.entities import entities
+from tagger.corpus.jsonl import remedy
 from tagger.corpus.reading import MalformedError, ReadReport, read_lines
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.errors import UserError
@@ -197,13 +198,13 @@ def _json_record(line: str, text_field: str) -> Record:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        raise MalformedError(f"no JSON ({error.msg} at column {error.colno}); write one object per line") from error
+        raise MalformedError(f"no JSON ({error.msg} at column {error.colno}); {remedy(line)}") from error
     except RecursionError:
         raise MalformedError("nested too deeply; write flat records") from None
     except ValueError as error:
         raise MalformedError("a whole number of thousands of digits; write it as a string") from error
     if not isinstance(record, dict):
-        raise MalformedError(f"expected a JSON object, found {_kind(record)}; write one object per line")
+        raise MalformedError(f"expected a JSON object, found {_kind(record)}; {remedy(line)}")
     text, tokens = record.get(text_field), record.get("tokens")
     if isinstance(text, str):
         return Record(text, fields=record, size=len(line))

@@ -116,7 +116,10 @@ def test_a_bad_file_stops_evaluation_before_anything_is_written(
     ("arguments", "problem"),
     [
         (["data=conll", "data.train=folder"], "folder: a folder; check the path, a file is needed"),
-        (["data=conll", "data.train=2024"], "data.train: expected str, got 2024; quote it: 'data.train=\"2024\"'"),
+        (
+            ["data=conll", "data.train=2024"],
+            "data.train: expected str or a list, got 2024; quote it: 'data.train=\"2024\"'",
+        ),
         (["data=huggingface", "data.path=owner/name"], "owner/name: cannot reach the Hugging Face Hub"),
         (["data=conll", "data.train=${nowhere}"], "Interpolation key 'nowhere' not found"),
         (["encoder=null"], "Config group override must be a string or a list"),

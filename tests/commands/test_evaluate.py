@@ -163,3 +163,21 @@ def test_a_report_of_other_sentences_is_not_written_over() -> None:
     assert {path.name for path in Path("run").iterdir()} == {"model", "report", "report-conll-test"}
     counts = [report(f"run/{name}")["sentences"]["count"] for name in ("report", "report-conll-test")]
     assert counts == [2, 1]
+
+
+@pytest.mark.parametrize("files", ["[parts/1.conll,parts/2.conll]", '"parts/*.conll"', "parts/*.conll"])
+def test_what_was_read_is_told_file_by_file(files: str, capsys: pytest.CaptureFixture[str]) -> None:
+    random_folder().save(Path("model"), "")
+    Path("parts").mkdir()
+    Path("parts/1.conll").write_text(GOLD)
+    Path("parts/2.conll").write_text("Bo\tB-PER\n\nmet\n\nAda\tB-PER\n")
+    assert evaluate.main(["model=model", "data=conll", f"data.test={files}", "data.on_error=skip", "out=out"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:4] == [
+        "test: 4 sentences, 6 tokens, tags iob2",
+        "  parts/1.conll: sentences 2 read = 2 kept + 0 repaired + 0 rejected; "
+        "lines 5 read = 5 kept + 0 repaired + 0 rejected",
+        "  parts/2.conll: sentences 3 read = 2 kept + 0 repaired + 1 rejected; "
+        "lines 5 read = 3 kept + 0 repaired + 2 rejected",  # the blank line that ends a sentence goes with it
+        "  parts/2.conll:3: 1 column where the first line has 2; correct the line",
+    ]

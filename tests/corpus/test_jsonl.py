@@ -44,6 +44,14 @@ def test_records_of_tokens_and_tags(record: dict, fields: dict) -> None:
     assert report.sentences.kept == report.lines.kept == 1
 
 
+@pytest.mark.parametrize("array", ['[{"tokens": ["a"], "tags": ["O"]}]', "[", ' [{"tokens": ["a"],'])
+def test_an_array_is_told_how_to_become_lines(array: str) -> None:
+    with pytest.raises(
+        UserError, match=r"^file:1: .*; write one JSON object a line, as jq -c '\.\[\]' FILE does of an"
+    ):
+        read(array)
+
+
 @pytest.mark.parametrize(
     "record",
     [

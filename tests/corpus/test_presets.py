@@ -86,6 +86,7 @@ def test_a_preset_reads_what_the_collector_counted(case: str, shared_data: Path)
     reports = [report for split in splits.values() for report in split.reports]
     assert sum(report.sentences.kept for report in reports) == sum(count[0] for count in COUNTS[case])
     assert not any(report.places for report in reports)
+    assert not any("warning" in note for split in splits.values() for note in split.notes)
 
 
 def test_there_is_a_preset_for_each_labelled_set(shared_data: Path) -> None:

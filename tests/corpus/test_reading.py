@@ -1,9 +1,11 @@
 """Lines of a file and the account of them."""
 
+import gzip
 import io
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +115,25 @@ def test_kept_repaired_and_rejected_sum_to_what_was_read(lines: list[str]) -> No
     assert report.lines.read == len(content.split(b"\n")) - (content.endswith(b"\n") or not content)
     assert report.sentences.kept + report.sentences.repaired == len(sentences)
     assert report.sentences.read == report.sentences.kept + report.sentences.repaired + report.sentences.rejected
+
+
+@pytest.mark.parametrize("on_error", OnError)
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (gzip.compress(b"a O"), "compressed with gzip, not text; decompress it first: gunzip"),
+        (
+            zstandard.ZstdCompressor().compress(b"a O"),
+            "compressed with Zstandard, not text; decompress it first: unzstd",
+        ),
+        (b"PK\x03\x04\n", "a ZIP archive, not text; unpack it first"),
+        (b"PAR1\x15\x04\n", "a Parquet file, not text; read it as such"),
+    ],
+)
+def test_what_is_packed_is_told_as_such(content: bytes, kind: str, on_error: OnError) -> None:
+    with pytest.raises(UserError, match=f"^file: {kind}"):
+        lines_of(content, on_error)
+
+
+def test_text_that_begins_like_a_file_is_text() -> None:
+    assert lines_of(b"PAR1 and PK are names\n")[0] == ["PAR1 and PK are names"]

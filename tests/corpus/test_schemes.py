@@ -98,6 +98,30 @@ def test_mixed_schemes_are_told_with_their_source(tags: str) -> None:
         detect_scheme([tags.split()], "train.conll")
 
 
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        (["O B-A", "O", "B-A NN"], "'NN' .* (in the sentence at x:3), .* B- (in the sentence at x:1);"),
+        (["O B-A", "S-A", "O L-A"], "S- (in the sentence at x:2), and L- (in the sentence at x:3);"),
+        (["O O", "b-per O"], "'b-per' (in the sentence at x:2), where O and prefixes, as in 'B-PER', are capitals;"),
+    ],
+)
+def test_what_is_of_no_one_scheme_is_told_with_its_place(tags: list[str], problem: str) -> None:
+    with pytest.raises(UserError, match=problem.replace("(", r"\(").replace(")", r"\)")):
+        detect_scheme([line.split() for line in tags], "x", ["x:1", "x:2", "x:3"])
+
+
+@pytest.mark.parametrize("tags", ["b-per i-per o", "b-per O O O O", "i-per o o o", "B-PER I-PER o", "b-per B-LOC"])
+def test_small_letters_are_not_taken_for_plain_tags(tags: str) -> None:
+    with pytest.raises(UserError, match=r"train\.conll: tags in small letters: .*set data\.scheme=plain"):
+        detect_scheme([tags.split()], "train.conll")
+
+
+@pytest.mark.parametrize("tags", ["o v n", "b-per verb", "b i o", "-b b-"])
+def test_other_tags_in_small_letters_are_plain(tags: str) -> None:
+    assert detect_scheme([tags.split()]) is Scheme.PLAIN
+
+
 def test_plain_tags_are_not_converted() -> None:
     assert convert_tags(["NOUN", "O", "X"], Scheme.PLAIN) == ["NOUN", "O", "X"]
 

@@ -133,6 +133,18 @@ def test_wrong_settings_are_told_by_name(settings: dict, problem: str) -> None:
         ),
         ({"format": "jsonl", "test": "test.conll", "tokenizer": "x"}, "tokenizer 'x' is unknown"),
         ({"train": "test.conll", "dev_fraction": 1.5}, "data.dev_fraction=1.5"),
+        ({"test": "no/*.conll"}, r"data.test=no/\*.conll: no file matches this pattern in /"),
+        ({"test": ["test.conll", "no.conll"]}, "no.conll: no such file"),
+        ({"test": ["test.conll", "./te*"]}, "data.test: test.conll is named twice"),
+        ({"test": []}, r"data.test=\[\]: an empty list; name a file"),
+        ({"test": 5}, "data.test: expected str or a list, got 5"),
+        ({"test": [5]}, r"data.test\[0\]: expected str, got 5"),
+        ({"test": ["test.conll", "empty.conll"]}, "empty.conll: no sentences"),
+        ({"test": "mixed.conll"}, r"'NN' .* \(in the sentence at mixed.conll:1\)"),
+        (
+            {"format": "parallel", "test": "tset"},
+            "tset: no such folder, which should hold seq.in and seq.out .*tsetseq.in",
+        ),
     ],
 )
 def test_what_cannot_be_loaded_is_told_in_a_line(
@@ -145,6 +157,61 @@ def test_what_cannot_be_loaded_is_told_in_a_line(
     with pytest.raises(UserError, match=problem) as caught:
         load_split(DataConfig.from_mapping(settings), "test")
     assert "\n" not in str(caught.value)
+
+
+def test_tags_in_small_letters_are_plain_only_if_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "small.conll"
+    path.write_text("Bo\tb-per\nmet\to\n")
+    with pytest.raises(UserError, match=r"small.conll:1\), where O and prefixes"):
+        load_split(DataConfig(test=str(path)), "test")
+    split = load_split(DataConfig(test=str(path), scheme="plain"), "test")
+    assert (split.scheme, split.sentences[0].tags) == (Scheme.PLAIN, ["b-per", "o"])
+
+
+def test_a_split_in_several_files(folder: Path) -> None:
+    (folder / "parts").mkdir()
+    for name in ("b", "a", "c"):
+        (folder / "parts" / f"{name}.conll").write_text(corpus(30, 10).replace("w", name))
+    (folder / "parts" / "a.txt").write_text("not a part\n")
+    for train in (
+        ["parts/a.conll", "parts/b.conll", "parts/c.conll"],
+        "parts/*.conll",
+        ["parts/[a-b].conll", "**/c.conll"],
+    ):
+        split = load_split(
+            DataConfig.from_mapping({"dir": str(folder), "train": train, "dev": "d", "test": "t"}), "train"
+        )
+        assert [sentence.tokens[0] for sentence in split.sentences[::30]] == ["a0", "b0", "c0"]
+        assert [report.source for report in split.reports] == [
+            str(folder / "parts" / f"{name}.conll") for name in "abc"
+        ]
+        assert [report.sentences.kept for report in split.reports] == [30, 30, 30]
+        assert len({sentence.document for sentence in split.sentences}) == 30
+        assert split.account().count("30 read = 30 kept") == 3
+
+
+def test_splits_are_drawn_from_all_files(folder: Path) -> None:
+    config = DataConfig(dir=str(folder), train=("train.conll", "documents.conll"), dev="dev.conll")
+    splits = load_splits(config)
+    assert len(splits["train"].sentences) + len(splits["test"].sentences) == 120
+    assert f"of 120 sentences of {folder / 'train.conll'} and 1 more" in splits["test"].notes[-1]
+
+
+def test_a_name_with_the_letters_of_a_pattern_is_a_name(folder: Path) -> None:
+    (folder / "a[1].conll").write_text("a O\n")
+    (folder / "a1.conll").write_text("b O\n")
+    config = DataConfig(dir=str(folder), test="a[1].conll")
+    assert load_split(config, "test").sentences[0].tokens == ["a"]
+
+
+def test_a_pattern_of_parallel_data_stands_for_folders(folder: Path) -> None:
+    for name in ("x1", "x2"):
+        (folder / name).mkdir()
+        (folder / name / "seq.in").write_text(f"{name}\n")
+        (folder / name / "seq.out").write_text("B-X\n")
+    (folder / "x3").write_text("a file")
+    split = load_split(DataConfig(dir=str(folder), format="parallel", test="x*"), "test")
+    assert [sentence.tokens for sentence in split.sentences] == [["x1"], ["x2"]]
 
 
 def test_bare_labels_beside_many_o_are_read_as_spans_and_say_so(tmp_path: Path) -> None:

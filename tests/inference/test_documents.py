@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Iterator
 from functools import partial
@@ -112,6 +113,12 @@ BAD = [
     ("jsonl", b'{"tokens": ["a", 1]}', "in:1: field 'tokens' is not a list of strings"),
     ("jsonl", b"[1]", "in:1: expected a JSON object, found a list"),
     ("jsonl", b'{"text": ', "in:1: no JSON ("),
+    (
+        "jsonl",
+        b'[{"text": "a"},\n',
+        "in:1: no JSON (Expecting value at column 16); write one JSON object a line, as jq -c",
+    ),
+    ("jsonl", gzip.compress(b"{}"), "in: compressed with gzip, not text; decompress it first"),
     ("jsonl", b"[" * 100_000, "in:1: nested too deeply"),
     ("jsonl", b'{"text": ' + b"1" * 5000 + b"}", "in:1: a whole number of thousands of digits"),
 ]
