@@ -27,10 +27,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.run import Benchmark, Data, Extent
-from benchmarks.systems import PEER_SYSTEMS, Workplace
+from tagger.errors import UserError, extra_needed
 
-from tagger.errors import UserError
+with extra_needed("train", "benchmark.py"):
+    from benchmarks.run import Benchmark, Data, Extent
+    from benchmarks.systems import PEER_SYSTEMS, Workplace
+
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS, ROUNDS = 1_000_000, 5

@@ -21,14 +21,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peers.contest import PEERS, PeerError, examine, make_environment, thread_limits
+from tagger.errors import UserError, extra_needed
 
-from tagger.commands.hydra_entry import compose
-from tagger.commands.record import NAME as RECORD
-from tagger.commands.summary import Group, in_points, spread, summarise, write_rows
-from tagger.commands.tables import as_markdown, as_text
-from tagger.corpus.source import DataConfig, Split, data_digest, load_splits
-from tagger.errors import UserError
+with extra_needed("train", "compare.py"):
+    from peers.contest import PEERS, PeerError, examine, make_environment, thread_limits
+
+    from tagger.commands.hydra_entry import compose
+    from tagger.commands.record import NAME as RECORD
+    from tagger.commands.summary import Group, in_points, spread, summarise, write_rows
+    from tagger.commands.tables import as_markdown, as_text
+    from tagger.corpus.source import DataConfig, Split, data_digest, load_splits
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = (

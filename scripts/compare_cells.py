@@ -21,17 +21,30 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from cells import plot, speed
-from cells.contenders import CONTENDERS, PARAMETERS, REFERENCE, ROOT, SIZE, Contender, Job, hidden_size, job, parameters
-from cells.recall import Schedule, examined
-from compare import data_overrides
+from tagger.errors import UserError, extra_needed
 
-from tagger.commands.hydra_entry import compose
-from tagger.commands.summary import in_points, spread, write_rows
-from tagger.commands.tables import as_markdown
-from tagger.corpus.source import DataConfig, load_split
-from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+with extra_needed("train", "compare_cells.py"):
+    from cells import plot, speed
+    from cells.contenders import (
+        CONTENDERS,
+        PARAMETERS,
+        REFERENCE,
+        ROOT,
+        SIZE,
+        Contender,
+        Job,
+        hidden_size,
+        job,
+        parameters,
+    )
+    from cells.recall import Schedule, examined
+    from compare import data_overrides
+
+    from tagger.commands.hydra_entry import compose
+    from tagger.commands.summary import in_points, spread, write_rows
+    from tagger.commands.tables import as_markdown
+    from tagger.corpus.source import DataConfig, load_split
+    from tagger.inference.folder import ModelFolder
 
 READINGS = {"forward only": False, "bidirectional": True}
 QUICK_SCHEDULE = Schedule(hidden=8, updates=5, batch=4, longest=5, distances=(1, 10), asked=32, probes=2)

@@ -24,10 +24,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.search_space import check_space, read_space
-from tagger.commands.tables import as_markdown, as_text
-from tagger.commands.tuning import Study, Trial
-from tagger.errors import UserError
+from tagger.errors import UserError, extra_needed
+
+with extra_needed("tune", "tune.py"):
+    from tagger.commands.search_space import check_space, read_space
+    from tagger.commands.tables import as_markdown, as_text
+    from tagger.commands.tuning import Study, Trial
 
 _INTERRUPTED = 130
 _SHOWN = 10

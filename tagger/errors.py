@@ -1,5 +1,11 @@
 """The one error a user's mistake raises."""
 
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _LONGEST = 2000  # characters; of a longer message the middle is left out
 _TAIL = 500
 # What files hold is told of, and must not steer the terminal it is told on.
@@ -19,3 +25,21 @@ class UserError(Exception):
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)
+
+
+@contextmanager
+def extra_needed(extra: str, program: str) -> Iterator[None]:
+    """Around a script's imports: where a package is not installed, a line names the extra that brings it, exit code 2.
+
+    Args:
+        extra: its name.
+        program: the script's.
+    """
+    try:
+        yield
+    except (UserError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "tagger").partition(".")[0] == "tagger":
+            raise
+        line = f"{program}: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'"
+        print(line, file=sys.stderr)
+        raise SystemExit(2) from None

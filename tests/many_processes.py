@@ -1,7 +1,8 @@
 """What several processes train on and find in the dev split, told in files.
 
-`python tests/many_processes.py FOLDER PROCESSES` trains a model with random weights for two epochs at a learning rate
-of zero, as many processes as are asked for; each writes what it was given, the first what all of them found.
+`python tests/many_processes.py FOLDER PROCESSES…` trains a model with random weights for two epochs at a learning rate
+of zero, once for each number of processes asked for; each process writes into a folder of that number what it was
+given, the first what all of them found. They are forked, so that PyTorch is imported once.
 """
 
 from __future__ import annotations
@@ -76,9 +77,8 @@ class Told(Callback):
             (self.folder / "found.json").write_text(json.dumps(self.reports))
 
 
-def main(folder: str, processes: str) -> None:
+def train(folder: Path, processes: int) -> None:
     seed_everything(1, verbose=False)
-    torch.set_num_threads(1)
     start, (train, dev) = random_folder(), splits()
     network = TaggerModel(start.config, start.vocabularies, start.scheme)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in start.tensors.items()})
@@ -96,10 +96,10 @@ def main(folder: str, processes: str) -> None:
     corpora = [EncodedCorpus(split, encoder, start.scheme) for split in (train, dev)]
     trainer = Trainer(
         accelerator="cpu",
-        devices=int(processes),
-        strategy="ddp" if int(processes) > 1 else "auto",
+        devices=processes,
+        strategy="ddp_fork" if processes > 1 else "auto",
         max_epochs=2,
-        callbacks=[Told(Path(folder))],
+        callbacks=[Told(folder)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -108,6 +108,13 @@ def main(folder: str, processes: str) -> None:
         num_sanity_val_steps=0,
     )
     trainer.fit(module, TaggingDataModule(*corpora, batch_tokens=20, seed=1))
+
+
+def main(folder: str, *counts: str) -> None:
+    torch.set_num_threads(1)  # before any are started, which would not outlive a fork
+    for count in counts:
+        (own := Path(folder) / count).mkdir()
+        train(own, int(count))
 
 
 if __name__ == "__main__":

@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 from tagger.commands import hydra_entry
 from tagger.commands.overrides import of_every_repetition
+from tagger.commands.summary import found_runs
 from tagger.commands.tables import as_text
 from tagger.corpus.schemes import detect_scheme
 from tagger.errors import UserError
 from tagger.evaluation.alignment import read_three_columns
 from tagger.evaluation.comparison import Comparison, Contest, Entrant, compare
 from tagger.evaluation.written import DATA, PREDICTIONS
+
+
+def entered(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The runs that folders and globs stand for: a run, a report, or a folder of several runs, such as a multirun's.
+
+    Args:
+        names: folders, or globs of them.
+
+    Returns:
+        Folders of runs or reports, each once, and those among and below several that have no report to compare.
+
+    Raises:
+        UserError: a glob matches no folder.
+    """
+    runs: dict[Path, str] = {}
+    without: list[str] = []
+    for name in names:
+        several = not Path(name).exists() and glob.has_magic(name)
+        folders = [path for path in sorted(glob.glob(name)) if Path(path).is_dir()] if several else [name]
+        if not folders:
+            raise UserError(f"{name}: no folder is called so; give folders of runs or reports, or globs of them")
+        for folder in folders:
+            below = _below(Path(folder))
+            for run in below or [folder]:
+                if _has_report(Path(run)) or not (several or below):
+                    runs.setdefault(Path(run).resolve(), run)
+                else:
+                    without.append(run)
+    return list(runs.values()), without
+
+
+def _below(folder: Path) -> list[str]:
+    """The runs in a folder that is none itself; empty where it is one, or a report, or holds none."""
+    if _has_report(folder) or not folder.is_dir():
+        return []
+    try:
+        found = found_runs([folder])
+    except UserError:
+        return []
+    return [str(path) for path in found if path != folder]
 
 
 def contest(runs: Sequence[str]) -> Contest:
@@ -61,11 +103,21 @@ def as_table(found: Comparison) -> str:
 
 
 def _report_folder(run: Path) -> Path:
+    folder = next(_reports(run), None)
+    if folder is not None:
+        _check_format(folder / DATA)
+        return folder
+    raise UserError(f"{run}: no {PREDICTIONS} and {DATA} in it or in its report/; give the folders of runs or reports")
+
+
+def _reports(run: Path) -> Iterator[Path]:
     for folder in (run / "report", run):
         if (folder / PREDICTIONS).is_file() and (folder / DATA).is_file():
-            _check_format(folder / DATA)
-            return folder
-    raise UserError(f"{run}: no {PREDICTIONS} and {DATA} in it or in its report/; give the folders of runs or reports")
+            yield folder
+
+
+def _has_report(run: Path) -> bool:
+    return any(True for _ in _reports(run))
 
 
 def _check_format(path: Path) -> None:

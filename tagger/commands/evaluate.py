@@ -50,7 +50,8 @@ class EvaluateConfig:
         train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
         precision: precisions to find thresholds for.
         explain: so many sentences are taken apart in the report: what the gates did, and what the decisions rest on.
-        compare: folders of runs or reports to set beside each other; then nothing else is scored.
+        compare: folders of runs, of reports or of several runs, or globs of them, to set beside each other; then
+            nothing else is scored.
     """
 
     model: Path | None = None
@@ -137,10 +138,12 @@ def _beside(model: Path, name: str, found: Assessment) -> Path:
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:
-    from tagger.commands.contest import as_table, contest
+    from tagger.commands.contest import as_table, contest, entered
     from tagger.evaluation.written import write_comparison
 
-    found = contest(runs)
+    with_report, without = entered(runs)
+    _warn([f"{run}: no report in it; left out" for run in without])
+    found = contest(with_report)
     print(as_table(found.comparison), flush=True)
     if out is not None:
         reason = write_comparison(out, found)

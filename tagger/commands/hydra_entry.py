@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tagger.files import shipped_folder, written_whole
 
 try:
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException, OverrideParseException
@@ -96,7 +97,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     except Exception as error:
         if error in unforeseen:
             raise
-        print(f"{program}: {_reason(error)}", file=sys.stderr)
+        print(f"{program}: {_reason(error, name, arguments)}", file=sys.stderr)
         codes = [2]
     finally:
         codes.append(sweep.close())
@@ -152,18 +153,36 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in settings.items()}
 
 
+def is_composed(config: DictConfig, key: str) -> bool:
+    """Whether a setting is made of others, or of the time, rather than given."""
+    return OmegaConf.is_interpolation(config, key)
+
+
+def given() -> list[str]:
+    """The names of what stands on this job's command line: settings, and groups of which something was chosen."""
+    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    return [override.key_or_group for override in overrides]
+
+
 def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The settings that `conf/<name>.yaml` and overrides give, outside of a Hydra job.
+    """The settings that `conf/<name>.yaml` and overrides give.
 
     Raises:
         UserError: an override does not fit.
     """
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
     try:
-        with hydra.initialize_config_dir(str(shipped_folder("conf")), version_base="1.3"):
-            return settings_of(hydra.compose(name, overrides=list(overrides)))
+        return settings_of(_composed(name, overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_reason(error)) from error
+        raise UserError(_reason(error, name, overrides)) from error
+
+
+def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Within a Hydra job by its Hydra, of which there is but one at a time."""
+    if GlobalHydra().is_initialized():
+        return hydra.compose(name, overrides=list(overrides))
+    with hydra.initialize_config_dir(str(shipped_folder("conf")), version_base="1.3"):
+        return hydra.compose(name, overrides=list(overrides))
 
 
 def choices(group: str) -> list[str]:
@@ -241,10 +260,10 @@ def output_folder() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def save_config(config: DictConfig, path: Path) -> None:
-    """Write the composed configuration, interpolations resolved, as YAML."""
+def save_config(settings: Mapping[str, Any], path: Path) -> None:
+    """Write settings, as `settings_of` gives them, as YAML."""
     with written_whole(path) as stream:
-        stream.write(OmegaConf.to_yaml(config, resolve=True))
+        stream.write(OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
 
 
 def folder_name(text: str) -> str:
@@ -256,14 +275,21 @@ def _job_name(overrides: str) -> str:
     return folder_name(overrides) or "defaults"
 
 
-def _reason(error: Exception) -> str:
-    """The message of whatever Hydra raised, which may have many lines, in one, with what to do."""
+def _reason(error: Exception, name: str = "", overrides: Sequence[str] = ()) -> str:
+    """The message of whatever Hydra raised, which may have many lines, in one, with what to do.
+
+    Args:
+        error: what was raised.
+        name, overrides: what was composed, for settings that a misspelt one may stand for.
+    """
     message = str(error)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         place = error.filename or "the working folder"
         return f"{place}: cannot write: {error.strerror or error}; set run_dir to a folder that can be written"
     if unknown := _NOT_THERE.search(message):
-        return f"{unknown[1]}: no such setting; look for the name in conf/ (--cfg job shows all that can be set)"
+        close = _closest(unknown[1], _names(name, overrides))
+        hint = f"did you mean {close}?" if close else "look for the name in conf/"
+        return f"{unknown[1]}: no such setting; {hint} (--cfg job shows all that can be set)"
     if choice := _NO_CHOICE.search(message):
         group, name, choices = choice.groups()
         hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
@@ -277,6 +303,29 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return " ".join(message.split())
     return f"{' '.join(message.split())}; check the command line (--help shows groups and settings)"
+
+
+def _names(name: str, overrides: Sequence[str]) -> list[str]:
+    """Of all settings of `conf/<name>.yaml` with those of these overrides that choose of a group."""
+    groups = [path.name for path in shipped_folder("conf").iterdir() if path.is_dir()]
+    chosen = [override for override in overrides if override.partition("=")[0] in groups]
+    try:
+        return list(_dotted(OmegaConf.to_container(_composed(name, chosen)), ""))
+    except (HydraException, OmegaConfBaseException):
+        return []
+
+
+def _dotted(settings: Any, prefix: str) -> Iterator[str]:
+    for key, value in settings.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+
+
+def _closest(unknown: str, names: Sequence[str]) -> str:
+    """The name written most alike, or the one that ends with it; "" where there is none."""
+    ending = [name for name in names if name.endswith(f".{unknown}")]
+    return next(iter(ending if len(ending) == 1 else difflib.get_close_matches(unknown, names, n=1)), "")
 
 
 def _quoted(override: str) -> str:

@@ -13,6 +13,8 @@ _OF_ONE_PLACE = ("run_dir", "resume", "latest")
 _OF_ONE_RUN = ("seed", *_OF_ONE_PLACE)
 _PLACES = ("dir", "bundled", "path", "train", "dev", "test")  # of data; what lies there is told by its digest
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")  # whose choices stand for overrides
+_OF_WHAT_IS_LEARNT = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
+_TOLD = 4
 _FILE_FORMATS = {"columns": "conll"}  # presets for one's own files are called as their format, but for this
 
 Settings = Mapping[str, Any]
@@ -52,6 +54,15 @@ def of_every_repetition(settings: Settings) -> Settings:
     return {key: value for key, value in settings.items() if key not in _OF_ONE_RUN}
 
 
+def told_differences(before: Settings, now: Settings) -> str:
+    """The first of the settings with which a run no longer goes on where it was; "" where they are the same."""
+    first, second = ({key: each.get(key) for key in _OF_WHAT_IS_LEARNT} for each in (before, now))
+    had, has = dict(flat(first)), dict(flat(second))
+    names = [name for name in dict.fromkeys((*had, *has)) if had.get(name) != has.get(name)]
+    told = [f"{name} was {shown(had.get(name))}, not {shown(has.get(name))}" for name in names[:_TOLD]]
+    return ", ".join([*told, f"and {len(names) - _TOLD} more"] if len(names) > _TOLD else told)
+
+
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
     """The overrides that choose the preset these data were read by."""
     presets = hydra_entry.choices("data")
@@ -78,13 +89,14 @@ def _choices() -> tuple[tuple[str, Flat], ...]:
 def _comparable(settings: Settings) -> Flat:
     """Settings of every repetition by dotted name, places of data left out."""
     data = {key: value for key, value in settings["data"].items() if key not in _PLACES}
-    return dict(_flat({**of_every_repetition(settings), "data": data}))
+    return dict(flat({**of_every_repetition(settings), "data": data}))
 
 
-def _flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Settings by dotted name; an empty mapping is one."""
     for key, value in settings.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -77,7 +77,7 @@ class Sweep:
             return 0
         if not self._failed:
             before = f", {self._skipped} of them before" if self._skipped else ""
-            self._say(f"{self._count} jobs finished{before}")
+            self._say(f"{self._count} job{'s' if self._count > 1 else ''} finished{before}")
             return 0
         told = ", ".join(f"{name} ({_ending(code)})" for name, code in self._failed)
         goes_on = "the same command with resume=true goes on"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shlex
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.config import ModelConfig, from_mapping
+from tagger.config import from_mapping
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from tagger.training.run import Outcome
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
-_BY_TAGS = {  # what null stands for: of entities' tags, of plain tags
-    ("characters", "filters"): (50, 100),
-    ("affixes", "lengths"): ([2, 3], [1, 2, 3, 4]),
-}
+_NUMBERS = ("lr", "weight_decay")  # of any optimiser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,13 +47,15 @@ def _is_finished(config: DictConfig, run_dir: Path) -> bool:
 
     if not config.resume:
         return False
+    _check_resumed(config)
     try:
         record = RunRecord.read(run_dir)
         before = hydra_entry.read_config(run_dir / "config.yaml")
+        now = _settings(config)
     except UserError:  # which the run itself will tell of
         return False
     ended = record is not None and record.stopped_by is None
-    return ended and repeatable(before) == repeatable(hydra_entry.settings_of(config))
+    return ended and repeatable(before) == repeatable(now)
 
 
 def _task(config: DictConfig) -> None:
@@ -67,6 +66,7 @@ def _task(config: DictConfig) -> None:
     if not config.run_dir:
         raise UserError("run_dir: empty; set it to a folder for this run")
     try:
+        _check_resumed(config)
         _run(config, run_dir)
     except BaseException:
         if run_dir != Path.cwd():
@@ -78,38 +78,45 @@ def _task(config: DictConfig) -> None:
 def _run(config: DictConfig, run_dir: Path) -> None:
     """Check the settings, read the splits, train, save and score."""
     from tagger.commands import hydra_entry
+    from tagger.commands.model_settings import asked, settled
     from tagger.training.config import OptimConfig, RunConfig
-    from tagger.training.processes import is_leader
-    from tagger.training.run import train, train_on_dev
-    from tagger.training.run_folder import claimed
 
-    settings = hydra_entry.settings_of(config)
+    settings = _settings(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
     run = from_mapping(RunConfig, {**own, "run_dir": str(run_dir)})
     data = DataConfig.from_mapping(settings["data"])
     get_tokenizer(data.tokenizer)  # a wrong name is to be told of before training
-    model = _settled(settings, data.language, plain=data.scheme == "plain")
+    model = settled(settings, data.language, plain=data.scheme == "plain")
     optim = from_mapping(OptimConfig, {k: v for k, v in settings["optim"].items() if k != "optimizer"}, "optim")
-    make_optimizer = hydra_entry.partial(config.optim.optimizer)
     _check_trainer(settings["trainer"])
+    _check_optimizer(settings["optim"]["optimizer"])
+
+    from tagger.training.checks import check_accelerator, check_optimizer  # after them, as Lightning takes seconds
+    from tagger.training.processes import is_leader
+    from tagger.training.run import train, train_on_dev
+    from tagger.training.run_folder import Misfit, claimed
+
+    make_optimizer = hydra_entry.partial(config.optim.optimizer)
+    check_optimizer(make_optimizer)
+    check_accelerator(settings["trainer"].get("accelerator"))
     leads = is_leader()
     with contextlib.ExitStack() as held:
         if leads:
             held.enter_context(claimed(run))
             held.enter_context(alone_in(run_dir))
         splits = load_splits(data)
-        model = _settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
+        model = settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
         make_trainer = hydra_entry.partial(config.trainer)
         if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
             epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)
-            static = _asked(settings, plain=False).embeddings.static
+            static = asked(settings, plain=False).embeddings.static
             if data.language is None and static is not None and static.source == "auto":
                 print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
             if not run.resume:
-                hydra_entry.save_config(config, run_dir / "config.yaml")
+                hydra_entry.save_config(settings, run_dir / "config.yaml")
         how: dict[str, Any] = {
             "data": data,
             "model": model,
@@ -119,12 +126,15 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             "run": run,
             "progress_bar": _progress_bar(settings["trainer"]),
         }
-        outcome = train(splits, **how)
+        try:
+            outcome = train(splits, **how)
+        except Misfit as error:
+            raise UserError(f"{error}: {_what_differs(run_dir, settings)}") from error
         if run.train_on_dev and outcome.stopped_by is None:
             outcome = train_on_dev(outcome, splits, **how)
         if leads:
             if run.resume:  # not before they have proved to fit the run
-                hydra_entry.save_config(config, run_dir / "config.yaml")
+                hydra_entry.save_config(settings, run_dir / "config.yaml")
             _finish(outcome, splits, data, run)
     if not leads:  # Lightning kills all processes where one of the others fails
         return
@@ -134,33 +144,26 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         raise KeyboardInterrupt
 
 
-def _settled(settings: dict[str, Any], language: str | None, *, plain: bool) -> ModelConfig:
-    """The model, with what the configuration leaves to the kind of tags and to the language of the data."""
-    return _with_settled_vectors(_asked(settings, plain=plain), language)
+def _settings(config: DictConfig) -> dict[str, Any]:
+    """What is composed; with `init_from`, that model's own settings in place of those that shape a model."""
+    from tagger.commands import hydra_entry
+    from tagger.commands.model_settings import of_start
+
+    settings = hydra_entry.settings_of(config)
+    if not settings["init_from"]:
+        return settings
+    return of_start(settings, hydra_entry.compose("train"), hydra_entry.given())
 
 
-def _asked(settings: dict[str, Any], *, plain: bool) -> ModelConfig:
-    """The model, with what the configuration leaves to the kind of tags."""
-    embeddings = dict(settings["embeddings"])
-    for (part, name), choices in _BY_TAGS.items():
-        if isinstance(embeddings.get(part), dict) and embeddings[part].get(name) is None:
-            embeddings[part] = {**embeddings[part], name: choices[plain]}
-    groups = {"embeddings": embeddings, "encoder": settings["encoder"], "decoder": settings["decoder"]}
-    return from_mapping(ModelConfig, groups)
+def _check_resumed(config: DictConfig) -> None:
+    """
+    Raises:
+        UserError: the run to go on with is not named: the folder's name is the time.
+    """
+    from tagger.commands import hydra_entry
 
-
-def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
-    """`auto` vectors are the bundled ones for English data and none for other languages; no path is no encoder."""
-    static, encoder = model.embeddings.static, model.embeddings.encoder
-    if encoder and encoder.path is None:
-        model = replace(model, embeddings=replace(model.embeddings, encoder=None))
-    if static is None:
-        return model
-    source = static.source
-    if source == "auto":
-        source = "bundled" if language == "en" else "none"
-    settled = None if source == "none" else replace(static, source=source)
-    return replace(model, embeddings=replace(model.embeddings, static=settled))
+    if config.resume and hydra_entry.is_composed(config, "run_dir"):
+        raise UserError("resume=true: name the folder of the run to go on with, as in run_dir=runs/2030-12-31_23-59-59")
 
 
 def _check_trainer(trainer: dict[str, Any]) -> None:
@@ -172,6 +175,22 @@ def _check_trainer(trainer: dict[str, Any]) -> None:
     precision = str(trainer.get("precision"))
     if precision in ("16-true", "bf16-true", "64-true", "64"):
         raise UserError(f"trainer.precision={precision}: use 32-true, bf16-mixed or 16-mixed")
+
+
+def _check_optimizer(optimizer: dict[str, Any]) -> None:
+    for name in _NUMBERS:
+        value = optimizer.get(name)
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+            raise UserError(f"optim.optimizer.{name}: expected a number, got {value!r}")
+
+
+def _what_differs(run_dir: Path, settings: dict[str, Any]) -> str:
+    """Why a run that is resumed does not fit."""
+    from tagger.commands import hydra_entry
+    from tagger.commands.overrides import told_differences
+
+    differences = told_differences(hydra_entry.read_config(run_dir / "config.yaml"), settings)
+    return differences or "the settings are the same, but not what lies in the files of data or vectors"
 
 
 def _progress_bar(trainer: dict[str, Any]) -> bool:
@@ -222,14 +241,15 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     print(as_table(report.scores))
     for warning in report.warnings:
         print(f"warning: {warning}")
-    ended = {None: "trained", signal.SIGINT: "stopped by Ctrl-C after"}.get(
-        outcome.stopped_by, "stopped by SIGTERM after"
-    )
+    signals = {signal.SIGINT: "stopped by Ctrl-C after", signal.SIGTERM: "stopped by SIGTERM after"}
+    ended = signals[outcome.stopped_by] if outcome.stopped_by else "trained"
     print(
-        f"\n{ended} {outcome.epochs} epochs in "
+        f"\n{ended} {outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'} in "
         f"{outcome.seconds:.0f} s; {outcome.score_name} {outcome.score:.4f}, "
         f"test {report.scores.headline_name} {report.scores.headline:.4f}"
     )
+    if outcome.stopped_by is not None:
+        print(f"the same command with resume=true run_dir={shlex.quote(str(run_dir))} goes on")
     print(f"model:  {model_dir}\nreport: {report_page(run_dir / 'report')}")
 
 

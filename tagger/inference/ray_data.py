@@ -25,7 +25,7 @@ _WAITING = 2  # rows that an actor has at most, the one in work included
 _MOST_PORTIONS = 4096  # of tasks at first; more would cost more to look after than they spread better
 _ANSWER = 10.0  # seconds for a machine to answer
 _STATUS = 180.0  # seconds for a cluster to say how it is; where Ray does not answer, it tells after some 40
-_NO_RAY = "--engine-cluster ray needs Ray Data; install it with `pip install 'tagger[ray]'` (in a checkout: '.[ray]')"
+_NO_RAY = "--engine-cluster ray needs Ray Data; install the extra: pip install 'tagger[ray]'"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 
 from tagger.errors import UserError
 from tagger.training.checkpoint import BEST
@@ -24,13 +24,24 @@ class Progress(TQDMProgressBar):
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
-class EpochLines(Callback):
-    """One line per epoch on standard error, where no progress bar is shown."""
+class EpochLines(Checkpoint):
+    """One line per scored epoch on standard error, where no progress bar is shown.
+
+    It is said when the epoch counts as trained and its checkpoints are kept: a run that is then stopped has that many,
+    and the best of them. Lightning calls what is a `Checkpoint` last, in the order in which the trainer was given it.
+    """
+
+    def __init__(self) -> None:
+        self._line: str | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        print(epoch_line(trainer.current_epoch + 1, trainer.callback_metrics), file=sys.stderr, flush=True)
+        if not trainer.sanity_checking and trainer.is_global_zero:
+            self._line = epoch_line(trainer.current_epoch + 1, trainer.callback_metrics)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._line is not None:
+            print(self._line, file=sys.stderr, flush=True)
+        self._line = None
 
 
 class StopAtDivergence(Callback):

@@ -21,7 +21,8 @@ class RunConfig:
         seed: of weights, dropout and the order of batches.
         resume: continue the run in `run_dir` from its last checkpoint, if there is one.
         checkpoint_seconds: how often the last checkpoint is kept within an epoch, besides at its end; None for never.
-        init_from: a model folder whose weights to start from; new words and labels are added to its own.
+        init_from: a model folder whose weights to start from, and whose settings of embeddings, encoder and decoder;
+            new words and labels are added to its own.
         train_on_dev: when the best epoch is found, train anew on train and dev together for as many epochs.
         latest: a link to be set to `run_dir` when the run has finished; None for none.
         threads: PyTorch's threads on a CPU. A second one gains little on matrices of these sizes, and loses a

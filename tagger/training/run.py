@@ -37,7 +37,7 @@ from tagger.training.data_module import TaggingDataModule
 from tagger.training.last_checkpoint import LastCheckpoint
 from tagger.training.metrics_log import MetricsLog
 from tagger.training.module import OptimizerFactory, TaggingModule
-from tagger.training.run_folder import MISFIT, WITH_DEV, Beginning, beginning
+from tagger.training.run_folder import WITH_DEV, Beginning, Misfit, beginning
 from tagger.training.start import Start, copy_weights, make_start
 
 TrainerFactory = Callable[..., Trainer]
@@ -155,7 +155,7 @@ def train(
         score_name=module.score_name,
         score=_best_score(state, module.score_name),
         best_epoch=int(state["epoch"]) + 1,
-        epochs=trainer.current_epoch,
+        epochs=vars(trainer.fit_loop.epoch_progress.current)["processed"],
         seconds=seconds,
         stopped_by=stopped_by,
         device=str(device),
@@ -263,7 +263,7 @@ def _fit(
         raise UserError(f"{resumed or 'trainer'}: {error}; correct the settings in trainer") from error
     except RuntimeError as error:
         if resumed and "loading state_dict" in str(error):
-            raise UserError(f"{resumed}: {MISFIT}") from error
+            raise Misfit(resumed) from error
         if "'fused' optimizer" in str(error):  # whose gradients 16-mixed scales
             raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
         raise

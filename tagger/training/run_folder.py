@@ -16,8 +16,14 @@ from tagger.training.checkpoint import BEST, LAST, PREVIOUS, clear_remains, read
 from tagger.training.config import RunConfig
 
 WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
-MISFIT = "does not fit these settings and data; resume with those of its run"
 _OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
+
+
+class Misfit(UserError):
+    """A run cannot go on where a checkpoint was kept, as its settings or data are others now."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(f"{checkpoint}: does not fit these settings and data; resume with those of its run")
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginn
         fits: whether a checkpoint is one of a run with this data and these settings.
 
     Raises:
-        UserError: it is not, or all checkpoints, or the best one, which the run may end with, are damaged.
+        Misfit: it is not.
+        UserError: all checkpoints, or the best one, which the run may end with, are damaged.
     """
     if (folder / BEST).exists():
         read_checkpoint(folder / BEST)
@@ -82,7 +89,7 @@ def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginn
         return Beginning()
     path, state = last
     if not fits(state):
-        raise UserError(f"{path}: {MISFIT}")
+        raise Misfit(path)
     _tidy(folder, path)
     return Beginning(path, state["global_step"], state.get("logged_rows"))
 

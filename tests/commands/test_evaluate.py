@@ -77,6 +77,7 @@ def test_a_token_of_a_million_characters_is_reported() -> None:
         (["predictions=predicted.conll", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
         (["predictions=predicted.conll", "device=cuda"], "device=cuda: only for a model"),
         (["compare=[one]", "model=m"], "compare stands alone"),
+        (["compare=['no*']"], "no*: no folder is called so; give folders of runs or reports, or globs of them"),
         (["compare=[one,two]"], "one: no predictions.conll and report.json in it or in its report/"),
         (["gold=gold.conll", "predictions=predicted.conll", "train=plain.conll"], "the predictions have entities"),
     ],
@@ -118,6 +119,22 @@ def test_runs_of_other_seeds_and_places_are_one_system() -> None:
     assert evaluate.main(["compare=[x-1,x-2,y]", "out=out"]) == 0
     found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
     assert [one["runs"] for one in found["systems"]] == [["x-1", "x-2"], ["y"]]
+
+
+@pytest.mark.parametrize("named", ["sweep", "sweep/*", "swee?", "sweep/0,sweep/1,sweep"])
+def test_multiruns_and_globs_stand_for_their_runs(named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("predicted.conll").write_text(PREDICTED)
+    for seed, run in enumerate(("sweep/0", "sweep/1", "other")):
+        assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", f"out={run}/report"]) == 0
+        settings = {"seed": seed, "data": {"title": "mine"}, "optim": {"epochs": 1 + (run == "other")}}
+        Path(run, "config.yaml").write_text(json.dumps(settings))
+    Path("sweep/2/checkpoints").mkdir(parents=True)  # of a run that was stopped
+    Path("sweep/multirun.yaml").touch()
+    quoted = ",".join(f'"{name}"' for name in named.split(","))
+    assert evaluate.main([f"compare=[{quoted},other]", "out=out"]) == 0
+    found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
+    assert [one["runs"] for one in found["systems"]] == [["sweep/0", "sweep/1"], ["other"]]
+    assert "warning: sweep/2: no report in it; left out\n" in capsys.readouterr().err
 
 
 def test_sentences_of_a_model_are_taken_apart_those_with_errors_first() -> None:

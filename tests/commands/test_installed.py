@@ -112,6 +112,24 @@ def test_the_base_install_names_the_extra_that_a_command_needs(base: Environment
     assert "pip install 'tagger[train]'" in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("script", "extra"),
+    [
+        ("summarise", "train"),
+        ("tune", "tune"),
+        ("compare", "train"),
+        ("compare_cells", "train"),
+        ("benchmark", "train"),
+    ],
+)
+def test_the_base_install_names_the_extra_that_a_script_needs(
+    base: Environment, tmp_path: Path, script: str, extra: str
+) -> None:
+    told = base.run("python", str(REPOSITORY / "scripts" / f"{script}.py"), cwd=tmp_path)
+    line = f"{script}.py: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'\n"
+    assert (told.returncode, told.stdout, told.stderr) == (2, "", line)
+
+
 def test_the_bundled_vectors_are_found_without_pytorch(base: Environment, tmp_path: Path) -> None:
     call = "from tagger.features.static import open_static; print(open_static('bundled').width)"
     assert base.run("python", "-c", call, cwd=tmp_path).stdout == "128\n"

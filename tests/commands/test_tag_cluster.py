@@ -7,6 +7,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,27 +32,34 @@ PATIENCE = 300  # seconds
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc tells who has a file open")
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model and texts that make shards of all sizes."""
-    random_folder(seed=1, hidden=33).save(tmp_path / "ner", "")
+    folder = tmp_path_factory.mktemp("material")
+    random_folder(seed=1, hidden=33).save(folder / "ner", "")
     chooser = random.Random(0)
     for name, lines in (("a.txt", 3000), ("deep/b.txt", 1), ("deep/c.txt", 9_000), ("e.txt", 40)):
-        path = tmp_path / "corpus" / name
+        path = folder / "corpus" / name
         path.parent.mkdir(exist_ok=True, parents=True)
         text = "".join(" ".join(chooser.choices(WORDS, k=chooser.randrange(30))) + "\n" for _ in range(lines))
         path.write_text(f"first\n{text}", encoding="utf-8")
     records = "".join(f'{{"id": {number}, "text": "Anna lives in New York ."}}\n' for number in range(500))
-    (tmp_path / "corpus" / "d.jsonl.gz").write_bytes(gzip.compress(records.encode()))
-    (tmp_path / "corpus" / "tiny").mkdir()
+    (folder / "corpus" / "d.jsonl.gz").write_bytes(gzip.compress(records.encode()))
+    (folder / "corpus" / "tiny").mkdir()
     for number in range(1100):  # more than are looked through in one go
-        (tmp_path / "corpus" / "tiny" / f"{number}.txt").write_text(
+        (folder / "corpus" / "tiny" / f"{number}.txt").write_text(
             f"Maria Smith and number {number}\n" * (number % 3 + 1)
         )
     rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
-    pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "corpus" / "d.parquet")
+    pyarrow.parquet.write_table(pyarrow.table(rows), folder / "corpus" / "d.parquet")
     kernels(1 << 20)  # compiled now, where there is a compiler: small blocks come out the same from all who tag them
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def place(material: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(material, tmp_path / "place")
 
 
 def command(*arguments: str) -> list[str]:

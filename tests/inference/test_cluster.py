@@ -130,7 +130,7 @@ def test_a_port_where_ray_does_not_answer_is_not_waited_at_for_ever(
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with (
-        pytest.raises(UserError, match=r"needs Ray Data; install it with `pip install 'tagger\[ray\]'`"),
+        pytest.raises(UserError, match=r"needs Ray Data; install the extra: pip install 'tagger\[ray\]'"),
         connected(Cluster()),
     ):
         pass

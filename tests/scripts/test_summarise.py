@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tagger.commands import train
 from tests.scripts.loading import load_script
 from tests.small_corpus import QUICK, column_files
+from tests.sweeping import train_all_here
 
 summarise = load_script("summarise.py")
 
@@ -27,7 +27,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sys.argv = ["train.py"]
         quick = [override for override in QUICK if not override.startswith("encoder.hidden_size")]
         more = ["run_dir=sweep", "trainer.max_epochs=1", "-m", "seed=1,2", "encoder.hidden_size=16,0"]
-        assert train.main([*column_files(folder), *quick, *more]) == 2
+        assert train_all_here([*column_files(folder), *quick, *more]) == [0, 2, 0, 2]
     finally:
         os.chdir(before)
         sys.argv = arguments

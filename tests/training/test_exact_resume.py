@@ -130,7 +130,7 @@ def test_sigterm_keeps_the_step_it_came_at(capsys: pytest.CaptureFixture[str]) -
     broken_off("run", STEPS + 5, "checkpoint_seconds=null", by=partial(signal.raise_signal, signal.SIGTERM))
     kept = torch.load("run/checkpoints/last.ckpt", weights_only=True)
     assert kept["global_step"] == STEPS + 5
-    assert "stopped by SIGTERM after 1 epochs" in capsys.readouterr().out
+    assert "stopped by SIGTERM after 1 epoch in" in capsys.readouterr().out
     assert run("run", "resume=true") == unbroken
 
 

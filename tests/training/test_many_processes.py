@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from tagger.commands import evaluate
+from tagger.commands.record import RunRecord
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import TaggerModel
@@ -32,13 +34,11 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """By the number of processes, the folder with what they told."""
-    folders = {}
-    for count in COUNTS:
-        folders[count] = tmp_path_factory.mktemp(f"processes{count}")
-        command = [sys.executable, str(REPOSITORY / "tests" / "many_processes.py"), str(folders[count]), str(count)]
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT, check=False)
-        assert done.returncode == 0, done.stderr
-    return folders
+    folder = tmp_path_factory.mktemp("processes")
+    command = [sys.executable, str(REPOSITORY / "tests" / "many_processes.py"), str(folder), *map(str, COUNTS)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == 0, done.stderr
+    return {count: folder / str(count) for count in COUNTS}
 
 
 def given(folder: Path, count: int) -> list[list[list[list[int]]]]:
@@ -123,26 +123,45 @@ def trained(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] 
     )
 
 
-def finished(folder: Path, *arguments: str) -> bytes:
+def finished(folder: Path, *arguments: str) -> None:
     said, _ = (process := trained(folder, "train.py", *arguments)).communicate(timeout=LIMIT)
     assert process.returncode == 0, said
+
+
+def weights(folder: Path) -> bytes:
     return (folder / "run" / "model" / "model.safetensors").read_bytes()
 
 
-def test_two_processes_killed_and_resumed_end_with_the_same_weights(tmp_path: Path) -> None:
-    (tmp_path / "unbroken").mkdir()
-    (tmp_path / "killed").mkdir()
-    unbroken = finished(tmp_path / "unbroken")
-    process = trained(tmp_path / "killed", "tests/held_run.py", "checkpoint_seconds=0", moment=("step", "12"))
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two processes and its data."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    finished(folder)
+    return folder
+
+
+def test_two_processes_train_and_score_the_whole_dev_split(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main([f"model={unbroken}/run/model", *column_files(unbroken), "split=dev", "out=report"]) == 0
+    found = json.loads((tmp_path / "report" / "report.json").read_text())["headline"]["value"]
+    assert RunRecord.read(unbroken / "run").dev == {"dev_f1": pytest.approx(found, abs=1e-6)}
+    assert found > 0.5
+
+
+def test_two_processes_killed_and_resumed_end_with_the_same_weights(unbroken: Path, tmp_path: Path) -> None:
+    process = trained(tmp_path, "tests/held_run.py", "checkpoint_seconds=0", moment=("step", "12"))
     assert process.stdout is not None
     for line in process.stdout:
         if line == "held\n":
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert (tmp_path / "killed" / "run" / "checkpoints" / "last.ckpt").exists()
-    assert not (tmp_path / "killed" / "run" / "checkpoints" / "best.ckpt").exists(), "killed within the first epoch"
-    assert finished(tmp_path / "killed", "resume=true") == unbroken
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    assert not (tmp_path / "run" / "checkpoints" / "best.ckpt").exists(), "killed within the first epoch"
+    finished(tmp_path, "resume=true")
+    assert weights(tmp_path) == weights(unbroken)
 
 
 def test_sigterm_to_the_first_process_stops_both_and_keeps_the_run(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What shapes the model of a run: what the configuration leaves open, settled; that of a model to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tagger.commands.overrides import flat, shown
+from tagger.config import ModelConfig, from_mapping
+from tagger.corpus.schemes import Scheme
+from tagger.errors import UserError
+from tagger.inference.folder import ModelFolder
+
+GROUPS = ("embeddings", "encoder", "decoder")
+_BY_TAGS = {  # what null stands for: of entities' tags, of plain tags
+    ("characters", "filters"): (50, 100),
+    ("affixes", "lengths"): ([2, 3], [1, 2, 3, 4]),
+}
+_WHEN_OPENED = ("width", "digest", "revision")  # of what is pretrained; null until then
+_TOLD = 3
+
+Settings = Mapping[str, Any]
+
+
+def settled(settings: Settings, language: str | None, *, plain: bool) -> ModelConfig:
+    """The model, with what the configuration leaves to the kind of tags and to the language of the data."""
+    return _with_settled_vectors(asked(settings, plain=plain), language)
+
+
+def asked(settings: Settings, *, plain: bool) -> ModelConfig:
+    """The model, with what the configuration leaves to the kind of tags."""
+    embeddings = dict(settings["embeddings"])
+    for (part, name), choices in _BY_TAGS.items():
+        if isinstance(embeddings.get(part), dict) and embeddings[part].get(name) is None:
+            embeddings[part] = {**embeddings[part], name: choices[plain]}
+    groups = {"embeddings": embeddings, "encoder": settings["encoder"], "decoder": settings["decoder"]}
+    return from_mapping(ModelConfig, groups)
+
+
+def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
+    """`auto` vectors are the bundled ones for English data and none for other languages; no path is no encoder."""
+    static, encoder = model.embeddings.static, model.embeddings.encoder
+    if encoder and encoder.path is None:
+        model = replace(model, embeddings=replace(model.embeddings, encoder=None))
+    if static is None:
+        return model
+    source = static.source
+    if source == "auto":
+        source = "bundled" if language == "en" else "none"
+    chosen = None if source == "none" else replace(static, source=source)
+    return replace(model, embeddings=replace(model.embeddings, static=chosen))
+
+
+def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
+    """Settings whose `embeddings`, `encoder` and `decoder` are those of the model to start from, if there is one.
+
+    Args:
+        settings: a run's.
+        defaults: what they are where nothing is given.
+        given: the names of what stands on the command line: settings, and groups of which something was chosen.
+
+    Raises:
+        UserError: something was given that this model has otherwise; or there is no such model.
+    """
+    if not settings["init_from"]:
+        return dict(settings)
+    folder = ModelFolder.load(Path(settings["init_from"]))
+    plain, language = folder.scheme is Scheme.PLAIN, settings["data"]["language"]
+    wanted, usual = (settled(each, language, plain=plain).to_mapping() for each in (settings, defaults))
+    own = folder.config.to_mapping()
+    different = [name for name in _different(wanted, own) if _is_given(name, given, _different(wanted, usual))]
+    if different:
+        has, asks = dict(flat(own)), dict(flat(wanted))
+        told = ", ".join(f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_TOLD])
+        raise UserError(
+            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {told}; leave these "
+            "settings out, or train without init_from"
+        )
+    return {**settings, **own}
+
+
+def _different(one: Settings, other: Settings) -> list[str]:
+    """The names of settings that are not the same, but for what is known only of vectors and encoders once opened."""
+    first, second = dict(flat(one)), dict(flat(other))
+    names = sorted({*first, *second})
+    opened = {name for name in names if name.rpartition(".")[2] in _WHEN_OPENED and first.get(name) is None}
+    return [name for name in names if name not in opened and first.get(name) != second.get(name)]
+
+
+def _is_given(name: str, given: Collection[str], unusual: Collection[str]) -> bool:
+    """Whether a setting stands on the command line, or differs from the usual where a whole group was chosen."""
+    if name in unusual and ("experiment" in given or name.partition(".")[0] in given):
+        return True
+    return any(f"{name}.".startswith(f"{one}.") or one.startswith(f"{name}.") for one in given if one not in GROUPS)

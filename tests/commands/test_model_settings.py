@@ -1,0 +1,55 @@
+"""What shapes a model that starts from another: that one's settings, which no others may contradict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from random_models import random_folder
+
+from tagger.commands import hydra_entry
+from tagger.commands.model_settings import of_start
+from tagger.errors import UserError
+from tagger.inference.folder import ModelFolder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model of 12 units per direction, without pretrained vectors."""
+    random_folder(hidden=12).save(tmp_path / "model", "")
+    return tmp_path / "model"
+
+
+def started(model: Path, *given: str) -> dict[str, Any]:
+    names = [override.partition("=")[0].lstrip("+~") for override in given]
+    composed = hydra_entry.compose("train", [f"init_from={model}", *given])
+    return of_start(composed, hydra_entry.compose("train"), ["init_from", *names])
+
+
+def test_settings_that_were_not_given_are_the_model_s(model: Path) -> None:
+    found, own = started(model, "seed=7"), ModelFolder.load(model).config.to_mapping()
+    assert {group: found[group] for group in own} == own
+    assert (found["seed"], found["encoder"]["hidden_size"]) == (7, 12)
+
+
+@pytest.mark.parametrize("given", ["encoder.hidden_size=12", "encoder=bigru", "decoder=crf", "embeddings.static=none"])
+def test_what_is_given_as_the_model_has_it_is_no_contradiction(model: Path, given: str) -> None:
+    assert started(model, given)["encoder"]["hidden_size"] == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["encoder.hidden_size=128"], "encoder.hidden_size is 12, not 128"),  # though 128 is the default
+        (["encoder=bilstm"], "encoder.cell is gru, not lstm"),
+        (["decoder=softmax"], "decoder.kind is crf, not softmax"),
+        (["experiment=tiny"], "embeddings.word.size is 7, not 30"),
+        (["embeddings.static=bundled"], "embeddings.static.source is null, not bundled"),
+        (["embeddings.word=null"], "embeddings.word.dropout is 0.0, not null"),
+    ],
+)
+def test_what_is_given_and_the_model_has_otherwise_is_told(model: Path, given: list[str], told: str) -> None:
+    with pytest.raises(UserError, match="leave these settings out, or train without init_from") as caught:
+        started(model, *given)
+    assert told in str(caught.value)
