@@ -7,6 +7,8 @@ import os
 import sys
 from importlib import import_module
 
+import tagger
+
 _USAGE = "usage: tagger train|evaluate|tag [OPTION …]; `tagger COMMAND --help` says more"
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
@@ -16,6 +18,9 @@ def main() -> int:
     command, arguments = sys.argv[1:2], sys.argv[2:]
     if command in (["-h"], ["--help"]):
         print(_USAGE)
+        return 0
+    if command == ["--version"]:
+        print(f"tagger {tagger.__version__}")
         return 0
     if not command or command[0] not in ("train", "evaluate", "tag"):
         print(_USAGE, file=sys.stderr)

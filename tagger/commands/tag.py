@@ -38,7 +38,7 @@ _KEPT = "; what was done is kept, and the same command with --resume goes on fro
 
 def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int:
     """Entry point; returns the exit code."""
-    parsed = parser_of(program).parse_intermixed_args(arguments)
+    parsed = parser_of(program).read(arguments)
     history = History()
     try:
         with _ended_by_exception():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import NoReturn
 
+import tagger
 from tagger.commands.on_cluster import add_cluster_options
 from tagger.corpus.tokenizers import NAMES
 from tagger.inference.compression import COMPRESSED
@@ -86,10 +89,28 @@ and its number: 129 the terminal went away, 130 Ctrl-C, 141 the reader of standa
 """
 
 
-def parser_of(program: str) -> argparse.ArgumentParser:
+class CommandLine(argparse.ArgumentParser):
+    """Options, and wrong use told in a line."""
+
+    def read(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """What arguments (None: the program's own) say. Ends the program where they are wrong, or ask for help."""
+        found, unknown = self.parse_known_intermixed_args(arguments)
+        if unknown:
+            self.error(f"unknown option {unknown[0]}")
+        if found.model is None:
+            self.error("no model; name one with --model")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with a line. See `argparse.ArgumentParser`."""
+        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+
+def parser_of(program: str) -> CommandLine:
     """What reads the command line of a program of that name."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=program,
+        usage="%(prog)s --model DIR [OPTION ...] [FILE ...]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -97,7 +118,8 @@ def parser_of(program: str) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
-    add("--model", required=True, metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
+    add("--version", action="version", version=f"tagger {tagger.__version__}", help="print the version and end")
+    add("--model", metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
         "or hub:ORG/NAME@REVISION, one on the Hugging Face Hub")  # fmt: skip
     add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "
         "elsewhere than in training: a folder or an id of the Hugging Face Hub")  # fmt: skip

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from tagger.corpus.marks import OpenSentence, is_document_mark
-from tagger.corpus.reading import MalformedError, ReadReport, open_bytes, read_lines
+from tagger.corpus.reading import MalformedError, ReadReport, counted, fields, open_bytes, read_lines
 from tagger.corpus.sentence import Sentence
 
 Separator = Literal["auto", "tab", "blanks"]
-_FIELD = re.compile(r"[^ \t]+")  # not str.split(): a no-break space is part of a token
 _REMEDY = "set data.token_column or data.tag_column, or mend the line"
 
 
@@ -103,10 +101,12 @@ class _Table:
             raise MalformedError("a carriage return inside the first line; save the file with LF or CRLF line ends")
         if not self._width:
             self._tabs = self._tabs or (self._layout.separator == "auto" and "\t" in line)
-        columns = line.split("\t") if self._tabs else _FIELD.findall(line)
+        columns = line.split("\t") if self._tabs else fields(line)
         self._width = self._width or len(columns)
         if len(columns) != self._width:
-            raise MalformedError(f"{_count(len(columns))} where the first line has {self._width}; correct the line")
+            raise MalformedError(
+                f"{counted(len(columns), 'column')} where the first line has {self._width}; correct the line"
+            )
         token = self._column(columns, self._layout.token_column)
         if self._layout.tag_column is None:
             return token, None
@@ -121,7 +121,3 @@ class _Table:
         if not -len(columns) <= index < len(columns):
             raise MalformedError(f"no column {index} (found {len(columns)}); {_REMEDY}")
         return columns[index]
-
-
-def _count(columns: int) -> str:
-    return f"{columns} column{'s' if columns != 1 else ''}"

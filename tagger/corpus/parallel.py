@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
 
-from tagger.corpus.reading import ReadReport, open_bytes, read_lines
+from tagger.corpus.reading import ReadReport, counted, fields, open_bytes, read_lines
 from tagger.corpus.sentence import Sentence
-
-_FIELD = re.compile(r"[^ \t]+")  # not str.split(): a no-break space is part of a token
 
 
 def read_parallel(token_path: Path, tag_path: Path | None, report: ReadReport) -> Iterator[Sentence]:
@@ -36,13 +33,13 @@ def read_parallel(token_path: Path, tag_path: Path | None, report: ReadReport) -
             tag_lines = read_lines(files.enter_context(open_bytes(tag_path)), report, str(tag_path))
             pairs = _pairs(token_lines, tag_lines)
         for number, (token_line, tag_line) in enumerate(pairs, start=1):
-            tokens, tags = _FIELD.findall(token_line or ""), _FIELD.findall(tag_line or "")
+            tokens, tags = fields(token_line or ""), fields(tag_line or "")
             if not tokens and not tags:
                 report.close_lines()
                 continue
             place = f"{token_path}:{number}"
             if tag_path is not None and len(tokens) != len(tags):
-                counts = f"{_count(tokens, 'token')} but {_count(tags, 'tag')} in {tag_path}:{number}"
+                counts = f"{counted(len(tokens), 'token')} but {counted(len(tags), 'tag')} in {tag_path}:{number}"
                 report.reject(place, f"{counts}; give each token one tag, on the same line of the other file")
             tags = _stripped(tags, place, report)
             if report.close_sentence():
@@ -66,7 +63,3 @@ def _pairs(
     """Lines side by side; None where a file has ended."""
     for token_line, tag_line in zip_longest(token_lines, tag_lines):
         yield (token_line[1] if token_line else None), (tag_line[1] if tag_line else None)
-
-
-def _count(items: list[str], noun: str) -> str:
-    return f"{len(items)} {noun}{'s' if len(items) != 1 else ''}"

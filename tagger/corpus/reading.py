@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import IO
 from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
+_FIELD = re.compile(r"[^ \t]+")
 _PACKED = {  # what files begin with that people take for what is inside
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
     b"\x28\xb5\x2f\xfd": ("compressed with Zstandard", "decompress it first: unzstd FILE"),
@@ -133,6 +135,16 @@ class ReadReport:
             self.places.append(message)
         elif len(self.places) == _PLACES_SHOWN:
             self.places.append("further places are not listed")
+
+
+def fields(line: str) -> list[str]:
+    """What blanks and TABs part. Unlike with `str.split`, a no-break space is part of a field."""
+    return _FIELD.findall(line)
+
+
+def counted(amount: int, noun: str) -> str:
+    """`1 column`, `2 columns`."""
+    return f"{amount} {noun}{'' if amount == 1 else 's'}"
 
 
 def open_bytes(path: Path) -> IO[bytes]:

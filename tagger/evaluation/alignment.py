@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from tagger.corpus.marks import is_document_mark
 from tagger.corpus.reading import ReadReport, open_bytes, read_lines
 from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
-_DOCUMENT_MARK = "-DOCSTART-"
 _COMMENT = re.compile("#[^\t]*$")
 _ADVICE = "the files must align line by line"
 
@@ -135,9 +135,7 @@ def _content(path: Path, columns: int) -> list[_Line]:
         lines = [(f"{path}:{number}", text) for number, text in read_lines(stream, report)]
     contents = (text for _, text in lines if text.strip() and not _COMMENT.match(text))
     separator = "\t" if "\t" in next(contents, "") else " "
-    split = [
-        _Line(place, _split(text, separator, place, columns), text.startswith(_DOCUMENT_MARK)) for place, text in lines
-    ]
+    split = [_Line(place, _split(text, separator, place, columns), is_document_mark(text)) for place, text in lines]
     while split and not split[-1].columns:
         split.pop()
     if not split:
@@ -146,11 +144,9 @@ def _content(path: Path, columns: int) -> list[_Line]:
 
 
 def _split(text: str, separator: str, place: str, expected: int) -> list[str]:
-    if not text.strip() or (separator == "\t" and _COMMENT.match(text)):
+    if not text.strip() or is_document_mark(text) or (separator == "\t" and _COMMENT.match(text)):
         return []
     columns = text.split("\t") if separator == "\t" else re.split("[ \t]+", text.strip(" \t"))
-    if columns[0] == _DOCUMENT_MARK:
-        return []
     columns = [columns[0], *(column.strip() for column in columns[1:])]
     if len(columns) < expected:
         needed = "a word and a tag" if expected == 2 else "a word, its gold tag and its predicted tag"

@@ -24,6 +24,7 @@ from pyarrow import parquet
 
 import tagger
 from tagger.commands import tag as tag_command
+from tagger.commands.main import main as command_line
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
 from tagger.inference.documents import InputFormat, ReadOptions, Unit
@@ -337,6 +338,36 @@ def test_refused_in_one_line_before_anything_is_written(run: Run, arguments: lis
     assert result.err.startswith(f"tag.py: {message}")
     assert result.err.count("\n") == 1
     assert {name: Path(name).read_bytes() for name in all_files(".")} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ouput", "out", "a.txt"], "unknown option --ouput"),
+        (["a.txt", "-x"], "unknown option -x"),
+        (["a.txt"], "no model; name one with --model"),
+        (["--model"], "argument --model: expected one argument"),
+        (["--model", "m", "--format", "xml"], "argument --format: invalid choice: 'xml'"),
+    ],
+)
+def test_wrong_use_is_told_in_a_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments, "tagger tag")
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert told.err.startswith(f"tagger tag: error: {message}")
+    assert told.err.endswith("; see --help\n")
+    assert told.err.count("\n") == 1
+
+
+def test_the_version_is_that_of_the_package(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    monkeypatch.setattr("sys.argv", ["tagger", "--version"])
+    assert (ended.value.code, command_line()) == (0, 0)
+    assert capsys.readouterr().out == f"tagger {tagger.__version__}\n" * 2
 
 
 def test_the_last_input_is_checked_before_the_first_is_written(run: Run) -> None:

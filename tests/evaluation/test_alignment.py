@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tagger.corpus.columns import columns_from
+from tagger.corpus.reading import ReadReport
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.evaluation.alignment import Aligned, read_aligned, read_three_columns
@@ -80,6 +83,14 @@ def test_document_marks_and_comments_are_no_words(read: Read) -> None:
     gold = "# sent_id = 1\n-DOCSTART-\tO\n\nEU\tB-ORG\n\n# sent_id = 2\nno\tO\n"
     aligned = read(gold, "\n\n\nEU\tB-ORG\n\n# x\nno\tO\n")
     assert [sentence.tokens for sentence in aligned.sentences] == [["EU"], ["no"]]
+
+
+def test_a_line_opens_a_document_where_it_does_for_training(tmp_path: Path) -> None:
+    content = b"a\tO\tO\n-DOCSTART- 1\tO\tO\nb\tO\tO\n-DOCSTART-ed\tO\tO\n"
+    (tmp_path / "three.conll").write_bytes(content)
+    expected = list(columns_from(io.BytesIO(content), ReadReport("x")))
+    found = read_three_columns(tmp_path / "three.conll").sentences
+    assert [one.tokens for one in found] == [one.tokens for one in expected] == [["a"], ["b", "-DOCSTART-ed"]]
 
 
 def test_documents_are_told_apart_by_the_marks_of_the_gold_file(read: Read) -> None:
