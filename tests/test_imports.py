@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tagger"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
-BASE = ("config", "errors", "files", "untrusted")
+BASE = ("config", "errors", "files", "palette", "untrusted")
 ALLOWED = {  # by what a path begins with: what it may import of `tagger`, the longest beginning counts
     "": (),
     "__init__.py": ("errors", "corpus.sentence", "inference.tagger"),

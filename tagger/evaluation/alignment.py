@@ -203,10 +203,4 @@ def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> A
         if all(tag == OUTSIDE for tag in chain.from_iterable(tags))
     ]
     aligned.warnings += [f"{source}: no entities, every tag is O" for source in empty]
-    predicted_scheme = detect_scheme(predicted, predicted_source)
-    if not empty and predicted_scheme is not aligned.scheme:
-        aligned.warnings.append(
-            f"gold tags are written in {aligned.scheme.upper()}, predicted ones in {predicted_scheme.upper()}: "
-            "entities are compared by meaning, tokens.accuracy by spelling"
-        )
     return aligned

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tagger.corpus.schemes import Scheme, detect_scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.splits import drawn_whole
 from tagger.evaluation.calibration import Calibration
@@ -93,7 +93,9 @@ def assess(
     scores = score(gold, predicted, scheme)
     found_scheme = scheme if scheme is Scheme.PLAIN else held_to(detect_scheme(predicted), scheme)
     tokens = _right_tokens(sentences, predicted, scheme)
-    frame = _Frame(scores, dict(scored), background or Background(), [one.document for one in sentences], "sentences")
+    background = background or Background()
+    background = replace(background, warnings=[*background.warnings, *_spelling(gold, predicted, scheme, found_scheme)])
+    frame = _Frame(scores, dict(scored), background, [one.document for one in sentences], "sentences")
     if scheme is Scheme.PLAIN:
         texts = _wrong_tags(sentences, predicted)
         figures = _of_tags(list(zip(gold, predicted, strict=True)), frame.tally)
@@ -123,6 +125,18 @@ def assess_texts(
     documents = [sentences[text.sentence].document for text in texts]
     frame = _Frame(scores, dict(scored), background, documents, "texts")
     return Assessment(frame.report(texts, [], _of_entities(texts, frame.tally)), sentences, predicted, texts)
+
+
+def _spelling(
+    gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: Scheme, found: Scheme
+) -> Iterator[str]:
+    """A warning where the two sides mark entities, each in a scheme of its own."""
+    marked = all(any(tag != OUTSIDE for tags in side for tag in tags) for side in (gold, predicted))
+    if marked and found is not scheme:
+        yield (
+            f"gold tags are written in {scheme.upper()}, predicted ones in {found.upper()}: entities are compared by "
+            "meaning, the accuracy of tokens by spelling"
+        )
 
 
 def legality(sequences: Iterable[Sequence[str]], scheme: Scheme) -> Legality:

@@ -10,9 +10,9 @@ from typing import Any
 
 from tagger.corpus.sentence import Entity
 from tagger.inference.documents import Document
+from tagger.palette import STYLE, label_hue
 
 _DECIMALS = 4
-_GOLDEN_ANGLE = 137.508  # degrees; turning by it keeps the colours of any number of labels apart
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
 _UNPRINTABLE = _CONTROL_PICTURES | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
 
@@ -23,16 +23,11 @@ _PAGE_HEAD = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; --back: #fdfdfc; --ink: #1b1b1b; --faint: #767676; --saturation: 75%; --light: 86% }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --back: #161718; --ink: #ececec; --faint: #9a9a9a; --saturation: 45%; --light: 28% }}
-}}
-body {{ margin: 0 auto; padding: 1rem; max-width: 50rem; background: var(--back); color: var(--ink);
+{palette}body {{ margin: 0 auto; padding: 1rem; max-width: 50rem; background: var(--back); color: var(--ink);
   font: 1rem/1.8 system-ui, sans-serif }}
 h2 {{ font-size: 1rem; color: var(--faint); overflow-wrap: anywhere }}
 p {{ margin: .4rem 0; min-height: 1lh; white-space: pre-wrap; overflow-wrap: anywhere }}
-mark {{ padding: .1em .3em; border-radius: .3em; color: inherit; unicode-bidi: isolate;
-  background: hsl(var(--hue) var(--saturation) var(--light)) }}
+mark {{ padding: .1em .3em; border-radius: .3em; color: inherit; unicode-bidi: isolate }}
 small {{ margin-left: .4em; font-size: .7em; font-weight: 600; unicode-bidi: isolate; user-select: none }}
 footer {{ position: sticky; bottom: 0; padding: .5rem 0; background: var(--back); color: var(--faint) }}
 footer ul {{ display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 0; padding: 0; list-style: none }}
@@ -70,7 +65,7 @@ class HtmlPage:
         """What comes next on the page: the documents' paragraphs, and before the first the page's head."""
         for document in documents:
             if self._source is None:
-                yield _PAGE_HEAD.format(title=_shown(document.source or "Tagged text"))
+                yield _page_head(document.source or "Tagged text")
             if document.source != self._source:
                 self._source = document.source
                 yield f"<h2>{_shown(document.source)}</h2>\n"
@@ -78,7 +73,7 @@ class HtmlPage:
 
     def end(self) -> str:
         """What closes the page."""
-        head = _PAGE_HEAD.format(title="Tagged text") if self._source is None else ""
+        head = _page_head("Tagged text") if self._source is None else ""
         legend = "".join(f"<li>{self._mark(label, '')} {self._counts[label]:,}</li>" for label in sorted(self._counts))
         return f"{head}<footer><ul>{legend or '<li>nothing marked</li>'}</ul></footer>\n</body>\n</html>\n"
 
@@ -94,10 +89,14 @@ class HtmlPage:
 
     def _mark(self, text: str, label: str, score: float | None = None) -> str:
         """`text` with its label beside it; without a label, `text` is one itself (in the legend)."""
-        hue = self._hues.setdefault(label or text, round(len(self._hues) * _GOLDEN_ANGLE) % 360)
+        hue = self._hues.setdefault(label or text, label_hue(len(self._hues)))
         beside = f"<small>{_shown(label)}</small>" if label else ""
         title = "" if score is None else f' title="{score:.{_DECIMALS}f}"'
         return f'<mark style="--hue:{hue}"{title}>{_shown(text)}{beside}</mark>'
+
+
+def _page_head(title: str) -> str:
+    return _PAGE_HEAD.format(title=_shown(title), palette=STYLE)
 
 
 def _shown(text: str) -> str:

@@ -15,11 +15,11 @@ from tagger.inspection.explainer import Explanation
 from tagger.inspection.gates import KEEPS, LayerTrace
 from tagger.inspection.memory import Memory
 from tagger.pages import render
+from tagger.palette import STYLE, label_hue
 
 UNITS_SHOWN = 10
 MOST_COLUMNS = 40  # of a table that has a column for each word
 _DISTANCES = (1, 2, 4, 8, 16, 32, 64)
-_HUE_STEP = 137.508  # degrees; turning by it keeps the colours of any number of labels apart
 
 Floats = NDArray[np.floating]
 
@@ -83,11 +83,11 @@ def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Seque
         gates_section(one, number=number, several=several, layers=layers, units=units)
         for number, one in enumerate(explanations, 1)
     ]
-    return render("inspection/templates/page.html.j2", sections=sections, model=model)
+    return render("inspection/templates/page.html.j2", palette=STYLE, sections=sections, model=model)
 
 
 def gates_style() -> str:
-    """The CSS that sections need; all of it speaks of what stands in an element of the class `gates`."""
+    """The CSS that sections need, beside the palette; all of it speaks of what an element of class `gates` holds."""
     return render("inspection/templates/style.css.j2")
 
 
@@ -165,7 +165,7 @@ def _pieces(explanation: Explanation) -> list[dict[str, Any]]:
     """The sentence in pieces: entities (or plain tags' tokens) with label, probability and hue; single other words."""
     chosen = {one.span: one.probability for one in explanation.decisions if one.chosen}
     spans = list(chosen) if explanation.plain else spans_from_tags(list(explanation.tags))
-    hues = {label: round(turn * _HUE_STEP) % 360 for turn, label in enumerate(sorted({span.label for span in spans}))}
+    hues = {label: label_hue(turn) for turn, label in enumerate(dict.fromkeys(span.label for span in spans))}
     pieces: list[dict[str, Any]] = []
     place = 0
     for span in spans:

@@ -65,7 +65,7 @@ class TaggingModule(LightningModule):
         self._optim, self._make_optimizer, self._fingerprint = optim, make_optimizer, fingerprint
         self._predicted: dict[int, list[str]] = {}
         self._decoder: Decoder | None = None
-        self._tokens, self._steps, self._started = 0, 0, 0.0
+        self._tokens, self._steps, self._started, self._speed = 0, 0, 0.0, 0.0
         self._loss = torch.zeros(())
         self._rows: RowUpdates | None = None
         self._resumed: Mapping[str, Any] = {}
@@ -106,8 +106,8 @@ class TaggingModule(LightningModule):
         self._steps += 1
         self._loss += weighted.detach()
         if self._is_logged():
-            speed = self._tokens / (time.perf_counter() - self._started)
-            self.log_dict({"loss": loss.detach(), "tokens_per_second": speed}, prog_bar=True, batch_size=tokens)
+            self._speed = self._tokens / (time.perf_counter() - self._started)
+            self.log_dict({"loss": loss.detach(), "tokens_per_second": self._speed}, prog_bar=True, batch_size=tokens)
         return weighted
 
     def _is_logged(self) -> bool:
@@ -135,7 +135,11 @@ class TaggingModule(LightningModule):
         scores = self._gathered_scores()
         if scores is not None:
             self.log(self.score_name, scores.headline, prog_bar=True, sync_dist=True)
-            self.log("epoch_loss", self._loss / max(1, self._steps), sync_dist=True)
+            # speed and learning rate as well: few steps, and of a short epoch perhaps none, are logged
+            optimizers = self.trainer.optimizers
+            rate = {"lr": optimizers[0].param_groups[0]["lr"]} if optimizers else {}
+            figures = {"epoch_loss": self._loss / max(1, self._steps), "tokens_per_second": self._speed, **rate}
+            self.log_dict(figures, sync_dist=True)
 
     def predictions(self) -> dict[int, list[str]]:
         """All processes' tags for the dev split by sentence number, of the scoring that was last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -19,9 +20,12 @@ import tagger
 from tagger.commands import evaluate, hydra_entry, train
 from tagger.commands.record import RunRecord
 from tagger.corpus.sentence import Sentence
+from tagger.evaluation.learning import read_learning
 from tagger.inference.folder import ModelFolder, put_graph
 from tagger.inference.onnx_graph import graph_of
 from tagger.training.callbacks import EpochLines
+from tagger.training.config import OptimConfig
+from tagger.training.schedule import learning_rate_factor
 from tests.small_corpus import QUICK, column_files
 
 REPOSITORY = Path(train.__file__).parents[2]
@@ -107,6 +111,18 @@ def test_dev_score_in_training_is_what_evaluate_gives(trained: Path) -> None:
     arguments = [f"model={trained / 'model'}", *column_files(trained.parent), "split=dev", "out=report"]
     assert evaluate.main(arguments) == 0
     assert f1(Path("report")) == pytest.approx(best_dev_f1(trained), abs=1e-6)
+
+
+def test_every_epoch_s_speed_and_learning_rate_are_logged_though_it_has_few_steps(trained: Path) -> None:
+    found = read_learning(trained)
+    assert found is not None
+    assert all(epoch.tokens_per_second for epoch in found.epochs)
+    with (trained / "logs" / "csv" / "metrics.csv").open(encoding="utf-8") as stream:
+        steps = [int(row["step"]) + 1 for row in csv.DictReader(stream) if row["dev_f1"]]
+    assert steps == [steps[0], 2 * steps[0], 3 * steps[0]]
+    assert steps[0] < 10, "fewer than from one logged step to the next"
+    expected = [0.02 * learning_rate_factor(step, steps[-1], OptimConfig()) for step in steps]
+    assert [epoch.learning_rate for epoch in found.epochs] == pytest.approx(expected)
 
 
 def test_the_record_has_the_scores_and_what_they_are_of(trained: Path) -> None:

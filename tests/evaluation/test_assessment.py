@@ -38,6 +38,23 @@ def as_json(report: Report) -> dict[str, Any]:
     return json.loads(json.dumps(report.as_dict()))
 
 
+@pytest.mark.parametrize(
+    ("scheme", "gold", "predicted", "warned"),
+    [
+        (Scheme.BIOES, "S-X O", "B-X O", "gold tags are written in BIOES, predicted ones in IOB2: "),
+        (Scheme.IOB2, "B-X O", "S-X O", "gold tags are written in IOB2, predicted ones in BIOES: "),
+        (Scheme.BIOES, "S-X O", "O S-X", ""),
+        (Scheme.IOB2, "B-X I-X", "O I-X", ""),
+        (Scheme.BIOES, "S-X O", "O O", ""),
+        (Scheme.PLAIN, "NOUN VERB", "VERB VERB", ""),
+    ],
+)
+def test_an_accuracy_of_tokens_by_spelling_is_warned_of(scheme: Scheme, gold: str, predicted: str, warned: str) -> None:
+    report = of([gold.split()], [predicted.split()], scheme, warnings=["of the background"])
+    told = f"{warned}entities are compared by meaning, the accuracy of tokens by spelling"
+    assert report.warnings == ["of the background", *([told] if warned else [])]
+
+
 @given(two_sides(tags_of("BI")))
 @settings(deadline=None, max_examples=60)
 def test_scores_are_seqevals_default_and_strict(sides: tuple[Side, Side]) -> None:

@@ -123,6 +123,23 @@ def test_a_choice_shows_the_sentences_of_its_kind(page: Page, choice: str) -> No
     assert page.locator("#found").inner_text() == f"{CHOICES[choice]} of 7"
 
 
+def test_a_legend_says_what_marks_mean(page: Page) -> None:
+    legend = page.get_by_role("list", name="What the marks mean").locator("mark")
+    assert legend.all_inner_texts() == ["correct", "wrong type", "wrong boundary", "both wrong", "missing", "spurious"]
+    colour = "one => getComputedStyle(one).backgroundColor"
+    for mark in page.locator("#list mark").all():
+        kind = legend.and_(page.locator(f"mark.{mark.get_attribute('class')}"))
+        assert kind.evaluate(colour) == mark.evaluate(colour)
+        assert kind.inner_text() == mark.get_attribute("title")
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_the_table_of_splits_is_seen_whole(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    hidden = page.locator("#data .card > .scroll").evaluate("one => one.scrollWidth - one.clientWidth")
+    assert hidden <= 0
+
+
 def test_a_label_and_a_text_narrow_the_choice(page: Page) -> None:
     page.get_by_role("radio", name=re.compile("^missing")).check()
     page.locator("#label").select_option(label="LOC")

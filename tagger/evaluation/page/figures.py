@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from tagger.evaluation.estimates import Estimate
 from tagger.evaluation.page.plots import Table
 from tagger.evaluation.resampling import Interval
+from tagger.evaluation.seen import Seen
 from tagger.evaluation.shown import visible_on_page
 
 _LONGEST_NAME = 22
@@ -61,8 +64,19 @@ def cells(estimate: Estimate) -> list[str]:
     return [*scores, span(estimate.interval), count(estimate.support), count(estimate.predicted)]
 
 
-def table_of(first: str, rows: dict[str, Estimate]) -> Table:
-    """Estimates by name, the first column headed `first`."""
-    return Table(
-        (first, *ESTIMATE_HEADER), [[visible_on_page(label), *cells(estimate)] for label, estimate in rows.items()]
-    )
+def cells_of_group(estimate: Estimate) -> list[str]:
+    """The same of a group; where the gold data have nothing of it, there is no score of finding it."""
+    shown = cells(estimate)
+    if estimate.support:
+        return shown
+    return [shown[0] if estimate.predicted else points(None), *[points(None)] * 3, *shown[4:]]
+
+
+def words_named(seen: Seen) -> dict[str, str]:
+    """The names of `Words`: without vectors those of the classes that are then left."""
+    return WORDS if seen.vectors else {"in_vocabulary": "known words", "out_of_training": "new words"}
+
+
+def table_of(first: str, rows: Mapping[str, Estimate], row: Callable[[Estimate], Sequence[str]] = cells) -> Table:
+    """Estimates by name, each in a row, the first column headed `first`."""
+    return Table((first, *ESTIMATE_HEADER), [[visible_on_page(label), *row(one)] for label, one in rows.items()])

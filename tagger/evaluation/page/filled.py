@@ -8,6 +8,7 @@ from typing import Any
 from tagger.evaluation.page import figures
 from tagger.evaluation.shown import visible_on_page
 from tagger.pages import render
+from tagger.palette import STYLE
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _TOLD = {"points": figures.points, "count": figures.count, "visible": visible_on_page}
@@ -24,6 +25,5 @@ def filled(template: str, **values: Any) -> str:
         UserError: Jinja is not installed.
     """
     own = {name: (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")}
-    return render(
-        f"evaluation/page/templates/{template}", style=own["style.css"], script=own["page.js"], **_TOLD, **values
-    )
+    style = STYLE + own["style.css"]
+    return render(f"evaluation/page/templates/{template}", style=style, script=own["page.js"], **_TOLD, **values)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tagger.evaluation.estimates import Estimate
-from tagger.evaluation.page.figures import KINDS, MENTIONS, READINGS, WORDS, count, name, points, table_of
+from tagger.evaluation.page.figures import (
+    KINDS,
+    MENTIONS,
+    READINGS,
+    cells_of_group,
+    count,
+    name,
+    points,
+    table_of,
+    words_named,
+)
 from tagger.evaluation.page.plots import FAINT, SERIES, Plot, Table
 from tagger.evaluation.page.shapes import Bars, Row, Tone, dots, heat, stacks
 from tagger.evaluation.report import Report
@@ -67,9 +77,9 @@ def errors(report: Report) -> Iterator[Plot]:
             yield Plot(
                 f"{key}-length",
                 f"F1 by {title}",
-                dots(f"{key}-length", f"F1 by {title}", [_row(label, one) for label, one in lengths.items()]),
+                dots(f"{key}-length", f"F1 by {title}", _rows(lengths)),
                 f"By {title} in tokens; in brackets, how many the gold data hold.",
-                table_of("tokens", dict(lengths)),
+                table_of("tokens", lengths, cells_of_group),
             )
 
 
@@ -78,6 +88,7 @@ def seen(report: Report) -> Iterator[Plot]:
     found = report.seen
     if found is None:
         return
+    words = words_named(found)
     for key, titles, title, told in (
         (
             "mentions",
@@ -87,16 +98,17 @@ def seen(report: Report) -> Iterator[Plot]:
         ),
         (
             "words",
-            WORDS,
+            words,
             "F1 by what is known of the words",
             "By all words of an entity. From",
         ),
     ):
-        rows = {titles[label]: one for label, one in getattr(found, key).items()}
-        if rows:
-            drawn = dots(key, title, [_row(label, one) for label, one in rows.items()])
-            yield Plot(key, title, drawn, f"{told} {_source(found)}", table_of("class", rows))
-    shares = {WORDS[label]: one for label, one in found.tokens.items() if one.count}
+        rows = {titles[label]: one for label, one in getattr(found, key).items() if label in titles}
+        if drawn := _rows(rows):
+            yield Plot(
+                key, title, dots(key, title, drawn), f"{told} {_source(found)}", table_of("class", rows, cells_of_group)
+            )
+    shares = {words[label]: one for label, one in found.tokens.items() if one.count}
     if shares:
         yield _token_shares(found, shares)
 
@@ -115,6 +127,11 @@ def _token_shares(found: Seen, shares: Mapping[str, TokenShare]) -> Plot:
         f"The share of tokens with the right tag. From {_source(found)}",
         Table(("class", "accuracy", "right", "tokens"), table),
     )
+
+
+def _rows(estimates: Mapping[str, Estimate]) -> list[Row]:
+    """Of the groups that the gold data have."""
+    return [_row(label, one) for label, one in estimates.items() if one.support]
 
 
 def _row(label: str, estimate: Estimate) -> Row:

@@ -55,6 +55,7 @@ class Browser:
     Attributes:
         lines: the names of the lines in which each text is shown.
         kinds: the names of the kinds of marks; their numbers are also classes of the style sheet.
+        marked: the numbers of those that there are marks of.
         choices: what can be chosen, the first one at first; a text without any is only shown with everything.
         json: the texts, as JSON that may stand in a script element.
         count: how many.
@@ -63,6 +64,7 @@ class Browser:
 
     lines: Sequence[str]
     kinds: Sequence[str]
+    marked: Sequence[int]
     choices: Sequence[Choice]
     json: str
     count: int
@@ -96,7 +98,8 @@ def browser(
     }
     written = json.dumps(head, ensure_ascii=False).removesuffix("}")
     content = f'{written},"rows":[{",".join(rows[number] for number in kept)}]}}'
-    return Browser(lines, kinds, choices, content.translate(_IN_SCRIPT), len(kept), len(rows) - len(kept))
+    marked = sorted({mark.kind for entry in entries for mark in entry.marks})
+    return Browser(lines, kinds, marked, choices, content.translate(_IN_SCRIPT), len(kept), len(rows) - len(kept))
 
 
 def of_report(texts: Sequence[Compared], *, entities: bool, budget: int = BUDGET) -> Browser:
