@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import itertools
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,18 +22,15 @@ try:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException, OverrideParseException
+    from hydra.errors import HydraException
     from hydra.types import RunMode
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+
+    from tagger.commands.hydra_errors import as_text, reason
 except ImportError:
     raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
 
-_NOT_THERE = re.compile(r"Could not override '([^']*)'")
-_NO_CHOICE = re.compile(
-    r"Could not find '([^'/]+)/([^']+)'\s+Available options in '[^']*':((?:\s+\S+)*?)\s+Config search path"
-)
-_LIST_OR_TEXT = re.compile(r"Ambiguous value for argument '(.*)'\n")
 _SWEEP = ("-m", "--multirun")
 _INTERRUPTED = 128 + 2  # of one that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
@@ -97,7 +92,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     except Exception as error:
         if error in unforeseen:
             raise
-        print(f"{program}: {_reason(error, name, arguments)}", file=sys.stderr)
+        print(f"{program}: {reason(error, lambda: _names(name, arguments))}", file=sys.stderr)
         codes = [2]
     finally:
         codes.append(sweep.close())
@@ -118,7 +113,7 @@ def _hand_over(config: DictConfig, sweep: Sweep, finished: Finished | None) -> N
     overrides = list(job.overrides.task)
     name = " ".join(overrides)
     if "run_dir" in config:
-        overrides.append(_as_text("run_dir", job.runtime.output_dir))
+        overrides.append(as_text("run_dir", job.runtime.output_dir))
         name = str(Path(job.sweep.dir, job.sweep.subdir))
         if finished and finished(config, output_folder()):
             sweep.skip(name)
@@ -148,7 +143,7 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     try:
         settings = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(_reason(error)) from error
+        raise UserError(reason(error)) from error
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
 
@@ -174,7 +169,7 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     try:
         return settings_of(_composed(name, overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_reason(error, name, overrides)) from error
+        raise UserError(reason(error, lambda: _names(name, overrides))) from error
 
 
 def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
@@ -252,7 +247,7 @@ def partial(config: DictConfig) -> Callable[..., Any]:
     try:
         return hydra.utils.instantiate(config, _partial_=True)
     except HydraException as error:
-        raise UserError(_reason(error)) from error
+        raise UserError(reason(error)) from error
 
 
 def output_folder() -> Path:
@@ -275,36 +270,6 @@ def _job_name(overrides: str) -> str:
     return folder_name(overrides) or "defaults"
 
 
-def _reason(error: Exception, name: str = "", overrides: Sequence[str] = ()) -> str:
-    """The message of whatever Hydra raised, which may have many lines, in one, with what to do.
-
-    Args:
-        error: what was raised.
-        name, overrides: what was composed, for settings that a misspelt one may stand for.
-    """
-    message = str(error)
-    if isinstance(error, OSError) and not isinstance(error, HydraException):
-        place = error.filename or "the working folder"
-        return f"{place}: cannot write: {error.strerror or error}; set run_dir to a folder that can be written"
-    if unknown := _NOT_THERE.search(message):
-        close = _closest(unknown[1], _names(name, overrides))
-        hint = f"did you mean {close}?" if close else "look for the name in conf/"
-        return f"{unknown[1]}: no such setting; {hint} (--cfg job shows all that can be set)"
-    if choice := _NO_CHOICE.search(message):
-        group, name, choices = choice.groups()
-        hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
-        return f"{group}={name}: no such choice; {hint}there are {', '.join(choices.split())}"
-    if several := _LIST_OR_TEXT.search(message):
-        return f"{several[1]}: several values; add -m to run each, or quote a text: {_quoted(several[1])}"
-    if isinstance(error, OverrideParseException):
-        if "=" not in error.override:
-            return f"{error.override}: cannot be read; expected KEY=VALUE, as in seed=1"
-        return f"{error.override}: cannot be read; quote the value: {_quoted(error.override)}"
-    if isinstance(error, (HydraException, OmegaConfBaseException)):
-        return " ".join(message.split())
-    return f"{' '.join(message.split())}; check the command line (--help shows groups and settings)"
-
-
 def _names(name: str, overrides: Sequence[str]) -> list[str]:
     """Of all settings of `conf/<name>.yaml` with those of these overrides that choose of a group."""
     groups = [path.name for path in shipped_folder("conf").iterdir() if path.is_dir()]
@@ -320,21 +285,3 @@ def _dotted(settings: Any, prefix: str) -> Iterator[str]:
         yield f"{prefix}{key}"
         if isinstance(value, dict):
             yield from _dotted(value, f"{prefix}{key}.")
-
-
-def _closest(unknown: str, names: Sequence[str]) -> str:
-    """The name written most alike, or the one that ends with it; "" where there is none."""
-    ending = [name for name in names if name.endswith(f".{unknown}")]
-    return next(iter(ending if len(ending) == 1 else difflib.get_close_matches(unknown, names, n=1)), "")
-
-
-def _quoted(override: str) -> str:
-    """A `KEY=VALUE` for the shell whose value Hydra takes as text, whatever stands in it."""
-    key, _, value = override.partition("=")
-    return shlex.quote(_as_text(key, value))
-
-
-def _as_text(key: str, value: str) -> str:
-    """The same unquoted for the shell."""
-    escaped = value.replace('"', '\\"')
-    return f'{key}="{escaped}"'

@@ -80,7 +80,7 @@ class Sweep:
             self._say(f"{self._count} job{'s' if self._count > 1 else ''} finished{before}")
             return 0
         told = ", ".join(f"{name} ({_ending(code)})" for name, code in self._failed)
-        goes_on = "the same command with resume=true goes on"
+        goes_on = "the same command with resume=true and the same run_dir goes on"
         self._say(f"{len(self._failed)} of {self._count} jobs failed: {told}; {goes_on}")
         return _WRONG_USE if any(code == _WRONG_USE for _, code in self._failed) else 1
 

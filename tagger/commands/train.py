@@ -129,7 +129,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         try:
             outcome = train(splits, **how)
         except Misfit as error:
-            raise UserError(f"{error}: {_what_differs(run_dir, settings)}") from error
+            raise UserError(f"{error}{_what_differs(run_dir, settings)}") from error
         if run.train_on_dev and outcome.stopped_by is None:
             outcome = train_on_dev(outcome, splits, **how)
         if leads:
@@ -185,12 +185,16 @@ def _check_optimizer(optimizer: dict[str, Any]) -> None:
 
 
 def _what_differs(run_dir: Path, settings: dict[str, Any]) -> str:
-    """Why a run that is resumed does not fit."""
+    """Why a run that is resumed does not fit; "" where its settings are not there any more."""
     from tagger.commands import hydra_entry
     from tagger.commands.overrides import told_differences
 
-    differences = told_differences(hydra_entry.read_config(run_dir / "config.yaml"), settings)
-    return differences or "the settings are the same, but not what lies in the files of data or vectors"
+    try:
+        before = hydra_entry.read_config(run_dir / "config.yaml")
+    except UserError:
+        return ""
+    differences = told_differences(before, settings)
+    return f": {differences or 'the settings are the same, but not what lies in the files of data or vectors'}"
 
 
 def _progress_bar(trainer: dict[str, Any]) -> bool:

@@ -146,7 +146,8 @@ def train(
     if stopped_by and not (kept / BEST).exists():
         if stopped_by is signal.SIGTERM:  # a process that is not the first must not fail: the others would be killed
             raise SystemExit(128 + signal.SIGTERM if trainer.is_global_zero else 0)
-        goes_on = "; resume=true goes on from where it was kept" if (kept / LAST).exists() else ""
+        told = f"; resume=true run_dir={run.run_dir} goes on from where it was kept"
+        goes_on = told if (kept / LAST).exists() else ""
         raise KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{goes_on}")
     state = _restore(network, kept / (LAST if keep_last else BEST))
     network.to(device)  # Lightning has brought it back to the CPU

@@ -202,6 +202,15 @@ def test_init_from_keeps_what_was_learnt_and_adds_words_and_labels(trained: Path
     assert new["embeddings.parts.word.table.weight"].shape[0] > old["embeddings.parts.word.table.weight"].shape[0]
 
 
+def test_a_setting_that_a_model_to_start_from_has_otherwise_is_refused(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*column_files(trained.parent), f"init_from={trained / 'model'}", "run_dir=run"]
+    assert train.main([*arguments, "encoder.hidden_size=128"]) == 2  # as the default is
+    assert "encoder.hidden_size is 16, not 128; leave these settings out" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
 def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
     path = tmp_path / "pos.txt"
     path.write_text("the DET\ncat NOUN\nsleeps VERB\n\na DET\ndog NOUN\nbarks VERB\n\n" * 20, encoding="utf-8")
