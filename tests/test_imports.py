@@ -61,7 +61,7 @@ DOORS = {  # framework: the paths that may import it
     "onnxruntime": ("inference/onnx_engine.py",),
     "threadpoolctl": ("inference/numpy_engine.py",),
     "numba": ("kernels/source.py", "kernels/gru.py", "kernels/tiles.py"),
-    "llvmlite": ("kernels/source.py", "kernels/tiles.py", "kernels/compiled.py"),
+    "llvmlite": ("kernels/source.py", "kernels/gru.py", "kernels/tiles.py", "kernels/compiled.py"),
     "torch": ("model/", "training/", "inference/torch_engine.py"),
     "pytorch_lightning": ("training/",),
     "tensorboard": ("training/",),

@@ -143,21 +143,23 @@ class GRULayer(RecurrentLayer):
     def project(self, vectors: Floats) -> Numbers:
         if (compiled := kernels(0)) is None:
             return super().project(vectors)
-        return compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), vectors)
+        from_input, _ = self._packed
+        return compiled.gru_projections(from_input, self._bias.reshape(2, 3, -1), vectors)
 
     def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
         if (compiled := kernels(0)) is None:
             return super().run(projections, rows, running, backward)
-        weights, bias = self._packed_recurrent, self._candidate_bias
-        return compiled.gru_states(weights, bias, projections, rows, running, backward)
+        _, recurrent = self._packed
+        return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, running, backward)
 
     @cached_property
-    def _packed_input(self) -> Packed:
-        return Packed.of(self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1), fixed=self.fixed)
-
-    @cached_property
-    def _packed_recurrent(self) -> Packed:
-        return Packed.of(self._recurrent.swapaxes(1, 2), fixed=self.fixed)
+    def _packed(self) -> tuple[Packed, ...]:
+        """The weights of the input and of the state as the compiled loops, which are there, read them."""
+        compiled = kernels(0)
+        assert compiled is not None
+        from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
+        recurrent = self._recurrent.swapaxes(1, 2)
+        return tuple(Packed.of(weights, compiled.blocks, fixed=self.fixed) for weights in (from_input, recurrent))
 
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
         np.matmul(memory[0], self._recurrent[direction], out=product)

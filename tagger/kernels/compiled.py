@@ -30,7 +30,7 @@ from tagger.kernels.packed import LANES, Numbers, Packed
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _WORTH_COMPILING = 2048  # tokens decoded: it takes some seconds, once for each processor
-_ROWS = 8  # of a tile; see `gru.AT_ONCE`
+_ROWS = 8  # that are worked on together, at the most; see `gru.AT_ONCE`
 _FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
 _SOURCE = "tagger.kernels.source"
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
@@ -39,11 +39,18 @@ _PROCESSOR = ("model name", "flags", "Features")  # what /proc/cpuinfo says of i
 
 
 class Kernels:
-    """The compiled loops, on NumPy's arrays."""
+    """The compiled loops, on NumPy's arrays.
+
+    Attributes:
+        blocks: how a GRU's weights have to be packed.
+    """
 
     def __init__(self, code: Path) -> None:
         """`code` is an object file that `source` made, or a shared library made of it."""
         self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
+        blocks = np.zeros(1, dtype=np.int64)
+        self._function("columns_at_once", 1)(_data(blocks))
+        self.blocks = int(blocks[0])
         self._gru_projections = {fixed: self._function(f"gru_projections{end}", 12) for fixed, end in _FIXED.items()}
         self._gru_states = {fixed: self._function(f"gru_states{end}", 14) for fixed, end in _FIXED.items()}
         self._best_paths = self._function("best_paths", 10)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, njit
 
 from tagger.kernels.packed import ADDED_ONE, LANES, ROW_ONE
-from tagger.kernels.tiles import GATES, add_products
+from tagger.kernels.tiles import add_products
 
 FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # liberties for full registers; division is exact
-AT_ONCE = 8  # rows, of which a tile's sums fill the registers
+# rows, and blocks of columns, whose sums fill the registers: 32 of 512 bits, or 16 of 256 and the like
+AT_ONCE, BLOCKS = (8, 3) if llvm.get_host_cpu_features().get("avx512f") else (6, 1)
 
-_TILE = GATES * LANES
+GATES = 3
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _LARGEST = np.float32(np.iinfo(np.int16).max)
 _FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
@@ -27,6 +29,11 @@ _P += tuple(np.float32(c) for c in (5.12229709037114e-08, 1.48572235717979e-05, 
 _P += (np.float32(4.89352455891786e-03),)
 _Q = tuple(np.float32(c) for c in (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03))
 _Q += (np.float32(4.89352518554385e-03),)
+
+
+def columns_at_once(blocks_):  # type: ignore[no-untyped-def]
+    """How many blocks of columns are worked on together, into (1,)."""
+    blocks_[0] = BLOCKS
 
 
 @njit(fastmath=FINITE, error_model="numpy")
@@ -48,21 +55,21 @@ def _updated(for_reset, for_update, added, kept, state):  # type: ignore[no-unty
 
 @njit(error_model="numpy")
 def _multiply(rows_, first, left, weights_, direction, groups, sums_, depth):  # type: ignore[no-untyped-def]
-    """The sums of the next rows, as many as are left but at most 8, for all columns; see `add_products`."""
-    stride = groups * LANES
-    for group in range(groups):
-        begin, row, place = (direction * groups + group) * depth * _TILE, first * depth, group * LANES
+    """The sums of the next rows, as many as are left but at most `AT_ONCE`, for all columns; see `add_products`."""
+    blocks, stride = GATES * groups, GATES * groups * LANES
+    for block in range(0, blocks, BLOCKS):
+        begin, row, place = (direction * blocks + block) * depth * LANES, first * depth, block * LANES
         if left >= AT_ONCE:
-            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 8)
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, AT_ONCE, BLOCKS)
             continue
         if left & 4:
-            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 4)
-            row, place = row + 4 * depth, place + 4 * GATES * stride
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 4, BLOCKS)
+            row, place = row + 4 * depth, place + 4 * stride
         if left & 2:
-            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 2)
-            row, place = row + 2 * depth, place + 2 * GATES * stride
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 2, BLOCKS)
+            row, place = row + 2 * depth, place + 2 * stride
         if left & 1:
-            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 1)
+            add_products(rows_, row, weights_, begin, sums_, place, stride, depth, 1, BLOCKS)
 
 
 def states_of(fixed: bool) -> Callable[..., None]:
@@ -81,7 +88,7 @@ def states_of(fixed: bool) -> Callable[..., None]:
             backward_: (N,) the token that the backward direction reads as its k-th.
             running_: (T,) sentences at each time step.
             steps: T.
-            weights_: (2, ⌈H/16⌉, K, 3, 16), see `Packed`.
+            weights_: (2, 3⌈H/16⌉/b, K, 16b), see `Packed`.
             factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
             bias_: (2, H) of the candidate, which the reset gate scales.
             multiplied_: (B, K) room for states as they are multiplied.
@@ -145,7 +152,7 @@ def projections_of(fixed: bool) -> Callable[..., None]:
         Args:
             vectors_: (M, E) float32.
             count, width: M and E.
-            weights_: (2, ⌈H/16⌉, K, 3, 16), see `Packed`.
+            weights_: (2, 3⌈H/16⌉/b, K, 16b), see `Packed`.
             factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
             bias_: (2, 3, H).
             room_: (8, K) for vectors as they are multiplied.

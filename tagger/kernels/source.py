@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from tagger.kernels.gru import FINITE, projections_of, states_of
+from tagger.kernels.gru import FINITE, columns_at_once, projections_of, states_of
 
 _FLOATS = types.CPointer(types.float32)
 _INTS = types.CPointer(types.int64)
@@ -233,6 +233,7 @@ def _states(numbers: types.Type, sums: types.Type) -> list[types.Type]:
 
 
 KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
+    "columns_at_once": (columns_at_once, [_INTS], set()),
     "gru_projections": (projections_of(fixed=False), _projections(_FLOATS, _FLOATS), FINITE),
     "gru_projections_fixed": (projections_of(fixed=True), _projections(_SHORTS, _WHOLES), FINITE),
     "gru_states": (states_of(fixed=False), _states(_FLOATS, _FLOATS), FINITE),

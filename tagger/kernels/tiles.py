@@ -1,4 +1,4 @@
-"""Products of a few rows with 3 · 16 columns whose sums stay in registers: told to numba in LLVM's own terms.
+"""Products of a few rows and columns whose sums stay in registers: told to numba in LLVM's own terms.
 
 In float32 a sum is a chain of multiplications and additions, fused where the processor can, in the order of the
 summands. In int16 two neighbouring products are added at a time, to sums in int32, which are exact. Processors have an
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from tagger.kernels.packed import LANES
-
-GATES = 3  # whose columns are worked on together
 
 _INT32, _INT64, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FLOATS, _WHOLES = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT32, LANES)
@@ -23,36 +22,38 @@ _PAIRS, _PRODUCTS = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(_INT
 
 
 @intrinsic(prefer_literal=True)
-def add_products(typingctx, states, first, weights, begin, sums, place, stride, depth, rows):  # type: ignore[no-untyped-def]
-    """Sums of `depth` products for each of `rows` rows and 48 columns.
+def add_products(typingctx, states, first, weights, begin, sums, place, stride, depth, rows, blocks):  # type: ignore[no-untyped-def]
+    """Sums of `depth` products for each of `rows` rows and 16 · `blocks` columns.
 
     Args:
         states: pointer to (…, depth), float32 or int16; depth is even.
         first: where in it the first row begins.
-        weights: pointer to the same type, of which (depth, 3, 16) are read, of int16 (depth / 2, 3, 16, 2).
+        weights: pointer to the same type, of which (depth, blocks, 16) are read, of int16 (depth / 2, blocks, 16, 2).
         begin: where in it they begin.
-        sums: pointer to float32 or int32, (…, 3, stride), of which each row's 3 times 16 become the result.
-        place: where in it the first ones begin.
-        stride: from 16 columns to the next 16.
+        sums: pointer to float32 or int32, (…, stride), of each of whose rows 16 · `blocks` become the result.
+        place: where in it the first one begins.
+        stride: from row to row.
         depth: K.
-        rows: a literal.
+        rows, blocks: literals.
     """
-    if not isinstance(rows, types.IntegerLiteral):
+    if not all(isinstance(size, types.IntegerLiteral) for size in (rows, blocks)):
         return None
-    count, tile = rows.literal_value, _Integers() if states.dtype == types.int16 else _Floats()
+    shape = rows.literal_value, blocks.literal_value
+    tile = _Integers() if states.dtype == types.int16 else _Floats()
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
-        states, first, weights, begin, sums, place, stride, depth, _ = arguments
+        states, first, weights, begin, sums, place, stride, depth, *_ = arguments
         rows_at = builder.bitcast(builder.gep(states, [first]), tile.step.as_pointer())
         columns_at = builder.bitcast(builder.gep(weights, [begin]), tile.columns.as_pointer())
-        found = _loop(builder, tile, rows_at, columns_at, builder.udiv(depth, _INT64(tile.together)), count)
-        for number, total in enumerate(found):
-            at = builder.gep(sums, [builder.add(place, builder.mul(stride, _INT64(number)))])
+        found = _loop(builder, tile, rows_at, columns_at, builder.udiv(depth, _INT64(tile.together)), shape)
+        for (row, block), total in found.items():
+            begins = builder.add(place, builder.mul(stride, _INT64(row)))
+            at = builder.gep(sums, [builder.add(begins, _INT64(block * LANES))])
             builder.store(total, builder.bitcast(at, tile.sums.as_pointer()), align=4)
         return context.get_dummy_value()
 
     size = types.int64
-    return types.void(states, size, weights, size, sums, size, size, size, rows), codegen
+    return types.void(states, size, weights, size, sums, size, size, size, rows, blocks), codegen
 
 
 class _Floats:
@@ -81,24 +82,29 @@ class _Integers:
 
 
 def _loop(
-    builder: ir.IRBuilder, tile: _Floats | _Integers, rows: ir.Value, columns: ir.Value, steps: ir.Value, count: int
-) -> list[ir.Value]:
-    """The sums of `count` rows, gate by gate each, after all steps."""
+    builder: ir.IRBuilder,
+    tile: _Floats | _Integers,
+    rows: ir.Value,
+    columns: ir.Value,
+    steps: ir.Value,
+    shape: tuple[int, int],
+) -> dict[tuple[int, int], ir.Value]:
+    """The sums of each row and block after all steps."""
     before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.branch(body)
     builder.position_at_end(body)
-    step, totals = builder.phi(_INT64), [builder.phi(tile.sums) for _ in range(count * GATES)]
-    first = builder.mul(step, _INT64(GATES))
-    places = [builder.gep(columns, [builder.add(first, _INT64(gate))]) for gate in range(GATES)]
-    read = [builder.load(place, align=4) for place in places]
-    new = []
-    for row in range(count):
-        place = builder.gep(rows, [builder.add(builder.mul(steps, _INT64(row)), step)])
-        state = _everywhere(builder, builder.load(place, align=2 * tile.together))
-        own = totals[row * GATES : (row + 1) * GATES]
-        new += [tile.added(builder, total, state, weights) for total, weights in zip(own, read, strict=True)]
+    step, totals = builder.phi(_INT64), {place: builder.phi(tile.sums) for place in np.ndindex(shape)}
+    in_rows = [builder.add(builder.mul(steps, _INT64(row)), step) for row in range(shape[0])]
+    in_columns = [builder.add(builder.mul(step, _INT64(shape[1])), _INT64(block)) for block in range(shape[1])]
+    states = [builder.load(builder.gep(rows, [place]), align=2 * tile.together) for place in in_rows]
+    weights = [builder.load(builder.gep(columns, [place]), align=4) for place in in_columns]
+    everywhere = [_everywhere(builder, state) for state in states]
+    new = {
+        (row, block): tile.added(builder, total, everywhere[row], weights[block])
+        for (row, block), total in totals.items()
+    }
     following = builder.add(step, _INT64(1))
-    for value, end in zip([step, *totals], [following, *new], strict=True):
+    for value, end in [(step, following), *((totals[place], new[place]) for place in new)]:
         value.add_incoming(_zeros(value.type), before)
         value.add_incoming(end, body)
     builder.cbranch(builder.icmp_unsigned("<", following, steps), body, after)

@@ -128,7 +128,7 @@ def test_sums_of_integers_are_exact(loaded: Kernels, seed: int, depth: int, hidd
     weights = generator.normal(0, size, size=(2, depth, 3, hidden)).astype(np.float32)
     bias = generator.normal(0, 0.1, size=(2, 3, hidden)).astype(np.float32)
     vectors = generator.normal(size=(3, depth)).astype(np.float32)
-    packed = Packed.of(weights, fixed=True)
+    packed = Packed.of(weights, loaded.blocks, fixed=True)
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     stored = np.floor(vectors * (np.float32(ROW_ONE) / largest) + np.float32(0.5)).astype(np.int64)
     sums = np.einsum("ne,degh->ndgh", stored, unpacked(packed, depth, hidden))
@@ -142,21 +142,23 @@ def unpacked(packed: Packed, depth: int, hidden: int) -> NDArray[np.int64]:
     """(2, K, 3, H) integers, one by one from where they are to be."""
     found = np.zeros((2, depth, 3, hidden), dtype=np.int64)
     for (direction, row, gate, unit), _ in np.ndenumerate(found):
-        place = (direction, unit // 16, row // 2, gate, unit % 16, row % 2)
-        found[direction, row, gate, unit] = packed.numbers[place]
+        column = gate * 16 * -(-hidden // 16) + unit
+        block, within = divmod(column, packed.numbers.shape[3])
+        found[direction, row, gate, unit] = packed.numbers[direction, block, row // 2, within, row % 2]
     return found
 
 
 @given(
     weights=st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=30),
     scale=st.sampled_from([1.0, 1e-12, 1e-30]),
+    blocks=st.sampled_from([1, 3]),
 )
-def test_no_sum_leaves_its_integer(weights: list[float], scale: float) -> None:
+def test_no_sum_leaves_its_integer(weights: list[float], scale: float, blocks: int) -> None:
     column = np.array(weights, dtype=np.float32) * np.float32(scale)
-    packed = Packed.of(np.broadcast_to(column[None, :, None, None], (2, len(column), 3, 1)), fixed=True)
+    packed = Packed.of(np.broadcast_to(column[None, :, None, None], (2, len(column), 3, 1)), blocks, fixed=True)
     stored = packed.numbers.astype(np.int64)
-    assert np.abs(stored).sum(axis=(2, 5)).max() * ROW_ONE <= np.iinfo(np.int32).max
-    back = stored[0, 0, :, 0, 0].ravel()[: len(column)] * float(packed.factors[0, 0, 0]) * ROW_ONE
+    assert np.abs(stored).sum(axis=(2, 4)).max() * ROW_ONE <= np.iinfo(np.int32).max
+    back = stored[0, 0, :, 0].ravel()[: len(column)] * float(packed.factors[0, 0, 0]) * ROW_ONE
     step = max(np.abs(column).sum() / (np.iinfo(np.int32).max // ROW_ONE - 31), np.abs(column).max() / 32767)
     np.testing.assert_allclose(back, column, atol=max(0.51 * step, 1e-20))
 
