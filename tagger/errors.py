@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tagger.printable import IN_A_LINE
+
 _LONGEST = 2000  # characters; of a longer message the middle is left out
 _TAIL = 500
-# What files hold is told of, and must not steer the terminal it is told on.
-_SHOWN = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 
 
 class UserError(Exception):
@@ -21,7 +21,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message.split()).translate(_SHOWN)
+        line = " ".join(message.split()).translate(IN_A_LINE)  # what files hold must not steer a terminal
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.errors import UserError
+from tagger.printable import ON_A_PAGE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-# control characters as their pictures, what UTF-8 cannot write as the replacement character
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
-_SHOWN = _CONTROL_PICTURES | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
 
 
 def render(template: str, **values: Any) -> str:
@@ -41,5 +38,5 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: value.translate(_SHOWN) if isinstance(value, str) else value,
+        finalize=lambda value: value.translate(ON_A_PAGE) if isinstance(value, str) else value,
     )

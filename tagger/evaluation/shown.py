@@ -5,14 +5,15 @@ from __future__ import annotations
 import html
 import re
 
+from tagger.printable import IN_A_LINE, REPLACEMENT
+
 # What parts columns or lines, for this package's readers or for Python's splitlines(), and NUL, which they refuse.
 _SUBSTITUTES = str.maketrans("\0\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", "␀␉␊␋␌␍␜␝␞␤␤␤")
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON can smuggle them in; UTF-8 cannot write them
-_REPLACEMENT = 0xFFFD
-_CONTROLS = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421, 0x85: 0x2424, 0x2028: 0x2424, 0x2029: 0x2424}
-_UNSEEN = [*range(0x80, 0x85), *range(0x86, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+_LINE_ENDS = {0x85: 0x2424, 0x2028: 0x2424, 0x2029: 0x2424}
+_UNSEEN = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _TURNS = [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # would change the order of what follows
-_ON_PAGE = dict.fromkeys([*_UNSEEN, *_TURNS], _REPLACEMENT) | _CONTROLS
+_ON_PAGE = IN_A_LINE | dict.fromkeys([*_UNSEEN, *_TURNS], REPLACEMENT) | _LINE_ENDS
 
 
 def visible(text: str) -> str:

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
+NORM_EPSILON = 1e-5  # added to the variance where a layer's output is normalised; PyTorch's
+
 
 class CellWeights(NamedTuple):
     """Weights of one direction of one layer, its G gates stacked as PyTorch does: GRU r, z, n; LSTM i, f, g, o.

@@ -13,6 +13,7 @@ from tagger.config import EncoderConfig
 from tagger.errors import UserError
 from tagger.features.batching import packed_positions, reversed_positions
 from tagger.features.encoding import FeatureEncoder
+from tagger.inference.cells import NORM_EPSILON
 from tagger.inference.folder import ModelFolder
 from tagger.inference.recurrence import FIXED_POINT, LAYERS, RecurrentLayer
 from tagger.inference.word_cache import WordCache
@@ -23,7 +24,6 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _ROWS = 16  # few enough for a sentence with some new words, and near the speed of many
 _CACHE_BYTES = 48 << 20  # more would save some work, and cost what memory there is to spend
-_NORM_EPSILON = 1e-5  # PyTorch's
 
 
 class NumpyEngine:
@@ -155,7 +155,7 @@ class _Layer:
         if self._norm:
             weight, bias = self._norm
             values -= values.mean(axis=1, keepdims=True)
-            values *= 1 / np.sqrt(np.square(values).mean(axis=1, keepdims=True) + _NORM_EPSILON)
+            values *= 1 / np.sqrt(np.square(values).mean(axis=1, keepdims=True) + NORM_EPSILON)
             values *= weight
             values += bias
         if self._skip:

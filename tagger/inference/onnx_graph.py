@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tagger.config import GATES, Cell, EncoderConfig, ModelConfig
 from tagger.errors import UserError
 from tagger.features.vocabulary import PAD, UNK
+from tagger.inference.cells import NORM_EPSILON
 from tagger.inference.folder import ModelFolder
 
 try:
@@ -44,7 +45,6 @@ _ORDER: dict[Cell, tuple[int, ...]] = {
     "lstm": (0, 3, 1, 2),
 }
 _DIRECTIONS = ("", "_reverse")
-_NORM_EPSILON = 1e-5  # PyTorch's
 
 
 def graph_of(folder: ModelFolder) -> bytes:
@@ -210,7 +210,7 @@ def _layer(graph: _Graph, config: EncoderConfig, number: int, inputs: str) -> st
         values = graph(reduction, states, graph.constant(np.array([1])), keepdims=0)
     if config.layer_norm:
         names = (f"encoder.norms.{number}.weight", f"encoder.norms.{number}.bias")
-        values = graph("LayerNormalization", values, *map(graph.weight, names), axis=-1, epsilon=_NORM_EPSILON)
+        values = graph("LayerNormalization", values, *map(graph.weight, names), axis=-1, epsilon=NORM_EPSILON)
     if config.skip:
         weight = f"encoder.skips.{number}.weight"  # none where the widths are equal
         values = graph("Add", values, graph.linear(inputs, weight) if weight in graph.tensors else inputs)

@@ -11,10 +11,9 @@ from typing import Any
 from tagger.corpus.sentence import Entity
 from tagger.inference.documents import Document
 from tagger.palette import STYLE, label_hue
+from tagger.printable import ON_A_PAGE
 
 _DECIMALS = 4
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"} | {0x7F: 0x2421}
-_UNPRINTABLE = _CONTROL_PICTURES | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
 
 _PAGE_HEAD = """<!DOCTYPE html>
 <html>
@@ -100,7 +99,7 @@ def _page_head(title: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return escape(text.translate(_UNPRINTABLE))
+    return escape(text.translate(ON_A_PAGE))
 
 
 def _marked(document: Document) -> list[Entity]:

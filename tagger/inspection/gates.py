@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell, EncoderConfig
-from tagger.inference.cells import CellWeights, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
+from tagger.inference.cells import NORM_EPSILON, CellWeights, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 KEEPS: dict[Cell, str | None] = {"gru": "update", "gru_reset_before": "update", "lstm": "forget", "rnn": None}
 _GRU_CELLS = {"gru": gru_cell, "gru_reset_before": gru_cell_reset_before}
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-_NORM_EPSILON = 1e-5  # PyTorch's
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def _around(
         output = (forward + backward) * (0.5 if config.merge == "mean" else 1)
     if config.layer_norm:
         output = (output - output.mean(axis=1, keepdims=True)) / np.sqrt(
-            output.var(axis=1, keepdims=True) + _NORM_EPSILON
+            output.var(axis=1, keepdims=True) + NORM_EPSILON
         )
         output = output * weights[f"encoder.norms.{number}.weight"] + weights[f"encoder.norms.{number}.bias"]
     if not config.skip:

@@ -1,0 +1,13 @@
+"""What stands for characters that lines, terminals and pages cannot show."""
+
+from __future__ import annotations
+
+REPLACEMENT = 0xFFFD
+_BREAKS = "\t\n\r"  # which pages lay out
+
+# control characters as their pictures, those without one as the replacement character
+IN_A_LINE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+IN_A_LINE |= dict.fromkeys(range(0x80, 0xA0), REPLACEMENT)
+# and so what UTF-8 cannot write
+ON_A_PAGE = {code: shown for code, shown in IN_A_LINE.items() if chr(code) not in _BREAKS}
+ON_A_PAGE |= dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
