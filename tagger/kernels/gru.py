@@ -13,13 +13,14 @@ import numpy as np
 from numba import carray, njit
 
 from tagger.kernels.packed import ADDED_ONE, LANES, ROW_ONE
-from tagger.kernels.tiles import add_products
+from tagger.kernels.tiles import add_products, fetch_ahead
 
 FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # liberties for full registers; division is exact
 # rows, and blocks of columns, whose sums fill the registers: 32 of 512 bits, or 16 of 256 and the like
 AT_ONCE, BLOCKS = (8, 3) if llvm.get_host_cpu_features().get("avx512f") else (6, 1)
 
 GATES = 3
+_LINE = 64  # bytes of a cache line
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _LARGEST = np.float32(np.iinfo(np.int16).max)
 _FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
@@ -75,6 +76,7 @@ def _multiply(rows_, first, left, weights_, direction, groups, sums_, depth):  #
 def states_of(fixed: bool) -> Callable[..., None]:
     """The loop over time, in fixed point or in float32."""
     row_one, added_unit = np.float32(ROW_ONE), np.float32(1 / ADDED_ONE)
+    line = _LINE // (2 if fixed else 4)
 
     def states(  # type: ignore[no-untyped-def]
         projections_, rows_, backward_, running_, steps, weights_, factors_, bias_, multiplied_, state_, sums_, states_,
@@ -112,6 +114,11 @@ def states_of(fixed: bool) -> Callable[..., None]:
                     row = sentence % AT_ONCE
                     if row == 0:
                         left = running[step] - sentence
+                        for following in range(done + sentence, done + sentence + min(left, AT_ONCE)):
+                            token = backward[following] if direction else following
+                            begin = (2 * rows[token] + direction) * GATES * hidden
+                            for place in range(begin, begin + GATES * hidden, line):
+                                fetch_ahead(projections_, place)
                         _multiply(multiplied_, sentence, left, weights_, direction, groups, sums_, depth)
                     token = backward[done + sentence] if direction else done + sentence
                     added = carray(projections_, (rows[token] + 1, 2, GATES, hidden))[rows[token], direction]

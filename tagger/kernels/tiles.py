@@ -56,6 +56,20 @@ def add_products(typingctx, states, first, weights, begin, sums, place, stride, 
     return types.void(states, size, weights, size, sums, size, size, size, rows, blocks), codegen
 
 
+@intrinsic
+def fetch_ahead(typingctx, numbers, place):  # type: ignore[no-untyped-def]
+    """Have the cache line of `numbers[place]` fetched."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
+        at = builder.bitcast(builder.gep(*arguments[:1], arguments[1:]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [at.type, _INT32, _INT32, _INT32])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", (at.type,), kind)
+        builder.call(prefetch, [at, _INT32(0), _INT32(3), _INT32(1)])  # to be read, soon, and data
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64), codegen
+
+
 class _Floats:
     """Sums in float32."""
 
