@@ -187,7 +187,7 @@ class FixedPointGRULayer(GRULayer):
 
     def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
         if not kernels.settle():
-            raise UserError("precision int16 needs compiled loops; pip install 'tagger[fast]', or use fp32")
+            raise UserError(f"precision int16 needs compiled loops, and {kernels.lack}; use fp32")
         super().__init__(tensors, prefix)
 
 

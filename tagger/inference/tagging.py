@@ -73,6 +73,13 @@ class Job:
 
         return kernels.settle()
 
+    @staticmethod
+    def remarks() -> list[str]:
+        """What there is to say of compiled loops, after tagging."""
+        from tagger.kernels.compiled import kernels
+
+        return [kernels.remark] if kernels.remark else []
+
     def without_files(self) -> Job:
         """The same for those who tag blocks, who need not know the inputs: one source of each kind is left."""
         kinds = {source.input_format: source for source in self.sources}

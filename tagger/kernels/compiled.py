@@ -7,16 +7,12 @@ numba brings along, links it anew each time: a tenth of the time and half of the
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import importlib.util
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.files import cache_folder
+from tagger.errors import UserError
+from tagger.kernels import kept
 from tagger.kernels.packed import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
@@ -34,8 +31,7 @@ _ROWS = 8  # that are worked on together, at the most; see `gru.AT_ONCE`
 _FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
 _SOURCE = "tagger.kernels.source"
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
-_LIBRARY, _OBJECT = ".so", ".o"
-_PROCESSOR = ("model name", "flags", "Features")  # what /proc/cpuinfo says of it that matters
+_LIBRARY, _OBJECT = kept.SUFFIXES
 
 
 class Kernels:
@@ -199,9 +195,15 @@ def padded(scores: Floats) -> Floats:
 
 
 class Supply:
-    """The kernels of this process: from the cache, or compiled when there is enough for them to do."""
+    """The kernels of this process: from the cache, or compiled when there is enough for them to do.
+
+    Attributes:
+        lack: why there are none, once that is decided.
+        remark: what a user should know of them: that they could not be kept.
+    """
 
     def __init__(self) -> None:
+        self.lack = self.remark = ""
         self._asked = 0
         self._found: Kernels | None = None
         self._settled = False
@@ -227,52 +229,41 @@ class Supply:
 
     @cached_property
     def _place(self) -> Path | None:
-        return _place()
+        return kept.place()
 
     def _settle(self) -> None:
         place = self._place
-        code = place and next(filter(Path.is_file, (place.with_suffix(_LIBRARY), place.with_suffix(_OBJECT))), None)
+        code = place and kept.found(place)
         if place is None or code or self._asked >= _WORTH_COMPILING:
             self._settled = True
-        if place and self._settled:
-            with suppress(OSError, RuntimeError, subprocess.SubprocessError):
-                self._found = Kernels(code) if code else _compiled(place)
+        if place is None:
+            self.lack = "numba is not installed (pip install 'tagger[fast]')"
+        elif self._settled:
+            try:
+                self._found = Kernels(code) if code else self._made(place)
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                self.lack = f"they cannot be {'loaded' if code else 'compiled'} here ({error})"
+
+    def _made(self, place: Path) -> Kernels:
+        """Compiled, and kept for the next time."""
+        with tempfile.TemporaryDirectory() as temporary:
+            code = _compiled(Path(temporary))
+            try:
+                kept.keep(code, place)
+            except UserError as error:
+                self.remark = f"compiled loops cannot be kept, and are made anew each time: {error}; set TAGGER_CACHE"
+            return Kernels(code)
 
 
 kernels = Supply()
 
 
-def _place() -> Path | None:
-    """Where the machine code is kept, named after what it depends on, without a suffix; None without numba."""
-    numba = importlib.util.find_spec("numba")
-    if numba is None or numba.origin is None:
-        return None
-    packages = Path(numba.origin).parent.parent
-    versions = sorted(path.name for name in ("numba", "llvmlite") for path in packages.glob(f"{name}-*.dist-info"))
-    about = "\n".join([*versions, platform.machine(), *_processor()])
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return cache_folder() / "kernels" / hashlib.sha256(b"".join([*sources, about.encode()])).hexdigest()
-
-
-def _processor() -> list[str]:
-    """What tells this processor from another that the machine code may not run on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return [platform.processor()]
-    return sorted({line for line in lines if line.startswith(_PROCESSOR)})
-
-
-def _compiled(place: Path) -> Kernels:
-    """The kernels, compiled in a process of its own, and kept for the next time."""
-    with tempfile.TemporaryDirectory() as temporary:
-        made = Path(temporary) / f"kernels{_OBJECT}"
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-m", _SOURCE, str(made)]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        code = _linked(made) or made
-        _keep(code, place.with_suffix(code.suffix))
-        return Kernels(code)
+def _compiled(folder: Path) -> Path:
+    """Machine code, in a folder, made in a process of its own: a shared library where the system has a linker."""
+    made = folder / f"kernels{_OBJECT}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-m", _SOURCE, str(made)], env=environment, check=True, capture_output=True)
+    return _linked(made) or made
 
 
 def _linked(made: Path) -> Path | None:
@@ -283,15 +274,6 @@ def _linked(made: Path) -> Path | None:
         if done.returncode == 0:
             return library
     return None
-
-
-def _keep(code: Path, path: Path) -> None:
-    """Write it for the next time; several processes may. A cache that cannot be written does without."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
-            stream.write(code.read_bytes())
-        Path(stream.name).replace(path)
 
 
 def _loaded(library: Path) -> Callable[[str], int]:

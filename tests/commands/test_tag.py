@@ -31,6 +31,7 @@ from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.run import carry_out
 from tagger.inference.sources import Source, find_sources
 from tagger.inference.tagging import BlockTagger, Job, OwnHands
+from tagger.kernels import compiled
 from tagger.inference.writers import OutputFormat
 from tests.capitals_tagger import CapitalsTagger
 from tests.failing_output import FailingOutput
@@ -452,6 +453,12 @@ def test_that_nothing_was_found_in_much_text_is_told(run: Run) -> None:
     assert run("--tokenizer", "whitespace", stdin="ada " * 999).err == ""
     assert run("--tokenizer", "whitespace", stdin="Ada" + " ada" * 99_999).err == ""
     assert run("--tokenizer", "whitespace", stdin="ada\n" * 99_999 + "Ada").err == ""
+
+
+def test_compiled_loops_that_could_not_be_kept_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled.kernels, "remark", "the cache is full")
+    assert run(stdin="Ada").err == "tag.py: the cache is full\n"
+    assert run("--quiet", stdin="Ada").err == ""
 
 
 def test_overwrite_replaces(run: Run) -> None:

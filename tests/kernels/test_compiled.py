@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
-from tagger.kernels import compiled
+from tagger.kernels import compiled, kept
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
@@ -142,20 +143,31 @@ def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert compiled.Supply()(1_000_000) is not None
     (kept,) = (fresh / "kernels").iterdir()
     assert kept.suffix == ".so"
-    monkeypatch.setattr(compiled, "_compiled", lambda place: pytest.fail("compiled anew"))
+    monkeypatch.setattr(compiled, "_compiled", lambda folder: pytest.fail("compiled anew"))
     assert compiled.Supply()(10) is not None
 
 
-def test_it_is_compiled_when_many_small_batches_have_come(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def never(asked: list[Path]) -> Callable[[Path], Path]:
+    """A compiler that notes the folder and fails."""
+
+    def fail(folder: Path) -> Path:
+        asked.append(folder)
+        raise RuntimeError("no compiler")
+
+    return fail
+
+
+@pytest.mark.usefixtures("fresh")
+def test_it_is_compiled_when_many_small_batches_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(compiled, "_compiled", asked.append)
+    monkeypatch.setattr(compiled, "_compiled", never(asked))
     supply = compiled.Supply()
     for _ in range(2047):
         supply(1)
     assert asked == []
     supply(1)
     supply(1)
-    assert [path.parent for path in asked] == [fresh / "kernels"]
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("scheme", "decoder"), [(Scheme.BIOES, "crf"), (Scheme.PLAIN, "softmax")])
@@ -174,7 +186,7 @@ def test_every_token_is_counted_once(
 
 def test_what_the_machine_code_depends_on_is_looked_up_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[Path] = [fresh / "kernels" / "code"]
-    monkeypatch.setattr(compiled, "_place", looked_up.pop)
+    monkeypatch.setattr(kept, "place", looked_up.pop)
     supply = compiled.Supply()
     assert [supply(1), supply(1), supply(1)] == [None, None, None]
 
@@ -182,7 +194,7 @@ def test_what_the_machine_code_depends_on_is_looked_up_once(fresh: Path, monkeyp
 @pytest.mark.usefixtures("fresh")
 def test_it_is_compiled_at_once_where_all_is_to_be_tagged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(compiled, "_compiled", asked.append)
+    monkeypatch.setattr(compiled, "_compiled", never(asked))
     supply = compiled.Supply()
     supply.settle()
     supply.settle()
@@ -194,28 +206,55 @@ def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pyte
     assert compiled.Supply()(1_000_000) is not None
     (kept,) = (fresh / "kernels").iterdir()
     assert kept.suffix == ".o"
-    monkeypatch.setattr(compiled, "_compiled", lambda place: pytest.fail("compiled anew"))
+    monkeypatch.setattr(compiled, "_compiled", lambda folder: pytest.fail("compiled anew"))
     assert compiled.Supply()(10) is not None
 
 
-@pytest.mark.usefixtures("fresh")
-def test_a_library_that_cannot_be_loaded_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = compiled._place()
+def kept_code(folder: Path, code: Path) -> Path:
+    """Where code lies in the cache once it was kept."""
+    place = kept.place()
     assert place is not None
-    place.parent.mkdir()
-    place.with_suffix(".so").write_text("cut off")
-    assert compiled.Supply()(1_000_000) is None
+    kept.keep(code, place)
+    (path,) = (folder / "kernels").iterdir()
+    return path
+
+
+@pytest.mark.parametrize("damage", ["", "cut off", "changed"])
+def test_damaged_code_is_made_anew(
+    fresh: Path, tmp_path: Path, damage: str, machine_code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, content = kept_code(fresh, machine_code), machine_code.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes({"": b"", "cut off": content[:middle], "changed": changed}[damage])
+    monkeypatch.setattr(compiled, "_compiled", lambda folder: machine_code)
+    assert compiled.Supply().settle()
+    assert path.read_bytes() == content
+
+
+def test_code_that_cannot_be_loaded_is_done_without(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    code = tmp_path_factory.mktemp("code") / "kernels.so"
+    code.write_text("for another machine")
+    kept_code(fresh, code)
+    supply = compiled.Supply()
+    assert not supply.settle()
+    assert supply.lack.startswith("they cannot be loaded here (")
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
-    assert compiled.Supply()(1_000_000) is None
+    monkeypatch.setattr(kept.importlib.util, "find_spec", lambda name: None)
+    supply = compiled.Supply()
+    assert supply(1_000_000) is None
+    assert supply.lack == "numba is not installed (pip install 'tagger[fast]')"
 
 
 def test_a_cache_that_cannot_be_written_does_without(fresh: Path) -> None:
     (fresh / "kernels").write_text("a file where the folder should be")
-    assert compiled.Supply()(1_000_000) is not None
+    supply = compiled.Supply()
+    assert supply(1_000_000) is not None
+    assert supply.remark.startswith("compiled loops cannot be kept, and are made anew each time: ")
+    assert [path.name for path in fresh.iterdir()] == ["kernels"]
 
 
 @pytest.mark.usefixtures("fresh")
@@ -224,3 +263,4 @@ def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) 
     supply = compiled.Supply()
     assert supply(1_000_000) is None
     assert supply(1_000_000) is None
+    assert supply.lack.startswith("they cannot be compiled here (")
