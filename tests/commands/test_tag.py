@@ -31,8 +31,8 @@ from tagger.inference.documents import InputFormat, ReadOptions, Unit
 from tagger.inference.run import carry_out
 from tagger.inference.sources import Source, find_sources
 from tagger.inference.tagging import BlockTagger, Job, OwnHands
-from tagger.kernels import compiled
 from tagger.inference.writers import OutputFormat
+from tagger.kernels import compiled
 from tests.capitals_tagger import CapitalsTagger
 from tests.failing_output import FailingOutput
 
