@@ -67,6 +67,7 @@ def _task(config: DictConfig) -> None:
         raise UserError("run_dir: empty; set it to a folder for this run")
     try:
         _check_resumed(config)
+        _check_folder(run_dir)
         _run(config, run_dir)
     except BaseException:
         if run_dir != Path.cwd():
@@ -166,6 +167,17 @@ def _check_resumed(config: DictConfig) -> None:
         raise UserError("resume=true: name the folder of the run to go on with, as in run_dir=runs/2030-12-31_23-59-59")
 
 
+def _check_folder(run_dir: Path) -> None:
+    """
+    Raises:
+        UserError: it is a model's, to which a run would add its own files.
+    """
+    from tagger.inference.folder import is_model
+
+    if is_model(run_dir):
+        raise UserError(f"{run_dir}: a model, not the folder of a run; set another run_dir (init_from takes a model)")
+
+
 def _check_trainer(trainer: dict[str, Any]) -> None:
     """What Lightning itself would only stumble over in the middle of the run."""
     for name in ("max_epochs", "max_steps", "num_nodes"):
@@ -206,6 +218,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     """Say what was read, and what of it cannot be learnt."""
     from tagger.evaluation.report import unknown_label_warnings
     from tagger.inference.folder import ModelFolder
+    from tagger.training.run_folder import has_checkpoint, holds_run
 
     for split in splits.values():
         print(split.account())
@@ -213,7 +226,9 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     for name in ("dev", "test"):
         for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):
             print(f"warning: {warning}")
-    if run.resume and not any((run.run_dir / "checkpoints" / name).exists() for name in ("last.ckpt", "previous.ckpt")):
+    if run.resume and not holds_run(run.run_dir):
+        print(f"{run.run_dir}: no run there yet; beginning anew", file=sys.stderr)
+    elif run.resume and not has_checkpoint(run.run_dir):
         print(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning")
     print(end="", flush=True)
 

@@ -192,6 +192,14 @@ class ModelFolder:
         return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder is a model's, by its `config.json` and weights; whole or damaged."""
+    try:
+        return (folder / WEIGHTS).is_file() and read_json(folder / CONFIG, MOST_BYTES[CONFIG]).get("format") == FORMAT
+    except (OSError, UserError):
+        return False
+
+
 def put_graph(folder: Path, graph: bytes) -> None:
     """Put `model.onnx` into a model folder, in place of one that is there, and its checksum into `config.json`.
 

@@ -41,6 +41,16 @@ class Beginning:
     logged_rows: int | None = 0
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a folder has anything in it that a run leaves."""
+    return any((folder / name).exists() for name in ("checkpoints", *_OTHERS))
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run's folder has a checkpoint to go on from, whole or damaged."""
+    return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
+
+
 @contextmanager
 def claimed(run: RunConfig) -> Iterator[None]:
     """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.

@@ -253,6 +253,24 @@ def test_a_run_without_checkpoint_begins_anew_and_says_so(
     assert "run: no checkpoint to resume from; training from the beginning" in capsys.readouterr().out
 
 
+def test_a_run_to_be_resumed_that_is_not_there_begins_anew_and_says_so(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for begins in (True, False):
+        assert train.main([*resumed(finished), "trainer.max_epochs=1"]) == 0
+        shown = capsys.readouterr()
+        assert (f"{tmp_path / 'run'}: no run there yet; beginning anew\n" in shown.err) == begins
+        assert "no checkpoint to resume from" not in shown.out
+
+
+@pytest.mark.parametrize("resume", ["true", "false"])
+def test_a_model_is_no_folder_for_a_run(finished: Path, run: Path, told: Tell, resume: str) -> None:
+    before = files()
+    message = told(train.main, *resumed(finished), f"resume={resume}", "run_dir=run/model")
+    assert "run/model: a model, not the folder of a run; set another run_dir" in message
+    assert files() == before
+
+
 def test_ctrl_c_before_the_first_epoch_ends_leaves_nothing(
     tmp_path: Path, told: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
