@@ -9,6 +9,7 @@ from importlib import import_module
 
 import tagger
 
+VERSION = f"tagger {tagger.__version__}"
 _USAGE = "usage: tagger train|evaluate|tag [OPTION …]; `tagger COMMAND --help` says more"
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
@@ -20,7 +21,7 @@ def main() -> int:
         print(_USAGE)
         return 0
     if command == ["--version"]:
-        print(f"tagger {tagger.__version__}")
+        print(VERSION)
         return 0
     if not command or command[0] not in ("train", "evaluate", "tag"):
         print(_USAGE, file=sys.stderr)
@@ -35,6 +36,9 @@ def run_command(name: str, arguments: list[str] | None = None) -> int:
         name: of the command.
         arguments: its command line; None takes the program's own.
     """
+    if name != "tag" and "--version" in (sys.argv[1:] if arguments is None else arguments):  # it would be Hydra's
+        print(VERSION)
+        return 0
     try:
         return int(import_module(f"tagger.commands.{name}").main(arguments))
     except KeyboardInterrupt:  # during the imports, which take seconds

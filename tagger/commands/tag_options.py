@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-import tagger
+from tagger.commands.main import VERSION
 from tagger.commands.on_cluster import add_cluster_options
 from tagger.corpus.tokenizers import NAMES
 from tagger.inference.compression import COMPRESSED
@@ -118,7 +118,7 @@ def parser_of(program: str) -> CommandLine:
     )
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
-    add("--version", action="version", version=f"tagger {tagger.__version__}", help="print the version and end")
+    add("--version", action="version", version=VERSION, help="print the version and end")
     add("--model", metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
         "or hub:ORG/NAME@REVISION, one on the Hugging Face Hub")  # fmt: skip
     add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "

@@ -366,9 +366,11 @@ def test_the_version_is_that_of_the_package(
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
-    monkeypatch.setattr("sys.argv", ["tagger", "--version"])
-    assert (ended.value.code, command_line()) == (0, 0)
-    assert capsys.readouterr().out == f"tagger {tagger.__version__}\n" * 2
+    assert ended.value.code == 0
+    for command in ([], ["train"], ["evaluate"], ["train", "seed=2"]):
+        monkeypatch.setattr("sys.argv", ["tagger", *command, "--version"])
+        assert command_line() == 0
+    assert capsys.readouterr().out == f"tagger {tagger.__version__}\n" * 5
 
 
 def test_the_last_input_is_checked_before_the_first_is_written(run: Run) -> None:
