@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             "run": run,
             "progress_bar": _progress_bar(settings["trainer"]),
         }
+        held.enter_context(_resumable(run_dir))
         try:
             outcome = train(splits, **how)
         except Misfit as error:
@@ -143,6 +145,23 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         raise SystemExit(128 + signal.SIGTERM)
     if outcome.stopped_by is signal.SIGINT:
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _resumable(run_dir: Path) -> Iterator[None]:
+    """Have Ctrl-C, wherever it comes, tell how to go on where there is a checkpoint."""
+    from tagger.training.run_folder import has_checkpoint
+
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if error.args or not has_checkpoint(run_dir):
+            raise
+        raise KeyboardInterrupt(f"before the run's end; {_how_to_go_on(run_dir)}") from error
+
+
+def _how_to_go_on(run_dir: Path) -> str:
+    return f"the same command with resume=true run_dir={shlex.quote(str(run_dir))} goes on"
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:
@@ -268,7 +287,7 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
         f"test {report.scores.headline_name} {report.scores.headline:.4f}"
     )
     if outcome.stopped_by is not None:
-        print(f"the same command with resume=true run_dir={shlex.quote(str(run_dir))} goes on")
+        print(_how_to_go_on(run_dir))
     print(f"model:  {model_dir}\nreport: {report_page(run_dir / 'report')}")
 
 

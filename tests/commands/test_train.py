@@ -20,11 +20,13 @@ import tagger
 from tagger.commands import evaluate, hydra_entry, train
 from tagger.commands.record import RunRecord
 from tagger.corpus.sentence import Sentence
+from tagger.evaluation import written
 from tagger.evaluation.learning import read_learning
 from tagger.inference.folder import ModelFolder, put_graph
 from tagger.inference.onnx_graph import graph_of
 from tagger.training.callbacks import EpochLines
 from tagger.training.config import OptimConfig
+from tagger.training.module import TaggingModule
 from tagger.training.schedule import learning_rate_factor
 from tests.small_corpus import QUICK, column_files
 
@@ -394,6 +396,30 @@ def test_ctrl_c_after_an_epoch_s_line_counts_and_keeps_that_epoch(
     assert "stopped by Ctrl-C after 2 epochs in " in shown.out
     assert f"; dev_f1 {max(scores):.4f}, " in shown.out
     assert "the same command with resume=true run_dir='" in shown.out
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
+    first: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **how: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=a run"]
+    with monkeypatch.context() as patched:
+        patched.setattr(written, "write_report", interrupted)
+        if first:  # one within the second epoch, before that one
+            begin = TaggingModule.on_train_epoch_start
+            patched.setattr(
+                TaggingModule,
+                "on_train_epoch_start",
+                lambda module: interrupted() if module.current_epoch == 1 else begin(module),
+            )
+        assert train.main(arguments) == 130
+    goes_on = f"the same command with resume=true run_dir='{tmp_path / 'a run'}' goes on"
+    assert capsys.readouterr().err.endswith(f"\ntrain.py: stopped by Ctrl-C before the run's end; {goes_on}\n")
+    assert train.main([*arguments, "resume=true"]) == 0
+    assert "trained 3 epochs" in capsys.readouterr().out
 
 
 def test_ctrl_c_keeps_and_reports_the_best_model_so_far(tmp_path: Path) -> None:
