@@ -12,6 +12,7 @@ from typing import IO
 from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
+_MARK = b"\xef\xbb\xbf"  # of byte order
 _FIELD = re.compile(r"[^ \t]+")
 _PACKED = {  # what files begin with that people take for what is inside
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
@@ -167,8 +168,9 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
     """Lines of a UTF-8 stream as (number from 1, text without its line end), one by one.
 
     Lines end at LF or CRLF alone: other characters that Python's `splitlines` would break at belong to the text. A
-    byte-order mark at the start is removed and counted as a repair; invalid UTF-8 and NUL characters reject the
-    sentence they stand in, with the line's bad bytes replaced by U+FFFD. Each line is counted in `report`.
+    byte-order mark at the start is removed and counted as a repair, and a file of nothing else has no lines; invalid
+    UTF-8 and NUL characters reject the sentence they stand in, with the line's bad bytes replaced by U+FFFD. Each line
+    is counted in `report`.
 
     Args:
         stream: the bytes.
@@ -183,9 +185,11 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
         repaired = ""
         if number == 1:
             _refuse_packed(raw, source)
+            if raw == _MARK:
+                return
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-        if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-            raw = raw[3:]
+        if number == 1 and raw.startswith(_MARK):
+            raw = raw.removeprefix(_MARK)
             repaired = f"{source}:1: byte-order mark removed"
         report.line(repaired)
         try:

@@ -123,7 +123,7 @@ def read_records(stream: IO[bytes], source: str, input_format: InputFormat, opti
     """The records of a stream, one by one; memory holds one of them.
 
     Of text, a line, a paragraph or all of it is a record; of CoNLL and CoNLL-U a sentence; of JSONL a line; of Parquet
-    a row. A byte order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs,
+    a row. A byte-order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs,
     between sentences and between JSON records.
 
     Args:
@@ -178,8 +178,7 @@ def _text_units(stream: IO[bytes], report: ReadReport, unit: Unit) -> Iterator[s
         elif lines:
             yield _without_line_end("".join(lines))
             lines = []
-    if lines:
-        text = "".join(lines)
+    if text := "".join(lines):
         yield text if unit is Unit.FILE else _without_line_end(text)
 
 

@@ -29,6 +29,8 @@ def lines_of(content: bytes, on_error: OnError = OnError.STOP) -> tuple[list[str
         (b"a\n\nb", ["a", "", "b"]),
         ("a\u2028b\x0bc\x85d\n".encode(), ["a\u2028b\x0bc\x85d"]),
         (b"", []),
+        (b"\xef\xbb\xbf", []),
+        (b"\xef\xbb\xbf\n", [""]),
     ],
 )
 def test_lines_end_at_lf_or_crlf_alone(content: bytes, expected: list[str]) -> None:

@@ -154,4 +154,4 @@ def _json_values(content: bytes) -> Iterator[Any]:
 
 
 def _lines(content: bytes) -> int:
-    return content.count(b"\n") + (content != b"" and not content.endswith(b"\n"))
+    return content.count(b"\n") + (content not in (b"", b"\xef\xbb\xbf") and not content.endswith(b"\n"))

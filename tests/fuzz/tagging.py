@@ -138,7 +138,7 @@ def _check_complete(records: list[dict[str, Any]], given: str, content: bytes, o
     if given == "line":
         assert [record["text"] for record in records] == _lines(content)
     elif given == "file":
-        assert [record["text"] for record in records] == [_without_mark(content).decode()]
+        assert [record["text"] for record in records] == list(filter(None, [_without_mark(content).decode()]))
     elif given == "jsonl":
         before = [json.loads(line) for line in _lines(content) if line.strip()]
         for record, was in zip(records, before, strict=True):
@@ -205,7 +205,8 @@ def _without_mark(content: bytes) -> bytes:
 
 
 def _lines(content: bytes) -> list[str]:
-    lines = _without_mark(content).split(b"\n")
+    content = _without_mark(content)
+    lines = content.split(b"\n")
     if not content or (len(lines) > 1 and not lines[-1]):
         lines.pop()
     return [line.removesuffix(b"\r").decode() for line in lines]

@@ -52,6 +52,8 @@ def test_a_file_is_one_record_without_any_change(content: str) -> None:
 @pytest.mark.parametrize("unit", list(Unit))
 def test_a_byte_order_mark_is_no_part_of_the_text(unit: Unit) -> None:
     assert texts(b"\xef\xbb\xbfa", unit=unit) == ["a"]
+    assert texts(b"\xef\xbb\xbf", unit=unit) == texts(b"", unit=unit) == []
+    assert texts(b"\xef\xbb\xbf\n", unit=unit) == texts(b"\n", unit=unit)
 
 
 @given(content=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
