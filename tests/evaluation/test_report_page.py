@@ -186,6 +186,21 @@ def test_nothing_is_wider_than_the_screen_and_text_has_contrast(
             assert min(contrast(ink, back) for back in colours[3:]) >= 4.5, (ink, scheme)
 
 
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_label_of_150_characters_widens_neither_the_page_nor_its_tables(
+    chromium: Browser, tmp_path: Path, width: int
+) -> None:
+    path = tmp_path / "report.html"
+    gold, predicted = ([line.replace("PER", "PER" * 50) for line in lines] for lines in (GOLD, PREDICTED))
+    found = assess(sentences(gold), [line.split() for line in predicted], Scheme.IOB2, {}, everything())
+    path.write_text(report_html(found), encoding="utf-8")
+    with opened(chromium, path, width=width) as page:
+        page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cells = page.locator("table :is(td, th)").evaluate_all("all => all.map(one => one.offsetWidth)")
+        assert max(cells) <= width
+
+
 def test_printing_unfolds_the_tables_and_leaves_out_what_cannot_be_clicked(page: Page) -> None:
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
