@@ -50,8 +50,8 @@ class EvaluateConfig:
         train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
         precision: precisions to find thresholds for.
         explain: so many sentences are taken apart in the report: what the gates did, and what the decisions rest on.
-        compare: folders of runs, of reports or of several runs, or globs of them, to set beside each other; then
-            nothing else is scored.
+        compare: folders of runs, of reports or of several runs, or globs of them (or one of these), to set beside each
+            other; then nothing else is scored.
     """
 
     model: Path | None = None
@@ -65,7 +65,7 @@ class EvaluateConfig:
     train: Path | None = None
     precision: tuple[float, ...] = WANTED
     explain: int = 0
-    compare: tuple[str, ...] | None = None
+    compare: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.compare is not None:
@@ -104,7 +104,7 @@ def _task(config: DictConfig) -> None:
     own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
     asked = from_mapping(EvaluateConfig, own)
     if asked.compare is not None:
-        _compare(asked.compare, asked.out)
+        _compare([asked.compare] if isinstance(asked.compare, str) else asked.compare, asked.out)
         return
     found = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
     print(as_table(found.report.scores), flush=True)

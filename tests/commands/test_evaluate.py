@@ -137,6 +137,16 @@ def test_multiruns_and_globs_stand_for_their_runs(named: str, capsys: pytest.Cap
     assert "warning: sweep/2: no report in it; left out\n" in capsys.readouterr().err
 
 
+def test_a_text_for_a_list_of_runs_is_a_list_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main(["compare='nope*'"]) == 2
+    assert "nope*: no folder is called so" in capsys.readouterr().err
+    for run in ("runs/a", "runs/b"):
+        assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", f"out={run}/report"]) == 0
+    assert evaluate.main(["compare='runs/*'", "out=out"]) == 0
+    found = json.loads(Path("out/compare.json").read_text(encoding="utf-8"))
+    assert [one["runs"] for one in found["systems"]] == [["runs/a"], ["runs/b"]]
+
+
 def test_sentences_of_a_model_are_taken_apart_those_with_errors_first() -> None:
     random_folder().save(Path("model"), "")
     model = load("model")
