@@ -40,8 +40,10 @@ class Split:
         name: `train`, `dev` or `test`.
         sentences: with tags as read, at least one.
         scheme: how the tags mark spans, or PLAIN.
-        reports: the accounts of what was read; `load_splits` lists one that several splits share with the first.
+        reports: the accounts of what was read.
         notes: what else a reader of results should know, a line each.
+
+    Accounts and notes that several splits share `load_splits` lists with the first.
     """
 
     name: str
@@ -86,11 +88,19 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
     if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
         found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
         raise UserError(f"data={config.title}: tags mark spans in some splits only ({found}); set data.scheme")
-    told: set[int] = set()
-    for split in splits.values():
-        split.reports = [report for report in split.reports if id(report) not in told]
-        told.update(map(id, split.reports))
+    _share(splits)
     return splits
+
+
+def _share(splits: Mapping[str, Split]) -> None:
+    """Leave what several splits share with the first."""
+    reports: set[int] = set()
+    notes: set[str] = set()
+    for split in splits.values():
+        split.reports = [report for report in split.reports if id(report) not in reports]
+        split.notes = [note for note in split.notes if note not in notes]
+        reports.update(map(id, split.reports))
+        notes.update(split.notes)
 
 
 def data_digest(splits: Mapping[str, Split]) -> str:

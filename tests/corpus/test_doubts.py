@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tagger.corpus.source import DataConfig, load_split
+from tagger.corpus.source import DataConfig, load_split, load_splits
 from tagger.files import shipped_folder
 
 WORDS = [f"w{number}" for number in range(40)]
@@ -49,6 +49,18 @@ def test_one_sentence_as_long_as_a_file(tmp_path: Path, tokens: int, doubted: bo
     told = f"one sentence of {tokens} tokens; part sentences by blank lines"
     assert notes(tmp_path, "a O\nb B-X\n" * (tokens // 2) + "a O\n" * (tokens % 2)) == [told] * doubted
     assert notes(tmp_path, "a O\n\n" + "a O\n" * tokens) == []
+
+
+def test_doubts_of_a_file_that_several_splits_are_drawn_from_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("".join(f"{number} B-X\n\n" for number in range(40)))
+    splits = load_splits(DataConfig(train=str(path)))
+    told = [note for split in splits.values() for note in split.notes]
+    assert [note.split(",")[0] for note in told if note.startswith("warning")] == [
+        f"warning: {path}: every token is a number"
+    ]
+    assert splits["train"].notes[0].startswith("warning")
+    assert load_split(DataConfig(train=str(path)), "test").notes[0] == splits["train"].notes[0]
 
 
 def test_fields_of_records_are_named_as_such(tmp_path: Path) -> None:
