@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from tagger.corpus.dataconfig import DataConfig, DocumentRanges
@@ -88,8 +89,20 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
     if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
         found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
         raise UserError(f"data={config.title}: tags mark spans in some splits only ({found}); set data.scheme")
+    _warn_of_training_files(splits)
     _share(splits)
     return splits
+
+
+def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
+    """Note of the other splits which of their files are those of train, too, though none was drawn from it."""
+    trained = {Path(report.source).resolve() for report in splits[TRAIN].reports}
+    drawn_from = set(map(id, splits[TRAIN].reports))
+    for name, split in splits.items():
+        own = [report for report in split.reports if id(report) not in drawn_from]
+        both = [report for report in own if Path(report.source).resolve() in trained]
+        if both:
+            split.notes.append(f"warning: {_sources(both)}: in data.train, too; {name} scores tell nothing of new text")
 
 
 def _share(splits: Mapping[str, Split]) -> None:

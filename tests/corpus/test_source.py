@@ -190,6 +190,15 @@ def test_a_split_in_several_files(folder: Path) -> None:
         assert split.account().count("30 read = 30 kept") == 3
 
 
+def test_a_file_of_train_and_of_another_split_is_warned_of(folder: Path) -> None:
+    splits = load_splits(DataConfig(dir=str(folder), train="t*.conll", dev="../" + folder.name + "/train.conll"))
+    told = {name: [note for note in split.notes if note.startswith("warning")] for name, split in splits.items()}
+    assert (told["train"], told["test"]) == ([], [])
+    (line,) = told["dev"]
+    assert line.endswith("train.conll: in data.train, too; dev scores tell nothing of new text")
+    assert f"  {line}" in splits["dev"].account().splitlines()
+
+
 def test_splits_are_drawn_from_all_files(folder: Path) -> None:
     config = DataConfig(dir=str(folder), train=("train.conll", "documents.conll"), dev="dev.conll")
     splits = load_splits(config)
