@@ -17,6 +17,7 @@ GROUPS = ("embeddings", "encoder", "decoder")
 _BY_TAGS = {  # what null stands for: of entities' tags, of plain tags
     ("characters", "filters"): (50, 100),
     ("affixes", "lengths"): ([2, 3], [1, 2, 3, 4]),
+    ("word_dropout",): (0.0, 0.05),
 }
 _WHEN_OPENED = ("width", "digest", "revision")  # of what is pretrained; null until then
 _TOLD = 3
@@ -32,9 +33,11 @@ def settled(settings: Settings, language: str | None, *, plain: bool) -> ModelCo
 def asked(settings: Settings, *, plain: bool) -> ModelConfig:
     """The model, with what the configuration leaves to the kind of tags."""
     embeddings = dict(settings["embeddings"])
-    for (part, name), choices in _BY_TAGS.items():
-        if isinstance(embeddings.get(part), dict) and embeddings[part].get(name) is None:
-            embeddings[part] = {**embeddings[part], name: choices[plain]}
+    for (*part, name), choices in _BY_TAGS.items():
+        holder = embeddings.get(part[0]) if part else embeddings
+        if isinstance(holder, dict) and holder.get(name) is None:
+            chosen = {**holder, name: choices[plain]}
+            embeddings = {**embeddings, part[0]: chosen} if part else chosen
     groups = {"embeddings": embeddings, "encoder": settings["encoder"], "decoder": settings["decoder"]}
     return from_mapping(ModelConfig, groups)
 

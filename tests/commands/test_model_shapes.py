@@ -120,19 +120,21 @@ def test_resuming_with_vectors_trained_that_were_not_says_what_does_not_fit(
 
 
 @pytest.mark.parametrize(
-    ("tags", "settings", "filters", "lengths"),
+    ("tags", "settings", "filters", "lengths", "dropout"),
     [
-        (("B-PER", "O"), [], 50, [2, 3]),
-        (("NOUN", "VERB"), [], 100, [1, 2, 3, 4]),
-        (("NOUN", "VERB"), ["embeddings.characters.filters=8", "embeddings.affixes.lengths=[2]"], 8, [2]),
-        (("NOUN", "VERB"), ["experiment=tiny"], 50, [2, 3]),
+        (("B-PER", "O"), [], 50, [2, 3], 0),
+        (("NOUN", "VERB"), [], 100, [1, 2, 3, 4], 0.05),
+        (("NOUN", "VERB"), ["embeddings.characters.filters=8", "embeddings.affixes.lengths=[2]"], 8, [2], 0.05),
+        (("NOUN", "VERB"), ["experiment=tiny"], 50, [2, 3], 0.05),
+        (("NOUN", "VERB"), ["embeddings.word_dropout=0", "embeddings.shape=null"], 100, [1, 2, 3, 4], 0),
     ],
 )
 def test_what_is_seen_of_a_word_depends_on_the_kind_of_tags(
-    tags: tuple[str, str], settings: list[str], filters: int, lengths: list[int]
+    tags: tuple[str, str], settings: list[str], filters: int, lengths: list[int], dropout: float
 ) -> None:
     Path("data.conll").write_text("".join(f"ada {tags[0]}\nsings {tags[1]}\n\n" for _ in range(20)), encoding="utf-8")
     given = ["data=conll", "data.train=data.conll", "trainer.max_epochs=1", "encoder.hidden_size=4", "run_dir=run"]
     assert train.main([*given, *settings]) == 0
     embeddings = json.loads(Path("run/model/config.json").read_text())["model"]["embeddings"]
     assert (embeddings["characters"]["filters"], embeddings["affixes"]["lengths"]) == (filters, lengths)
+    assert embeddings["word_dropout"] == dropout
