@@ -231,10 +231,15 @@ class Supply:
     def _place(self) -> Path | None:
         return kept.place()
 
+    @cached_property
+    def _kept_at_first(self) -> Path | None:
+        """What was kept when it was first asked for: small batches are not to look for it again and again."""
+        return self._place and kept.found(self._place)
+
     def _settle(self) -> None:
-        place = self._place
-        code = place and kept.found(place)
-        if place is None or code or self._asked >= _WORTH_COMPILING:
+        place, worth = self._place, self._asked >= _WORTH_COMPILING
+        code = place and (kept.found(place) if worth else self._kept_at_first)
+        if place is None or code or worth:
             self._settled = True
         if place is None:
             self.lack = "numba is not installed (pip install 'tagger[fast]')"
