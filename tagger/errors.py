@@ -10,6 +10,7 @@ from tagger.printable import IN_A_LINE
 
 _LONGEST = 2000  # characters; of a longer message the middle is left out
 _TAIL = 500
+_LONGEST_REASON = 200  # characters of what a library says
 
 
 class UserError(Exception):
@@ -25,6 +26,29 @@ class UserError(Exception):
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of a library says, in a line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def library_failures_told(place: object, problem: str, advice: str) -> Iterator[None]:
+    """Tell in a line whatever a library raises that passes on what the layers below it raise.
+
+    Args:
+        place, problem, advice: where, what and what to do; the library's reason goes before the last.
+
+    Raises:
+        UserError: anything was raised.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{place}: {problem}: {reason_of(error)[:_LONGEST_REASON]}; {advice}") from error
 
 
 @contextmanager

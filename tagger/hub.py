@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tagger.errors import UserError
+from tagger.errors import UserError, reason_of
 
 _SECONDS_TO_CONNECT = 3.0
 _SECONDS_TO_ANSWER = 10.0
@@ -239,5 +239,5 @@ def _quiet() -> Iterator[None]:
 
 def _without_token(error: Exception) -> str:
     token = _import_hub().get_token()
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason_of(error)
     return (reason.replace(token, "…") if token else reason)[:_LONGEST_REASON]

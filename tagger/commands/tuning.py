@@ -23,7 +23,7 @@ from typing import IO, Any
 from tagger.commands.processes import command_line, environment
 from tagger.commands.record import RunRecord
 from tagger.commands.search_space import Dimension, as_overrides
-from tagger.errors import UserError
+from tagger.errors import UserError, library_failures_told
 from tagger.training.epoch_line import read_epoch_line
 
 _NAME = "tagger"
@@ -86,7 +86,8 @@ class Study:
                 (folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{folder}: cannot write: {error.strerror or error}; set another --study") from error
-        with self._locked(folder / "running" / "study"), _damage_told(folder):
+        told = library_failures_told(folder / "study.db", "cannot be read", "set another --study")
+        with self._locked(folder / "running" / "study"), told:
             self._study = self._open()
 
     def run(self, trials: int, tell: Callable[[str], None], train: Sequence[str] = TRAIN) -> None:
@@ -286,18 +287,6 @@ def _ended(trial: Any) -> Trial:
         seconds=seconds,
         error=trial.user_attrs.get("error"),
     )
-
-
-@contextlib.contextmanager
-def _damage_told(folder: Path) -> Iterator[None]:
-    """Tell in a line that the storage is none: Optuna passes on what the layers below it raise."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{folder / 'study.db'}: cannot be read: {reason}; set another --study") from error
 
 
 def _import_optuna() -> Any:

@@ -13,7 +13,7 @@ from tagger.corpus.reading import ReadReport
 from tagger.corpus.records import TAG_FIELDS, RecordFields, sentences_from
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
-from tagger.errors import UserError
+from tagger.errors import UserError, reason_of
 from tagger.hub import hub_reachable
 
 PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
@@ -149,7 +149,7 @@ def _told(source: str, advice: str, for_scripts: str = "") -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         if for_scripts and "scripts are no longer supported" in reason:
             advice = for_scripts
         raise UserError(f"{source}: cannot be read as a data set: {reason[:_LONGEST_REASON]}; {advice}") from error

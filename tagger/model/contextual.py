@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tagger.config import EncoderEmbedding
-from tagger.errors import UserError
+from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 from tagger.hub import fetch_cached
 from tagger.model.transfer import on_device
@@ -133,7 +133,8 @@ def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
             f"{settings.path}: another encoder than the model was trained with (the digest of its files is "
             f"{digest[:12]}…, expected {str(settings.digest)[:12]}…); give that one"
         )
-    with _told(folder), _quiet(transformers):
+    told = library_failures_told(folder, "cannot be loaded as an encoder", "copy it whole, or give another")
+    with told, _quiet(transformers):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             folder, use_fast=True, trust_remote_code=False, add_prefix_space=True, local_files_only=True
         )
@@ -299,20 +300,6 @@ def _import_transformers() -> Any:
     except ImportError:
         raise UserError("encoders need the extra: pip install 'tagger[encoder]'") from None
     return transformers
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Tell failures in one line: transformers passes on whatever the layers below it raise."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"{folder}: cannot be loaded as an encoder: {reason}; copy it whole, or give another"
-        ) from error
 
 
 @contextlib.contextmanager
