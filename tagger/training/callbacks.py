@@ -9,6 +9,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from torch import Tensor
 
 from tagger.errors import UserError
 from tagger.training.checkpoint import BEST
@@ -83,8 +84,16 @@ class _Patience(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class _MovableCheckpoint(ModelCheckpoint):
-    """Remembers the best score, and leaves other files alone, where the run's folder was moved or copied meanwhile."""
+class _BestCheckpoint(ModelCheckpoint):
+    """Of equal scores keeps the later one's, whose learning rate has fallen further; small dev splits have many.
+
+    Remembers the best score, and leaves other files alone, where the run's folder was moved or copied meanwhile.
+    """
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        if current is not None and self.best_model_score is not None and current == self.best_model_score:
+            return True
+        return super().check_monitor_top_k(trainer, current)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         def here(path: str) -> str:
@@ -96,8 +105,8 @@ class _MovableCheckpoint(ModelCheckpoint):
 
 
 def best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
-    """Keeps `best.ckpt`, by the dev score."""
-    return _MovableCheckpoint(
+    """Keeps `best.ckpt`, by the dev score; of equals the later."""
+    return _BestCheckpoint(
         dirpath=folder,
         filename=Path(BEST).stem,
         monitor=monitor,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch.utils.data import DataLoader
 
 from tagger.errors import UserError
 from tagger.training.callbacks import StopAtDivergence, averaging, best_checkpoint
@@ -28,6 +31,37 @@ def test_a_run_moved_elsewhere_remembers_its_best_score_and_leaves_the_old_place
     assert (after.best_model_score, after.kth_value) == (score, score)
     assert (after.best_model_path, after.kth_best_model_path) == (moved, moved)
     assert after.best_k_models == {moved: score}
+
+
+class Scored(LightningModule):
+    """Has given dev scores, an epoch each."""
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        super().__init__()
+        self._scores = scores
+        self._layer = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
+        return self._layer(batch)
+
+    def validation_step(self, batch: torch.Tensor) -> None:
+        self.log("dev_f1", self._scores[self.current_epoch])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"), [([0.5, 0.7, 0.6], 1), ([0.7, 0.5, 0.7, 0.6], 2), ([0.0, 0.0, 0.0], 2), ([0.1, 0.2], 1)]
+)
+def test_the_best_is_kept_and_of_equals_the_later(scores: list[float], kept: int, tmp_path: Path) -> None:
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(
+        max_epochs=len(scores), accelerator="cpu", num_sanity_val_steps=0, callbacks=[best_of(tmp_path)], **quiet
+    )
+    trainer.fit(Scored(scores), *(DataLoader([torch.zeros(1)]) for _ in range(2)))  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
+    assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == kept
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
