@@ -189,12 +189,19 @@ def _check_resumed(config: DictConfig) -> None:
 def _check_folder(run_dir: Path) -> None:
     """
     Raises:
-        UserError: it is a model's, to which a run would add its own files.
+        UserError: it is a model's, to which a run would add its own files, or it lies in one, or in a finished run's,
+            where nobody would look for it.
     """
+    from tagger.commands.record import RunRecord
     from tagger.inference.folder import is_model
 
     if is_model(run_dir):
         raise UserError(f"{run_dir}: a model, not the folder of a run; set another run_dir (init_from takes a model)")
+    around, ended = run_dir.resolve().parent, None
+    with contextlib.suppress(UserError):  # a file that is called so and is something else
+        ended = RunRecord.read(around)
+    if ended is not None or is_model(around):
+        raise UserError(f"{run_dir}: lies within another run or a model; set another run_dir")
 
 
 def _check_trainer(trainer: dict[str, Any]) -> None:

@@ -263,6 +263,20 @@ def test_a_run_to_be_resumed_that_is_not_there_begins_anew_and_says_so(
         assert "no checkpoint to resume from" not in shown.out
 
 
+@pytest.mark.parametrize("place", ["run", "run/model"])
+def test_jobs_do_not_go_into_the_folder_of_a_run_or_model(finished: Path, run: Path, told: Tell, place: str) -> None:
+    before = files()
+    message = told(train.main, *resumed(finished), "resume=false", f"run_dir={place}/0_seed-1")
+    assert f"{place}/0_seed-1: lies within another run or a model; set another run_dir" in message
+    assert files() == before
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]"])
+def test_another_file_called_run_json_is_in_nobodys_way(finished: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    assert train.main([*resumed(finished), "resume=false", "trainer.max_epochs=1"]) == 0
+
+
 @pytest.mark.parametrize("resume", ["true", "false"])
 def test_a_model_is_no_folder_for_a_run(finished: Path, run: Path, told: Tell, resume: str) -> None:
     before = files()
