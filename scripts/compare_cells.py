@@ -6,9 +6,9 @@
 nearest to the GRU's number of parameters behind the embeddings. --measure times them afterwards, when nothing else
 runs: training on one core over part of an epoch, tagging of the test split by either engine (median of three turns;
 loops that are compiled where numba is installed are part of the NumPy engine), and the peak of the training process's
-memory. --recall trains small networks to name a symbol that they saw d steps before and measures how
-much gradient reaches back so far (scripts/cells/recall.py says exactly how); --plot draws that. Whatever is finished is
-kept below --runs and not done again. Without any of these it prints what is there, as Markdown.
+memory. --recall trains small networks to name four symbols that stand d steps before or behind, and measures how much
+gradient reaches so far (scripts/cells/recall.py says exactly how); --plot draws that. Whatever is finished is kept
+below --runs and not done again. Without any of these it prints what is there, as Markdown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Mean and standard deviation over seeds of the scores of runs.
 
-    python train.py -m seed=1,2,3 run_dir=runs/wnut data=wnut17 data.dir=PATH
-    python scripts/summarise.py runs/wnut
+    python train.py -m seed=1,2,3 run_dir=runs/wnut-seeds data=wnut17 data.dir=PATH
+    python scripts/summarise.py runs/wnut-seeds
 
 Runs that differ in nothing but seed and folder are put together; runs of different data never are. The table has
 scores in points of 100 (± the sample standard deviation), the mean training time, and the model's size. `--json` writes

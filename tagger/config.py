@@ -43,8 +43,8 @@ class CharacterEmbedding:
     """A vector made of a word's characters.
 
     Attributes:
-        kind: `cnn`, a convolution max-pooled over positions (Ma & Hovy 2016), or `bigru`, the last states of a GRU in
-            each direction (Lample et al. 2016, with a GRU for their LSTM).
+        kind: `cnn`, a convolution, rectified and max-pooled over positions (after Ma & Hovy 2016), or `bigru`, the last
+            states of a GRU in each direction (Lample et al. 2016, with a GRU for their LSTM).
         size: width of a character's vector.
         filters: of `cnn`, number of convolution filters, the width of the result.
         kernel: of `cnn`, characters that a filter sees at once; odd.

@@ -75,7 +75,7 @@ errors: one line on standard error. Missing, unreadable and binary files are fou
 and no record is left half-written. An empty file gives an empty output, and how many were is said.
 
 resuming: what is done is noted in the folder --output, in a hidden file {NAME}, with checksums of what was
-read and written; files under way lie hidden beside it. However a run was ended, the same command with --resume goes on
+read and written; files under way lie hidden beside it. Whatever ended a run, the same command with --resume goes on
 from the last block noted, and its output is the same to the byte. --workers may differ, other options, the model, the
 inputs and the versions of what computes may not: that is refused with a line. Standard input cannot be resumed. Without
 --resume a run that was ended is left as it is, with a line; --overwrite begins anew.
@@ -148,8 +148,9 @@ def parser_of(program: str) -> CommandLine:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--engine", choices=["auto", "numpy", "torch", "onnx"], default="auto", help="what runs the model: numpy, on "
-        "the CPU; torch (the extra [train]); onnx (the extra [onnx]; python scripts/export_onnx.py --model DIR comes "
-        "first); default: auto, torch for models with an encoder and for GPUs, numpy otherwise")  # fmt: skip
+        "the CPU; torch (the extra [train], for models with an encoder [encoder]); onnx (the extra [onnx]; python "
+        "scripts/export_onnx.py --model DIR comes first); default: auto, torch for models with an encoder and for "
+        "GPUs, numpy otherwise")  # fmt: skip
     add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
     add("--precision", choices=["fp32", "int16", "bf16", "fp16"], default="fp32", help="what products are computed in; "
         "numpy: int16, fixed point, is faster (layers of GRUs; the extra [fast]); torch: bf16 and fp16, which GPUs are "
@@ -170,7 +171,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     add("--text-field", "--text-column", default="text", metavar="NAME", help="jsonl, parquet: the field or column "
         "that holds the text; default: text")  # fmt: skip
     add("--id-column", metavar="NAME", help="parquet: the column of ids, which are passed on; default: id, if there is "
-        "one; of jsonl all fields are")  # fmt: skip
+        "one; of jsonl all fields are passed on anyway")  # fmt: skip
     add("--token-column", type=int, metavar="N", help="conll, conllu: the tokens' column, from 0, or negative from "
         "the last; default: 0, and 1 in conllu")  # fmt: skip
     add("--separator", choices=["auto", "tab", "blanks"], default="auto",

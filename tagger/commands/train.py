@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
+_SHORT = {"embeddings.static": "source", "embeddings.encoder": "path"}  # what a text stands for
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,10 +35,23 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from tagger.commands import hydra_entry
 
-        return hydra_entry.run("train", _task, sys.argv[1:] if arguments is None else arguments, _is_finished)
+        given = _spelled_out(sys.argv[1:] if arguments is None else arguments)
+        return hydra_entry.run("train", _task, given, _is_finished)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+
+
+def _spelled_out(arguments: list[str]) -> list[str]:
+    """Short forms in full where other settings of the entry stand beside them, which they would replace."""
+    spelled = []
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        beside = any(other.startswith(f"{name}.") for other in arguments)
+        if name in _SHORT and beside and value != "null" and not value.startswith("{"):
+            argument = f"{name}.{_SHORT[name]}={value}"
+        spelled.append(argument)
+    return spelled
 
 
 def _is_finished(config: DictConfig, run_dir: Path) -> bool:
@@ -210,12 +224,21 @@ def _check_trainer(trainer: dict[str, Any]) -> None:
         value = trainer.get(name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise UserError(f"trainer.{name}: expected a whole number, got {value!r}")
+    clip = trainer.get("gradient_clip_val")
+    if isinstance(clip, int | float) and clip < 0:
+        raise UserError(f"trainer.gradient_clip_val: must not be negative ({clip}); null clips nothing")
+    steps = trainer.get("accumulate_grad_batches", 1)
+    if isinstance(steps, int) and steps < 1:
+        raise UserError(f"trainer.accumulate_grad_batches: must be at least 1, not {steps}")
     precision = str(trainer.get("precision"))
     if precision in ("16-true", "bf16-true", "64-true", "64"):
         raise UserError(f"trainer.precision={precision}: use 32-true, bf16-mixed or 16-mixed")
 
 
-def _check_optimizer(optimizer: dict[str, Any]) -> None:
+def _check_optimizer(optimizer: object) -> None:
+    if not isinstance(optimizer, dict) or "_target_" not in optimizer:
+        raise UserError(f"optim.optimizer: expected settings with a class, got {optimizer!r}; set "
+            "optim.optimizer._target_=torch.optim.Adam, or another")  # fmt: skip
     for name in _NUMBERS:
         value = optimizer.get(name)
         if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):

@@ -88,6 +88,9 @@ class DataConfig:
         places = (self.dir, *files, self.path, self.name)
         if self.domain is not None and not any(self.domain in place for place in places if place is not None):
             raise UserError(f"data.domain={self.domain}: data={self.title} has no domains; leave data.domain out")
+        if self.documents is not None and (self.dev or self.test):
+            raise UserError("data.documents takes dev and test from data.train, and data.dev or data.test is set too; "
+                "set data.documents=null, or leave these out")  # fmt: skip
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> DataConfig:

@@ -42,9 +42,10 @@ def open_static(source: str) -> StaticVectors:
         UserError: they are missing or damaged.
     """
     path = shipped_folder("data") / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
-    if is_model2vec(path):
-        return read_model2vec(path)
-    return load_static(path) if path.is_dir() else read_vectors(path)
+    if not path.is_dir():
+        return read_vectors(path)
+    vectors = read_model2vec(path) if is_model2vec(path) else load_static(path)
+    return vectors.rounded() if isinstance(vectors, WordPieceVectors) else vectors
 
 
 def load_static(folder: Path) -> StaticVectors:

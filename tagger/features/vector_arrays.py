@@ -128,7 +128,7 @@ def _words(path: Path, words_file: Path | None, metadata: Mapping[str, str]) -> 
         if candidate.is_file():
             return read_words(candidate), str(candidate)
     names = ", ".join(candidate.name for candidate in beside)
-    raise UserError(f"{path}: no list of its words beside it (looked for {names}); set words_file, a word a line")
+    raise UserError(f"{path}: no list of its words beside it (looked for {names}); write the words there, one a line")
 
 
 def _words_of_metadata(place: str, text: str) -> list[str]:
@@ -137,7 +137,7 @@ def _words_of_metadata(place: str, text: str) -> list[str]:
     except (ValueError, RecursionError):
         words = None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UserError(f"{place}: expected a JSON list of strings; set words_file, a word a line")
+        raise UserError(f"{place}: expected a JSON list of strings; leave it out, and write the words to a file beside")
     return words
 
 

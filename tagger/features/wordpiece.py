@@ -111,8 +111,13 @@ class WordPieceVectors:
             raise ValueError("a piece is empty or holds a line break, which a file of one piece a line cannot keep")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PIECES).write_text("".join(f"{piece}\n" for piece in self.pieces), encoding="utf-8", newline="\n")
-        rounded, scales = quantised(self.vectors)
-        (folder / VECTORS).write_bytes(save({"scales": scales, "vectors": rounded}))
+        rounded = self.rounded()
+        assert rounded._scales is not None
+        (folder / VECTORS).write_bytes(save({"scales": rounded._scales, "vectors": rounded._vectors}))
+
+    def rounded(self) -> WordPieceVectors:
+        """These vectors as `save` keeps them."""
+        return self if self._scales is not None else WordPieceVectors(self.pieces, *quantised(self._vectors))
 
     @property
     def vectors(self) -> Floats:

@@ -91,6 +91,8 @@ class _BestCheckpoint(ModelCheckpoint):
     """
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        if not math.isfinite(trainer.callback_metrics.get("epoch_loss", 0.0)):
+            return False  # weights that have become useless, whatever their score
         if current is not None and self.best_model_score is not None and current == self.best_model_score:
             return True
         return super().check_monitor_top_k(trainer, current)

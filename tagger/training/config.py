@@ -86,9 +86,11 @@ class OptimConfig:
             raise UserError(f"optim.warmup: must lie in [0, 1), not {self.warmup}")
         if self.patience is not None and self.patience < 1:
             raise UserError(f"optim.patience: must be at least 1, or null; not {self.patience}")
-        for name in ("label_smoothing", "mention_replacement", "ema"):
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise UserError(f"optim.ema: must lie in [0, 1), or be null; not {self.ema}")
+        for name in ("label_smoothing", "mention_replacement"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
+            if not 0 <= value <= 1:
                 raise UserError(f"optim.{name}: must lie in [0, 1], not {value}")
         if self.recall_cost < 0 or self.encoder_lr <= 0:
             raise UserError("optim.recall_cost must not be negative, optim.encoder_lr positive")

@@ -31,6 +31,7 @@ from tagger.training.row_updates import RowUpdates, by_rows, large_tables
 from tagger.training.schedule import learning_rate_factor
 
 OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Optimizer]
+_NO_SETTINGS = {"params", "initial_lr", "fused", "foreach", "capturable"}  # of a group: what it holds, how it computes
 
 
 class TaggingModule(LightningModule):
@@ -127,7 +128,8 @@ class TaggingModule(LightningModule):
         step, tensors = batch
         arrays = step.batch
         assert self._decoder is not None
-        emissions = self.model(tensors).float().cpu().numpy()
+        with torch.autocast(self.device.type, enabled=False):  # as the saved model tags
+            emissions = self.model(tensors).float().cpu().numpy()
         tags = self._decoder.decode(emissions, running_sentences(arrays.lengths))
         self._predicted.update(zip(arrays.sentences.tolist(), tags, strict=True))
 
@@ -246,10 +248,16 @@ class TaggingModule(LightningModule):
         self._resumed = {name: checkpoint.get(name, []) for name in ("rows", "processes")}
 
     def fits(self, checkpoint: Mapping[str, Any]) -> bool:
-        """Whether a checkpoint's weights stand for the same words and tags, and its optimiser is of the same kind."""
-        settings = self._optimizer().param_groups[0].keys()
-        same_kind = all(settings <= state["param_groups"][0].keys() for state in checkpoint["optimizer_states"])
-        return same_kind and checkpoint.get("fingerprint") == self._fingerprint
+        """Whether a checkpoint is of these data and settings, those of its optimiser included."""
+        groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
+        same = [_settings(group) for group in groups] == [_settings(group) for group in self._optimizer().param_groups]
+        return same and checkpoint.get("fingerprint") == self._fingerprint
+
+
+def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    """What an optimiser's group is trained by: neither its state nor how the steps are computed."""
+    settings = {name: value for name, value in group.items() if name not in _NO_SETTINGS}
+    return settings | {"lr": group.get("initial_lr", group["lr"])}  # before the schedule
 
 
 def _tuned(name: str) -> bool:

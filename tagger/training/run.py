@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 import warnings
@@ -109,6 +110,7 @@ def train(
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(run.threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
     seed_everything(run.seed, workers=True, verbose=False)
     start = make_start(splits["train"], model, run.init_from)
     network = TaggerModel(start.config, start.vocabularies, start.scheme, start.tuned_encoder)
@@ -122,7 +124,7 @@ def train(
         dev_scheme=splits["dev"].scheme,
         optim=optim,
         make_optimizer=make_optimizer,
-        fingerprint=start.fingerprint(splits["dev"]),
+        fingerprint=start.fingerprint(splits["dev"], optim),
     )
     kept = run.run_dir / "checkpoints"
     keeper = LastCheckpoint(kept / LAST, seconds=run.checkpoint_seconds)
@@ -282,7 +284,7 @@ def _restore(network: TaggerModel, checkpoint: Path) -> dict[str, Any]:
     if not checkpoint.exists():
         raise UserError(
             f"{checkpoint}: not there, as no epoch was trained to its end and scored; check trainer.max_epochs, "
-            "max_steps, check_val_every_n_epoch and fast_dev_run"
+            "max_steps, check_val_every_n_epoch, limit_val_batches and fast_dev_run"
         )
     state = read_checkpoint(checkpoint)
     prefix = "model."

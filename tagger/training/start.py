@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tagger.files import cache_folder
 from tagger.inference.folder import ModelFolder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.tagger import ENCODER_PREFIX, TaggerModel
+from tagger.training.config import OptimConfig
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,20 @@ class Start:
         encode = partial(_encode, encoder, device)
         return FrozenContext(cached_vectors(sentences, width, encode, key=key, folder=cache_folder()))
 
-    def fingerprint(self, dev: Split) -> str:
-        """Of what a checkpoint rests on but does not hold: what its weights stand for, and what its score counts."""
-        encoder = self.config.embeddings.encoder
+    def fingerprint(self, dev: Split, optim: OptimConfig) -> str:
+        """Of what a checkpoint rests on but does not hold.
+
+        That is what its weights stand for, how they are trained, and what its score counts; not how long a run is, nor
+        where something lies.
+        """
+        embeddings = self.config.embeddings
+        static = embeddings.static and replace(embeddings.static, source="")
+        encoder = embeddings.encoder and replace(embeddings.encoder, path=None, revision=None)
+        model = replace(self.config, embeddings=replace(embeddings, static=static, encoder=encoder))
+        trained = replace(optim, epochs=1, min_steps=1)
         scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
-        pretrained = [self.static and self.static.digest(), encoder and encoder.digest]
-        rests_on = json.dumps([self.vocabularies.to_mapping(), *pretrained, scored])
+        vectors = self.static and self.static.digest()
+        rests_on = json.dumps([self.vocabularies.to_mapping(), asdict(model), asdict(trained), vectors, scored])
         return hashlib.sha256(rests_on.encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:

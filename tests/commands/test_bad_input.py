@@ -126,6 +126,15 @@ def test_a_bad_file_stops_evaluation_before_anything_is_written(
         (["encoder=null"], "Config group override must be a string or a list"),
         (["seed"], "seed: cannot be read; expected KEY=VALUE"),
         (["trainer.precision=bf16-true"], "trainer.precision=bf16-true: use 32-true, bf16-mixed or 16-mixed"),
+        (["trainer.gradient_clip_val=-1"], "trainer.gradient_clip_val: must not be negative (-1); null clips nothing"),
+        (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches: must be at least 1, not 0"),
+        (
+            ["optim.optimizer=adam"],
+            "optim.optimizer: expected settings with a class, got 'adam'; set optim.",
+        ),
+        (["optim.optimizer=null"], "optim.optimizer: expected settings with a class, got None"),
+        (["optim.ema=1"], "optim.ema: must lie in [0, 1), or be null; not 1"),
+        (["data=wikigold", "data.dev=file"], "data.documents takes dev and test from data.train, and data.dev or data"),
         (["run_dir="], "run_dir: empty"),
         (["data=starter", "data.domain=music"], "data.domain=music: data=starter has no domains; leave data.domain"),
         (["data.language=english"], "data.language=english: expected an ISO 639-1 code, such as en"),
@@ -236,6 +245,10 @@ def test_a_run_is_not_resumed_with_other_words_though_they_are_as_many(finished:
     [
         (["trainer.max_epochs=1"], "last.ckpt: You restored a checkpoint with current_epoch=3"),
         (["optim.optimizer._target_=torch.optim.SGD", "~optim.optimizer.fused"], "last.ckpt: does not fit"),
+        (["optim.optimizer._target_=torch.optim.Adam"], "last.ckpt: does not fit"),
+        (["optim.optimizer.lr=0.5"], "resume with those of its run: optim.optimizer.lr was 0.02, not 0.5"),
+        (["optim.patience=3"], "resume with those of its run: optim.patience was null, not 3"),
+        (["encoder=gru_reset_before"], "resume with those of its run: encoder.cell was gru, not gru_reset_before"),
     ],
 )
 def test_a_run_is_not_resumed_with_settings_that_do_not_fit(

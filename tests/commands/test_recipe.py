@@ -11,6 +11,8 @@ import torch
 from safetensors.numpy import load_file
 
 from tagger.commands import evaluate, train
+from tagger.model.batch import TensorBatch
+from tagger.model.tagger import TaggerModel
 from tests.small_corpus import QUICK, column_files
 
 
@@ -55,6 +57,23 @@ def test_the_average_is_what_is_scored_and_kept(tmp_path: Path) -> None:
     assert dev["entities"]["micro"]["f1"] == pytest.approx(record["dev"]["dev_f1"])
 
 
+def test_in_mixed_precision_epochs_are_scored_as_the_model_tags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: set[torch.dtype] = set()
+    forward = TaggerModel.forward
+
+    def noted(self: TaggerModel, batch: TensorBatch) -> torch.Tensor:
+        emissions = forward(self, batch)
+        if not self.training:
+            kinds.add(emissions.dtype)
+        return emissions
+
+    monkeypatch.setattr(TaggerModel, "forward", noted)
+    run(tmp_path, "run", "trainer.precision=bf16-mixed", "trainer.max_epochs=1")
+    assert kinds == {torch.float32}
+
+
 def test_a_run_with_averaged_weights_resumes(tmp_path: Path) -> None:
     whole = run(tmp_path, "whole", "optim.ema=0.9", "optim.decay=constant", "optim.warmup=0", "trainer.max_epochs=3")
     parts = ["optim.ema=0.9", "optim.decay=constant", "optim.warmup=0", "encoder.dropout=0", "embeddings.dropout=0"]
@@ -68,7 +87,7 @@ def test_a_run_with_averaged_weights_resumes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optim.ema=1.5", "optim.ema: must lie in [0, 1], not 1.5"),
+        ("optim.ema=1.5", "optim.ema: must lie in [0, 1), or be null; not 1.5"),
         ("optim.label_smoothing=-0.1", "optim.label_smoothing: must lie in [0, 1], not -0.1"),
         ("optim.mention_replacement=2", "optim.mention_replacement: must lie in [0, 1], not 2"),
         ("optim.recall_cost=-1", "optim.recall_cost must not be negative"),

@@ -223,6 +223,14 @@ def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
     assert report["entities"] is None
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_short_form_leaves_the_entry_s_other_settings(tmp_path: Path, order: int) -> None:
+    settings = ["embeddings.static=bundled", "embeddings.static.trained=true"][::order]
+    assert train.main([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1", *settings]) == 0
+    static = json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["model"]["embeddings"]["static"]
+    assert (static["source"], static["trained"]) == ("bundled", True)
+
+
 def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "decoder=softmax", "decoder.scheme=iob2"]
     assert train.main([*arguments, "encoder.layers=2", "embeddings.affixes=null", "trainer.max_epochs=8"]) == 0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from tagger.errors import UserError
+from tagger.features.static import load_static, open_static
 from tagger.features.wordpiece import PIECES, VECTORS, WordPieceVectors, basic_tokens, quantised
 from tests.conftest import REPOSITORY
 
@@ -245,6 +246,16 @@ def test_what_is_saved_is_read_again(bundled: WordPieceVectors, tmp_path: Path) 
     bundled.save(tmp_path / "copy")
     for name in (PIECES, VECTORS):
         assert (tmp_path / "copy" / name).read_bytes() == (BUNDLED / name).read_bytes(), name
+
+
+def test_vectors_opened_for_training_are_those_that_are_saved(tmp_path: Path) -> None:
+    opened = open_static(str(write(tmp_path / "given", vectors=np.array([[1, 0.3], [0.7, 2]], dtype=np.float32))))
+    opened.save(tmp_path / "saved")
+    saved = load_static(tmp_path / "saved")
+    assert opened.digest() == saved.digest()
+    words = ["a", "ab"]
+    np.testing.assert_array_equal(opened.look_up(words)[0], saved.look_up(words)[0])
+    assert not np.array_equal(opened.look_up(words)[0], WordPieceVectors.load(tmp_path / "given").look_up(words)[0])
 
 
 def test_a_piece_that_no_line_can_hold_is_not_saved(tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def test_a_run_moved_elsewhere_remembers_its_best_score_and_leaves_the_old_place
 
 
 class Scored(LightningModule):
-    """Has given dev scores, an epoch each."""
+    """Has given dev scores and losses, an epoch each."""
 
-    def __init__(self, scores: Sequence[float]) -> None:
+    def __init__(self, scores: Sequence[float], losses: Sequence[float]) -> None:
         super().__init__()
-        self._scores = scores
+        self._scores, self._losses = scores, losses
         self._layer = torch.nn.Linear(1, 1)
 
     def training_step(self, batch: torch.Tensor) -> torch.Tensor:
@@ -46,6 +46,7 @@ class Scored(LightningModule):
 
     def validation_step(self, batch: torch.Tensor) -> None:
         self.log("dev_f1", self._scores[self.current_epoch])
+        self.log("epoch_loss", self._losses[self.current_epoch])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -55,13 +56,29 @@ class Scored(LightningModule):
     ("scores", "kept"), [([0.5, 0.7, 0.6], 1), ([0.7, 0.5, 0.7, 0.6], 2), ([0.0, 0.0, 0.0], 2), ([0.1, 0.2], 1)]
 )
 def test_the_best_is_kept_and_of_equals_the_later(scores: list[float], kept: int, tmp_path: Path) -> None:
+    assert kept_epoch(tmp_path, Scored(scores, [1.0] * len(scores))) == kept
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5])
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_an_epoch_whose_loss_is_no_number_is_not_kept(score: float, loss: float, tmp_path: Path) -> None:
+    assert kept_epoch(tmp_path, Scored([0.0, score], [1.0, loss])) == 0
+
+
+def kept_epoch(tmp_path: Path, module: Scored) -> int:
+    """Train, and tell of which epoch, from 0, the checkpoint is that is left."""
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
-        max_epochs=len(scores), accelerator="cpu", num_sanity_val_steps=0, callbacks=[best_of(tmp_path)], **quiet
+        max_epochs=len(module._scores),
+        accelerator="cpu",
+        num_sanity_val_steps=0,
+        callbacks=[best_of(tmp_path)],
+        **quiet,
     )
-    trainer.fit(Scored(scores), *(DataLoader([torch.zeros(1)]) for _ in range(2)))  # type: ignore[arg-type]
+    trainer.fit(module, *(DataLoader([torch.zeros(1)]) for _ in range(2)))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
-    assert torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"] == kept
+    epoch: int = torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"]
+    return epoch
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
