@@ -44,7 +44,7 @@ def test_what_is_given_as_the_model_has_it_is_no_contradiction(model: Path, give
         (["encoder.hidden_size=128"], "encoder.hidden_size is 12, not 128"),  # though 128 is the default
         (["encoder=bilstm"], "encoder.cell is gru, not lstm"),
         (["decoder=softmax"], "decoder.kind is crf, not softmax"),
-        (["experiment=tiny"], "embeddings.word.size is 7, not 25"),
+        (["experiment=tiny"], "embeddings.word.min_count is 1, not 2"),
         (["embeddings.static=bundled"], "embeddings.static.source is null, not bundled"),
         (["embeddings.word=null"], "embeddings.word.dropout is 0.0, not null"),
     ],

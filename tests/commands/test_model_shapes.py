@@ -125,7 +125,7 @@ def test_resuming_with_vectors_trained_that_were_not_says_what_does_not_fit(
         (("B-PER", "O"), [], 50, [2, 3], 0),
         (("NOUN", "VERB"), [], 100, [1, 2, 3, 4], 0.05),
         (("NOUN", "VERB"), ["embeddings.characters.filters=8", "embeddings.affixes.lengths=[2]"], 8, [2], 0.05),
-        (("NOUN", "VERB"), ["experiment=tiny"], 50, [2, 3], 0.05),
+        (("NOUN", "VERB"), ["experiment=tiny"], 50, [1, 2, 3, 4], 0.05),
         (("NOUN", "VERB"), ["embeddings.word_dropout=0", "embeddings.shape=null"], 100, [1, 2, 3, 4], 0),
     ],
 )
