@@ -10,7 +10,7 @@ import json
 import lzma
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -39,18 +39,18 @@ class _Header:
     dtype: np.dtype[Any]
 
 
-def read_npy(path: Path, *, words_file: Path | None, width: int | None, keep: Collection[str] | None) -> VectorTable:
+def read_npy(path: Path, *, words_file: Path | None) -> VectorTable:
     """Vectors of a `.npy` file with one array; see `read_vectors`."""
     try:
         with open_bytes(path) as stream:
             header = _read_header(stream)
             size = path.stat().st_size - stream.tell()
-            return _from_npy(path, str(path), stream, header, size, words_file, width, keep)
+            return _from_npy(path, str(path), stream, header, size, words_file)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-def read_npz(path: Path, *, words_file: Path | None, width: int | None, keep: Collection[str] | None) -> VectorTable:
+def read_npz(path: Path, *, words_file: Path | None) -> VectorTable:
     """Vectors of a `.npz` file, of its array `embeddings`, `vectors` or the only one that has two axes.
 
     See `read_vectors`.
@@ -69,14 +69,12 @@ def read_npz(path: Path, *, words_file: Path | None, width: int | None, keep: Co
                 header = _read_header(stream)
                 size = entry.file_size - stream.tell()
                 place = f"{path}: array {name!r}"
-                return _from_npy(path, place, stream, header, size, words_file, width, keep)
+                return _from_npy(path, place, stream, header, size, words_file)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-def read_safetensors(
-    path: Path, *, words_file: Path | None, width: int | None, keep: Collection[str] | None
-) -> VectorTable:
+def read_safetensors(path: Path, *, words_file: Path | None) -> VectorTable:
     """Vectors of a safetensors file, of its tensor `embeddings`, `vectors` or the only one that has two axes.
 
     The words may also stand in its metadata, as a JSON list under `words` or `vocab`. See `read_vectors`.
@@ -89,11 +87,11 @@ def read_safetensors(
             if tensor.get_dtype() not in ("F16", "F32", "F64"):
                 raise UserError(f"{place} is {tensor.get_dtype()}; expected F32, F16 or F64; save it as float32")
             words, source = _words(path, words_file, archive.metadata() or {})
-            _check_shape(place, shapes[name], width, len(words), source)
+            _check_shape(place, shapes[name], len(words), source)
             rows, columns = shapes[name]
             step = _step(8 * columns)
             blocks = (tensor[begin : min(begin + step, rows)] for begin in range(0, rows, step))
-            return _gather(place, blocks, columns, words, source, keep)
+            return _gather(place, blocks, columns, words, source)
     except SafetensorError as error:
         raise UserError(f"{path}: damaged, or not a safetensors file ({error}); {_AGAIN}") from error
 
@@ -184,26 +182,15 @@ def _choose(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
     raise UserError(f"{path}: which array holds the vectors? there are: {listed}; name one of them {_NAMES[0]!r}")
 
 
-def _check_shape(place: str, shape: tuple[int, ...], width: int | None, words: int, source: str) -> None:
+def _check_shape(place: str, shape: tuple[int, ...], words: int, source: str) -> None:
     if len(shape) != 2 or not all(shape):
         raise UserError(f"{place} has the shape {shape}; expected (words, numbers per word)")
-    if width is not None and shape[1] != width:
-        raise UserError(
-            f"{place} has vectors of {shape[1]:,} numbers, expected {width:,}; choose another file or width"
-        )
     if shape[0] != words:
         raise UserError(f"{place} has {shape[0]:,} rows, but {source} has {words:,} words; give the list made with it")
 
 
 def _from_npy(
-    path: Path,
-    place: str,
-    stream: IO[bytes],
-    header: _Header,
-    size: int,
-    words_file: Path | None,
-    width: int | None,
-    keep: Collection[str] | None,
+    path: Path, place: str, stream: IO[bytes], header: _Header, size: int, words_file: Path | None
 ) -> VectorTable:
     """The table of a `.npy` stream that is at its first number and has `size` bytes to come."""
     if header.dtype.hasobject:
@@ -211,15 +198,15 @@ def _from_npy(
     if header.dtype.kind != "f":
         raise UserError(f"{place} is {header.dtype}; expected floating-point numbers; save it as float32")
     words, source = _words(path, words_file, {})
-    _check_shape(place, header.shape, width, len(words), source)
+    _check_shape(place, header.shape, len(words), source)
     rows, columns = header.shape
     if rows * columns * header.dtype.itemsize != size:
         expected = f"{rows * columns * header.dtype.itemsize:,} bytes for the shape {header.shape}"
         raise ValueError(f"expected {expected}, found {size:,}")
     if header.by_column:
         whole = np.frombuffer(_exactly(stream, size), header.dtype).reshape(columns, rows).T
-        return _gather(place, iter([whole]), columns, words, source, keep)
-    return _gather(place, _row_blocks(stream, header), columns, words, source, keep)
+        return _gather(place, iter([whole]), columns, words, source)
+    return _gather(place, _row_blocks(stream, header), columns, words, source)
 
 
 def _row_blocks(stream: IO[bytes], header: _Header) -> Iterator[NDArray[Any]]:
@@ -231,16 +218,9 @@ def _row_blocks(stream: IO[bytes], header: _Header) -> Iterator[NDArray[Any]]:
         yield np.frombuffer(_exactly(stream, count * length), header.dtype).reshape(count, columns)
 
 
-def _gather(
-    place: str,
-    blocks: Iterator[NDArray[Any]],
-    width: int,
-    words: list[str],
-    source: str,
-    keep: Collection[str] | None,
-) -> VectorTable:
-    """The table of the distinct wanted words among `words`, whose vectors come in `blocks` (n, E), in order."""
-    index = WordIndex(keep)
+def _gather(place: str, blocks: Iterator[NDArray[Any]], width: int, words: list[str], source: str) -> VectorTable:
+    """The table of the distinct words among `words`, whose vectors come in `blocks` (n, E), in order."""
+    index = WordIndex()
     rows = np.array([index.place(word) for word in words], np.int64)  # (V,)
     vectors = np.empty((len(index), width), np.float32)
     begin = 0

@@ -15,14 +15,14 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from tagger.corpus.reading import open_bytes
 from tagger.errors import UserError
 from tagger.features.vector_arrays import read_npy, read_npz, read_safetensors
 from tagger.features.vector_streams import VectorStream
-from tagger.features.vector_table import VectorTable, WordIndex
+from tagger.features.vector_table import VectorTable
 
 _HEAD = 16  # bytes that tell one kind of file from another
 _GZIP = b"\x1f\x8b"
@@ -35,9 +35,7 @@ _FOREIGN = (  # how files begin that hold vectors in ways not read here, and wha
 )
 
 
-def read_vectors(
-    path: Path, *, words_file: Path | None = None, width: int | None = None, keep: Collection[str] | None = None
-) -> VectorTable:
+def read_vectors(path: Path, *, words_file: Path | None = None) -> VectorTable:
     """Read a file of word vectors into float32, in one pass.
 
     Of a word that is there repeatedly, the first vector counts, and the table's `notes` say so.
@@ -46,17 +44,14 @@ def read_vectors(
         path: text (GloVe, word2vec, fastText) or word2vec binary, either also gzipped; `.npz`, `.npy`, safetensors.
         words_file: for arrays, the list of their words, one a line; by default the metadata of a safetensors file,
             else `NAME.words.txt`, `words.txt` or `vocab.txt` beside it.
-        width: E, if the vectors must have so many numbers.
-        keep: words that will be looked up: only what is found by them (`look_up_forms`) is kept, and of text the
-            numbers of other words are not looked at. None: all words.
 
     Returns:
         The table, its words in the file's order.
 
     Raises:
         UserError: there is no such file, it is damaged, cut off or of an unknown kind, a word is not UTF-8, a number
-            not finite, the header not true, or the width another one. Numbers of lines, and offsets in bytes, are
-            those of the unpacked content.
+            not finite, the header not true, or it holds words of its own despite `words_file`. Numbers of lines, and
+            offsets in bytes, are those of the unpacked content.
     """
     if path.is_dir():
         raise UserError(f"{path}: a folder; give the file of vectors in it")
@@ -66,13 +61,13 @@ def read_vectors(
     if not head:
         raise UserError(f"{path}: an empty file; expected word vectors; copy it anew")
     if read_array := _array_reader(path, head, size):
-        return read_array(path, words_file=words_file, width=width, keep=keep)
+        return read_array(path, words_file=words_file)
     for beginning, kind in _FOREIGN:
         if beginning.match(head):
             raise UserError(f"{path}: {kind}")
     if words_file is not None:
-        raise UserError(f"{path}: holds its own words; leave words_file out ({words_file})")
-    return _read_stream(path, head.startswith(_GZIP), size, width, WordIndex(keep))
+        raise UserError(f"{path}: holds its own words; expected an array for those of {words_file}; copy it anew")
+    return _read_stream(path, head.startswith(_GZIP), size)
 
 
 def _array_reader(path: Path, head: bytes, size: int) -> Callable[..., VectorTable] | None:
@@ -84,13 +79,13 @@ def _array_reader(path: Path, head: bytes, size: int) -> Callable[..., VectorTab
     return read_safetensors if begins_as_safetensors or path.suffix == ".safetensors" else None
 
 
-def _read_stream(path: Path, gzipped: bool, size: int, width: int | None, index: WordIndex) -> VectorTable:
+def _read_stream(path: Path, gzipped: bool, size: int) -> VectorTable:
     try:
         with open_bytes(path) as raw:
             if not gzipped:
-                return VectorStream(path, raw, raw, size, index).read(width)
+                return VectorStream(path, raw, raw, size).read()
             with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(unpacked) as stream:
-                return VectorStream(path, stream, raw, size, index).read(width)
+                return VectorStream(path, stream, raw, size).read()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: damaged or cut off (gzip: {error}); copy it anew") from error
     except OSError as error:

@@ -49,21 +49,18 @@ class _Layout:
 class VectorStream:
     """Reads one file of text or word2vec binary."""
 
-    def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int, index: WordIndex) -> None:
+    def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int) -> None:
         """`stream` gives the content; `raw` is the file below it, `size` bytes long: the same, or the gzipped one."""
         self._path = path
         self._stream = stream
         self._raw = raw
         self._size = size
-        self._index = index
+        self._index = WordIndex()
         self._vectors: Floats = np.empty((0, 0), np.float32)
 
-    def read(self, width: int | None) -> VectorTable:
-        """The table of all that the index wants; see `read_vectors`. Can be called once."""
+    def read(self) -> VectorTable:
+        """The table; see `read_vectors`. Can be called once."""
         layout = self._layout()
-        if width is not None and layout.width != width:
-            found = f"vectors of {layout.width:,} numbers ({layout.reason})"
-            self._refuse(1, f"{found}, expected {width:,}; choose another file or width")
         self._stream.seek(layout.begin)
         self._allocate(layout)
         if layout.binary:
@@ -92,7 +89,7 @@ class VectorStream:
     def _allocate(self, layout: _Layout) -> None:
         """Room for all words if the header tells how many, but never for more than a file of this size can hold."""
         rows = _FIRST_ROWS
-        if layout.count is not None and self._stream is self._raw and not self._index.selective:
+        if layout.count is not None and self._stream is self._raw:
             least = 2 + (4 if layout.binary else 2) * layout.width  # bytes a word takes up
             rows = min(layout.count, self._size // least + 1)
         self._vectors = np.empty((rows, layout.width), np.float32)

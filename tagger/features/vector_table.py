@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,11 +135,9 @@ def coverage(vectors: LooksUp, token_counts: Mapping[str, int]) -> Coverage:
 
 
 class WordIndex:
-    """Gives rows of a table in the making to words, in the order they come: a row to each distinct wanted word."""
+    """Gives rows of a table in the making to words, in the order they come: a row to each distinct word."""
 
-    def __init__(self, keep: Collection[str] | None) -> None:
-        """`keep` are the words that will be looked up; words not found by them get no row. None: all are wanted."""
-        self._wanted = None if keep is None else {form for word in keep for form in look_up_forms(word)}
+    def __init__(self) -> None:
         self._rows: dict[str, int] = {}
         self._notes: list[str] = []
         self._repeated = 0
@@ -148,14 +146,8 @@ class WordIndex:
     def __len__(self) -> int:
         return len(self._rows)
 
-    @property
-    def selective(self) -> bool:
-        return self._wanted is not None
-
     def place(self, word: str) -> int:
-        """The row for the next word, or `ABSENT` if it is not wanted or has one already."""
-        if self._wanted is not None and word not in self._wanted:
-            return ABSENT
+        """The row for the next word, or `ABSENT` if it has one already."""
         if word in self._rows:
             self._first_repeated = self._first_repeated or word
             self._repeated += 1

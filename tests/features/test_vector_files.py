@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import tracemalloc
 from collections import Counter
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,7 @@ from tagger.features.vector_table import coverage
 @pytest.mark.parametrize("width", [2, 50])
 def test_what_was_written_is_read(write: Writer, width: int, tmp_path: Path) -> None:
     vectors = random_vectors(len(WORDS), width)
-    table = read_vectors(write(tmp_path, WORDS, vectors), width=width)
+    table = read_vectors(write(tmp_path, WORDS, vectors))
     assert_table(table, WORDS, vectors)
     assert table.width == width
     assert table.notes == []
@@ -77,33 +76,11 @@ def test_many_rows_are_read_in_their_order(write: Writer, tmp_path: Path) -> Non
     assert_table(read_vectors(write(tmp_path, words, vectors)), words, vectors)
 
 
-@pytest.mark.parametrize("write", ALL)
-def test_only_wanted_words_are_kept(write: Writer, tmp_path: Path) -> None:
-    words = ["The", "the", "London", "21", "00-a", "##", "other", "london"]
-    vectors = random_vectors(len(words), 5)
-    path = write(tmp_path, words, vectors)
-    table = read_vectors(path, keep={"The", "LONDON", "99", "31-A", "absent"})
-    rows = [0, 1, 4, 5, 7]
-    assert_table(table, [words[row] for row in rows], vectors[rows])
-    assert_table(read_vectors(path, keep=[]), [], vectors[:0])
-
-
-@pytest.mark.parametrize("write", ALL)
-@given(kept=st.sets(st.sampled_from([*WORDS, "LONDON", "The", "99", "unseen"])))
-def test_a_cut_table_gives_the_wanted_words_what_the_whole_one_gives(write: Writer, kept: set[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = write(Path(folder), WORDS, random_vectors(len(WORDS), 3))
-        whole, cut = read_vectors(path), read_vectors(path, keep=kept)
-    for one, other in zip(whole.look_up(sorted(kept)), cut.look_up(sorted(kept)), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_words_may_hold_blanks(tmp_path: Path) -> None:
     lines = b"the 0.1 0.2\n. . . 0.3 0.4\nat name@domain.com 0.5 0.6\nof 0.7 0.8\n"
     path = put(tmp_path / "840B.txt", lines)
     expected = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]], np.float32)
     assert_table(read_vectors(path), ["the", ". . .", "at name@domain.com", "of"], expected)
-    assert read_vectors(path, keep={". . ."}).words == [". . ."]
 
 
 @pytest.mark.parametrize("write", ALL)
@@ -160,16 +137,13 @@ def test_other_floats_become_float32(kind: str, dtype: type, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("write", [glove, gzipped_glove, fasttext, word2vec_binary, gzipped_binary, *ARRAYS[:3]])
-@pytest.mark.parametrize("keep", [None, [f"word{number}" for number in range(0, 8000, 10)]])
-def test_reading_takes_little_more_memory_than_the_table(
-    write: Writer, keep: Collection[str] | None, tmp_path: Path
-) -> None:
+def test_reading_takes_little_more_memory_than_the_table(write: Writer, tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(8000)]
     path = write(tmp_path, words, np.round(random_vectors(8000, 200), 2))  # 6.4 MB as float32
     read_vectors(put(tmp_path / "small", b"a 1 2\n"))  # what a first call sets up is not counted
     tracemalloc.start()
     try:
-        table = read_vectors(path, keep=keep)
+        table = read_vectors(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

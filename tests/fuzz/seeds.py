@@ -32,7 +32,7 @@ _FILES = {  # below tests/, whose constants are inputs
 }
 _CHOICES = {  # how many of a target's first bytes choose how it is called
     **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
-    **{"aligned": 1, "vectors": 4, "model_folder": 1, "tag": 4, "tag_packed": 3},
+    **{"aligned": 1, "vectors": 2, "model_folder": 1, "tag": 4, "tag_packed": 3},
 }
 _ENTITIES = "Ada\tB-PER\tB-PER\nLee\tI-PER\tO\n<b>\tO\tB-LOC\n\n&\tB-LOC\tB-PER\n"
 _TAGS = "Ada\tPROPN\tNOUN\nran\tVERB\tVERB\n\n|\tPUNCT\tX<script>\n"
@@ -73,7 +73,7 @@ def _files(name: str) -> list[bytes]:
             paths = [write(Path(scratch), ["the", "a", "Л"], random_vectors(3, 2)) for write in ALL]
             suffixes = [Path(one).suffix for one in VECTOR_FILES]
             kinds = [suffixes.index(path.suffix) if path.suffix in suffixes else 0 for path in paths]
-            return [bytes([kind, 0, 0, kind > 1]) + path.read_bytes() for kind, path in zip(kinds, paths, strict=True)]
+            return [bytes([kind, kind > 1]) + path.read_bytes() for kind, path in zip(kinds, paths, strict=True)]
     return []
 
 
