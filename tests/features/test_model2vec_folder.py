@@ -18,6 +18,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, Whitespace
 
 from tagger.errors import UserError
+from tagger.features.model2vec_folder import read_model2vec
 from tagger.features.static import open_static
 
 PIECES = ("[PAD]", "[UNK]", "a", "##b", "##c", "abc", "-", "é", "cafe", "the")
@@ -47,7 +48,7 @@ def shared_rows() -> dict[str, Any]:
 def test_words_have_the_vectors_that_model2vec_gives(model: dict[str, Any], tmp_path: Path) -> None:
     static = StaticModel(tokenizer=tokenizer(), normalize=True, **model)
     static.save_pretrained(tmp_path)
-    found, known = open_static(str(tmp_path)).look_up(WORDS)
+    found, known = read_model2vec(tmp_path).look_up(WORDS)
     np.testing.assert_allclose(found, static.encode(WORDS), atol=1e-6)
     assert known.tolist() == [word not in ("zzz", "") and "[" not in word for word in WORDS]
 
