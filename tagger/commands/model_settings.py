@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tagger.commands import hydra_entry
 from tagger.commands.overrides import flat, shown
 from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.schemes import Scheme
@@ -70,10 +71,11 @@ def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> 
     if not settings["init_from"]:
         return dict(settings)
     folder = ModelFolder.load(Path(settings["init_from"]))
-    plain, language = folder.scheme is Scheme.PLAIN, settings["data"]["language"]
+    plain, language = folder.scheme is Scheme.PLAIN, settings["data"]["language"] or folder.language
     wanted, usual = (settled(each, language, plain=plain).to_mapping() for each in (settings, defaults))
     own = folder.config.to_mapping()
-    different = [name for name in _different(wanted, own) if _is_given(name, given, _different(wanted, usual))]
+    chosen = set(_different(wanted, usual)).union(*(_set_by_choice(group) for group in GROUPS if group in given))
+    different = [name for name in _different(wanted, own) if _is_given(name, given, chosen)]
     if different:
         has, asks = dict(flat(own)), dict(flat(wanted))
         told = ", ".join(f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_TOLD])
@@ -92,8 +94,17 @@ def _different(one: Settings, other: Settings) -> list[str]:
     return [name for name in names if name not in opened and first.get(name) != second.get(name)]
 
 
-def _is_given(name: str, given: Collection[str], unusual: Collection[str]) -> bool:
-    """Whether a setting stands on the command line, or differs from the usual where a whole group was chosen."""
-    if name in unusual and ("experiment" in given or name.partition(".")[0] in given):
+def _set_by_choice(group: str) -> set[str]:
+    """The names of settings in which a group's choices differ."""
+    composed = [hydra_entry.compose("train", [f"{group}={name}"])[group] for name in hydra_entry.choices(group)]
+    each = [  # what is off is as in a choice that leaves its whole entry out
+        {name: value or None for name, value in flat(settings, f"{group}.")} for settings in composed
+    ]
+    return {name for one in each for name in one if any(one[name] != other.get(name) for other in each)}
+
+
+def _is_given(name: str, given: Collection[str], chosen: Collection[str]) -> bool:
+    """Whether a setting stands on the command line, or is among the chosen where a whole group is there."""
+    if name in chosen and ("experiment" in given or name.partition(".")[0] in given):
         return True
     return any(f"{name}.".startswith(f"{one}.") or one.startswith(f"{name}.") for one in given if one not in GROUPS)

@@ -10,6 +10,7 @@ from random_models import random_folder
 
 from tagger.commands import hydra_entry
 from tagger.commands.model_settings import of_start
+from tagger.config import EncoderConfig
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 
@@ -19,6 +20,14 @@ def model(tmp_path: Path) -> Path:
     """A model of 12 units per direction, without pretrained vectors."""
     random_folder(hidden=12).save(tmp_path / "model", "")
     return tmp_path / "model"
+
+
+@pytest.fixture
+def unusual(tmp_path: Path) -> Path:
+    """A model that no default choice of a group gives: two LSTM layers, softmax, nothing pretrained."""
+    encoder = EncoderConfig(cell="lstm", hidden_size=12, layers=2)
+    random_folder(encoder=encoder, decoder="softmax").save(tmp_path / "unusual", "")
+    return tmp_path / "unusual"
 
 
 def started(model: Path, *given: str) -> dict[str, Any]:
@@ -53,3 +62,30 @@ def test_what_is_given_and_the_model_has_otherwise_is_told(model: Path, given: l
     with pytest.raises(UserError, match="leave these settings out, or train without init_from") as caught:
         started(model, *given)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["encoder=bigru"], "encoder.cell is lstm, not gru, encoder.layers is 2, not 1; leave"),
+        (["encoder=bilstm"], "this model's: encoder.layers is 2, not 1; leave"),
+        (["decoder=crf"], "this model's: decoder.kind is softmax, not crf; leave"),
+        (["embeddings=default"], "this model's: embeddings.static.source is null, not bundled; leave"),
+    ],
+)
+def test_a_choice_that_is_the_default_is_held_against_the_model_too(unusual: Path, given: list[str], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        started(unusual, *given)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["decoder=softmax", "embeddings=tiny"])
+def test_a_choice_that_the_model_has_is_no_contradiction(unusual: Path, given: str) -> None:
+    assert started(unusual, given)["encoder"]["cell"] == "lstm"
+
+
+@pytest.mark.parametrize("language", ["en", "null"])
+def test_automatic_vectors_of_data_without_a_language_are_the_model_s(tmp_path: Path, language: str) -> None:
+    random_folder(parts=["word", "static"]).save(tmp_path / "model", "")
+    found = started(tmp_path / "model", "embeddings=default", f"data.language={language}")
+    assert found["embeddings"]["static"]["source"] == "bundled"
