@@ -108,7 +108,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     _check_optimizer(settings["optim"]["optimizer"])
 
     from tagger.training.checks import check_accelerator, check_optimizer  # after them, as Lightning takes seconds
-    from tagger.training.processes import is_leader
+    from tagger.training.processes import batches_per_step, is_leader
     from tagger.training.run import train, train_on_dev
     from tagger.training.run_folder import Misfit, claimed
 
@@ -124,7 +124,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         model = settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
         make_trainer = hydra_entry.partial(config.trainer)
         if config.trainer.max_epochs is None and config.trainer.max_steps == -1:
-            epochs = optim.epochs_for(sum(map(len, splits["train"].sentences)))
+            tokens = sum(map(len, splits["train"].sentences))
+            epochs = optim.epochs_for(tokens, batches_per_step(settings["trainer"]))
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)

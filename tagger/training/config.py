@@ -57,8 +57,8 @@ class OptimConfig:
         decay: how it falls afterwards: `linear` or `cosine` to zero, or not at all (`constant`).
         patience: epochs without a better dev score before training stops; None to run all epochs.
         epochs: how many, where `trainer.max_epochs` is not set.
-        min_steps: where these epochs are fewer steps, more are trained, up to three times as many: small data sets
-            need them.
+        min_steps: where these epochs are fewer steps of the optimiser, more are trained, up to three times as many:
+            small data sets need them.
         ema: decay of an exponential moving average of the weights, which is what is scored and kept; None for none.
         label_smoothing: share by which gold tags give way to all others; see `TaggerModel.loss`.
         recall_cost: what it costs more to miss an entity; see `TaggerModel.loss`.
@@ -97,7 +97,8 @@ class OptimConfig:
         if self.epochs < 1:
             raise UserError(f"optim.epochs: must be at least 1, not {self.epochs}")
 
-    def epochs_for(self, tokens: int) -> int:
-        """How many epochs a training split of so many tokens gets."""
-        steps = max(1, math.ceil(tokens / self.batch_tokens))
+    def epochs_for(self, tokens: int, batches_per_step: int = 1) -> int:
+        """How many epochs a training split of so many tokens gets, with steps of the optimiser of so many batches."""
+        batches = max(1, math.ceil(tokens / self.batch_tokens))
+        steps = math.ceil(batches / batches_per_step)
         return min(max(self.epochs, math.ceil(self.min_steps / steps)), _MOST_TIMES * self.epochs)

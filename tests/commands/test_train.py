@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 import signal
@@ -144,6 +145,18 @@ def test_the_configuration_kept_is_the_one_composed(tmp_path: Path) -> None:
     composed = hydra_entry.compose("train", arguments)
     assert hydra_entry.read_config(Path("run/config.yaml")) == composed | {"run_dir": "run"}
     assert composed["trainer"]["max_epochs"] is None
+
+
+def test_where_a_step_takes_two_batches_there_are_twice_the_epochs(tmp_path: Path) -> None:
+    arguments = [override for override in QUICK if not override.startswith("trainer.max_epochs")]
+    data = column_files(tmp_path)
+    lines = (tmp_path / "train.conll").read_text(encoding="utf-8").splitlines()
+    batches = math.ceil(sum(map(bool, lines)) / 60)  # of QUICK's batch_tokens
+    arguments += ["trainer.accumulate_grad_batches=2", "optim.epochs=1", f"optim.min_steps={batches}"]
+    assert train.main([*data, *arguments, "run_dir=run"]) == 0
+    record = RunRecord.read(Path("run"))
+    assert record is not None
+    assert record.epochs == 2
 
 
 def test_same_seed_gives_the_same_weights_and_another_seed_others(trained: Path) -> None:

@@ -34,3 +34,9 @@ def test_settings_out_of_range_are_named(wrong: dict[str, float]) -> None:
 @pytest.mark.parametrize(("tokens", "epochs"), [(600 * 100, 20), (600 * 75, 20), (600 * 50, 30), (600, 60), (0, 60)])
 def test_a_small_split_gets_more_epochs(tokens: int, epochs: int) -> None:
     assert OptimConfig(batch_tokens=600, epochs=20, min_steps=1500).epochs_for(tokens) == epochs
+
+
+@pytest.mark.parametrize(("together", "epochs"), [(1, 20), (2, 30), (3, 45), (4, 60), (1000, 60)])
+def test_the_more_batches_a_step_takes_the_more_epochs_a_split_gets(together: int, epochs: int) -> None:
+    config = OptimConfig(batch_tokens=600, epochs=20, min_steps=1500)
+    assert config.epochs_for(600 * 100, together) == epochs
