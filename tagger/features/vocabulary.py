@@ -83,11 +83,8 @@ class Vocabularies:
             config: which embeddings there are and what each counts.
             scheme: the scheme the model works in: IOB2, BIOES or PLAIN.
         """
-        tokens = Counter(token for sentence in sentences for token in sentence.tokens)
-        lowercase = config.word.lowercase if config.word else True
-        words: Counter[str] = Counter()
-        for token, count in tokens.items():
-            words[normalise(token, lowercase)] += count
+        tokens = _token_counts(sentences)
+        words = count_words(sentences, config)
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1
         max_length = config.characters.max_length if config.characters else 0
@@ -138,10 +135,14 @@ class Vocabularies:
             word_counts=word_counts,
         )
 
-    def extended(self, other: Vocabularies) -> Vocabularies:
-        """These vocabularies with the new entries of `other` appended; counts are those of `other`'s split."""
+    def extended(self, other: Vocabularies, counts: Mapping[str, int]) -> Vocabularies:
+        """These vocabularies with the new entries of `other` appended.
+
+        Args:
+            other: those of another training split.
+            counts: of all its words, as `count_words` gives them, those too rare for `other` included.
+        """
         words = self.words.extended(other.words)
-        counts = dict(zip(other.words.entries, other.word_counts, strict=True))
         return Vocabularies(
             words=words,
             characters=self.characters.extended(other.characters),
@@ -151,6 +152,19 @@ class Vocabularies:
             tags=[*self.tags, *(tag for tag in other.tags if tag not in self.tags)],
             word_counts=[counts.get(word, 0) for word in words.entries],
         )
+
+
+def count_words(sentences: Iterable[Sentence], config: EmbeddingsConfig) -> Counter[str]:
+    """How often each word occurs, in the normal form in which `Vocabularies.words` has it, however rare it is."""
+    lowercase = config.word.lowercase if config.word else True
+    words: Counter[str] = Counter()
+    for token, count in _token_counts(sentences).items():
+        words[normalise(token, lowercase)] += count
+    return words
+
+
+def _token_counts(sentences: Iterable[Sentence]) -> Counter[str]:
+    return Counter(token for sentence in sentences for token in sentence.tokens)
 
 
 def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:

@@ -24,7 +24,7 @@ from tagger.features.context import Context, FrozenContext, PiecesContext, cache
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.static import StaticVectors, open_static
 from tagger.features.vector_table import coverage
-from tagger.features.vocabulary import Vocabularies
+from tagger.features.vocabulary import Vocabularies, count_words
 from tagger.files import cache_folder
 from tagger.inference.folder import ModelFolder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
@@ -137,7 +137,7 @@ def make_start(split: Split, model: ModelConfig, init_from: Path | None) -> Star
     if encoder is not None:
         embeddings = replace(embeddings, encoder=encoder.settings)
     if folder is not None:
-        vocabularies = folder.vocabularies.extended(vocabularies)
+        vocabularies = folder.vocabularies.extended(vocabularies, count_words(split.sentences, embeddings))
     weights = folder.tensors if folder else {}
     return Start(replace(config, embeddings=embeddings), vocabularies, scheme, weights, static, encoder)
 

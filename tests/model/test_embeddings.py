@@ -37,8 +37,8 @@ def word_vectors(unk_probability: float) -> tuple[WordVectors, dict[str, int]]:
     """Of words that occur once, ten times, and never."""
     train = [Sentence(["once", *["often"] * 10], ["O"] * 11)]
     known = Vocabularies.build(train, CONFIG, Scheme.IOB2)
-    known = known.extended(known).extended(Vocabularies.build([Sentence(["new"], ["O"])], CONFIG, Scheme.IOB2))
-    known = replace(known, word_counts=[{"once": 1, "often": 10, "new": 0}[word] for word in known.words.entries])
+    more = Vocabularies.build([Sentence(["new"], ["O"])], CONFIG, Scheme.IOB2)
+    known = known.extended(more, {"once": 1, "often": 10, "new": 0})
     torch.manual_seed(0)
     vectors = WordVectors(WordEmbedding(size=4, unk_probability=unk_probability), known)
     return vectors, {word: known.words[word] for word in ("once", "often", "new", "unheard")}
