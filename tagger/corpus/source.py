@@ -138,7 +138,7 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
 
 
 def _read(store: Store, name: str, config: DataConfig) -> Split:
-    """A split with all that its place holds. Documents of several files stay apart, whatever they are called there."""
+    """A split with all that its place holds. Marked documents of several files stay apart, whatever they are called."""
     sentences: list[Sentence] = []
     notes: list[str] = []
     readings = store.read(name)
