@@ -90,10 +90,17 @@ class _BestCheckpoint(ModelCheckpoint):
     Remembers the best score, and leaves other files alone, where the run's folder was moved or copied meanwhile.
     """
 
+    _scored = False  # since the last look; without, the score is of an earlier epoch
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._scored = not trainer.sanity_checking
+        super().on_validation_end(trainer, pl_module)
+
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        scored, self._scored = self._scored, False
         if not math.isfinite(trainer.callback_metrics.get("epoch_loss", 0.0)):
             return False  # weights that have become useless, whatever their score
-        if current is not None and self.best_model_score is not None and current == self.best_model_score:
+        if scored and current is not None and self.best_model_score is not None and current == self.best_model_score:
             return True
         return super().check_monitor_top_k(trainer, current)
 

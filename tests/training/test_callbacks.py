@@ -65,7 +65,11 @@ def test_an_epoch_whose_loss_is_no_number_is_not_kept(score: float, loss: float,
     assert kept_epoch(tmp_path, Scored([0.0, score], [1.0, loss])) == 0
 
 
-def kept_epoch(tmp_path: Path, module: Scored) -> int:
+def test_an_epoch_cut_short_before_it_is_scored_is_not_kept(tmp_path: Path) -> None:
+    assert kept_epoch(tmp_path, Scored([0.1, 0.7, 0.9], [1.0] * 3), max_steps=5) == 1
+
+
+def kept_epoch(tmp_path: Path, module: Scored, **settings: int) -> int:
     """Train, and tell of which epoch, from 0, the checkpoint is that is left."""
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
@@ -74,8 +78,9 @@ def kept_epoch(tmp_path: Path, module: Scored) -> int:
         num_sanity_val_steps=0,
         callbacks=[best_of(tmp_path)],
         **quiet,
+        **settings,
     )
-    trainer.fit(module, *(DataLoader([torch.zeros(1)]) for _ in range(2)))  # type: ignore[arg-type]
+    trainer.fit(module, *(DataLoader([torch.zeros(1)] * 2) for _ in range(2)))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
     epoch: int = torch.load(tmp_path / "best.ckpt", weights_only=True)["epoch"]
     return epoch
