@@ -246,7 +246,7 @@ class DecoderConfig:
     scheme: Literal["iob2", "bioes"] = "bioes"
 
 
-_SHORT = {StaticEmbedding: "source", EncoderEmbedding: "path", LayerConfig: "cell"}  # what a text stands for
+SHORT = {StaticEmbedding: "source", EncoderEmbedding: "path", LayerConfig: "cell"}  # what a text stands for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,8 +319,8 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: expected a list, got {value!r}")
         return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
-    if hint in _SHORT and isinstance(value, str):
-        value = {_SHORT[hint]: value}
+    if hint in SHORT and isinstance(value, str):
+        value = {SHORT[hint]: value}
     if is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     if hint is Path and isinstance(value, str):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.config import from_mapping
+from tagger.config import SHORT, EncoderEmbedding, StaticEmbedding, from_mapping
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
-_SHORT = {"embeddings.static": "source", "embeddings.encoder": "path"}  # what a text stands for
+_SHORT = {"embeddings.static": SHORT[StaticEmbedding], "embeddings.encoder": SHORT[EncoderEmbedding]}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,9 +47,9 @@ def _spelled_out(arguments: list[str]) -> list[str]:
     spelled = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        beside = any(other.startswith(f"{name}.") for other in arguments)
-        if name in _SHORT and beside and value != "null" and not value.startswith("{"):
-            argument = f"{name}.{_SHORT[name]}={value}"
+        if name in _SHORT and value != "null" and not value.startswith("{"):
+            beside = any(other.startswith(f"{name}.") for other in arguments)
+            argument = f"{name}.{_SHORT[name]}={value}" if beside else argument
         spelled.append(argument)
     return spelled
 

@@ -83,8 +83,8 @@ class Vocabularies:
             config: which embeddings there are and what each counts.
             scheme: the scheme the model works in: IOB2, BIOES or PLAIN.
         """
-        tokens = _token_counts(sentences)
-        words = count_words(sentences, config)
+        tokens = count_tokens(sentences)
+        words = count_words(tokens, config)
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1
         max_length = config.characters.max_length if config.characters else 0
@@ -154,17 +154,23 @@ class Vocabularies:
         )
 
 
-def count_words(sentences: Iterable[Sentence], config: EmbeddingsConfig) -> Counter[str]:
-    """How often each word occurs, in the normal form in which `Vocabularies.words` has it, however rare it is."""
+def count_tokens(sentences: Iterable[Sentence]) -> Counter[str]:
+    """How often each token occurs, as it is written."""
+    return Counter(token for sentence in sentences for token in sentence.tokens)
+
+
+def count_words(tokens: Mapping[str, int], config: EmbeddingsConfig) -> Counter[str]:
+    """How often each word occurs, in the normal form in which `Vocabularies.words` has it, however rare it is.
+
+    Args:
+        tokens: as `count_tokens` counts them.
+        config: says what the normal form is.
+    """
     lowercase = config.word.lowercase if config.word else True
     words: Counter[str] = Counter()
-    for token, count in _token_counts(sentences).items():
+    for token, count in tokens.items():
         words[normalise(token, lowercase)] += count
     return words
-
-
-def _token_counts(sentences: Iterable[Sentence]) -> Counter[str]:
-    return Counter(token for sentence in sentences for token in sentence.tokens)
 
 
 def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:

@@ -53,7 +53,7 @@ class WordVectors(nn.Module):
 class ConvolvedCharacters(nn.Module):
     """A convolution over a word's characters, rectified and max-pooled over positions.
 
-    As in Ma & Hovy 2016 (arXiv:1603.01354), where nothing is rectified.
+    After Ma & Hovy 2016 (arXiv:1603.01354), who rectify nothing.
 
     Only places where there is a character are worked on. A filter's product with a character's vector is that
     character's in every word, so it is made once, and a place's window is a sum of looked-up products.

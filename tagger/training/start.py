@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,7 +23,7 @@ from tagger.features.context import Context, FrozenContext, PiecesContext, cache
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.features.static import StaticVectors, open_static
 from tagger.features.vector_table import coverage
-from tagger.features.vocabulary import Vocabularies, count_words
+from tagger.features.vocabulary import Vocabularies, count_tokens, count_words
 from tagger.files import cache_folder
 from tagger.inference.folder import ModelFolder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
@@ -131,20 +130,20 @@ def make_start(split: Split, model: ModelConfig, init_from: Path | None) -> Star
         )
     embeddings = config.embeddings
     if embeddings.static and static is None:
-        static = _open_static(embeddings.static, split.sentences)
+        static = _open_static(embeddings.static, count_tokens(split.sentences))
         embeddings = replace(embeddings, static=replace(embeddings.static, width=static.width))
     encoder = _open_encoder(embeddings.encoder, folder.encoder if folder else None) if embeddings.encoder else None
     if encoder is not None:
         embeddings = replace(embeddings, encoder=encoder.settings)
     if folder is not None:
-        vocabularies = folder.vocabularies.extended(vocabularies, count_words(split.sentences, embeddings))
+        counts = count_words(count_tokens(split.sentences), embeddings)
+        vocabularies = folder.vocabularies.extended(vocabularies, counts)
     weights = folder.tensors if folder else {}
     return Start(replace(config, embeddings=embeddings), vocabularies, scheme, weights, static, encoder)
 
 
-def _open_static(settings: StaticEmbedding, sentences: Sequence[Sentence]) -> StaticVectors:
+def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> StaticVectors:
     static = open_static(settings.source)
-    tokens = Counter(token for sentence in sentences for token in sentence.tokens)
     _tell(f"pretrained vectors ({settings.source}): {coverage(static, tokens)}")
     for note in getattr(static, "notes", ()):
         _tell(f"  {note}")

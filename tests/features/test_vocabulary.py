@@ -13,7 +13,7 @@ from tagger.config import AffixEmbedding, EmbeddingsConfig, WordEmbedding
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary, count_words, tag_inventory
+from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary, count_tokens, count_words, tag_inventory
 from tagger.features.words import normalise
 
 MORE = [Sentence(["Zoë", "met", "Anna", "in", "東京"], ["B-PER", "O", "B-PER", "O", "B-GPE"])]
@@ -161,7 +161,7 @@ def test_a_count_too_few_is_told() -> None:
 
 def test_extended_vocabularies_keep_every_old_number() -> None:
     old, new = built(), built(MORE)
-    both = old.extended(new, count_words(MORE, embeddings_config()))
+    both = old.extended(new, count_words(count_tokens(MORE), embeddings_config()))
     for name in ("words", "characters", "shapes"):
         before, after = getattr(old, name).entries, getattr(both, name).entries
         assert after[: len(before)] == before
@@ -174,7 +174,7 @@ def test_extended_vocabularies_keep_every_old_number() -> None:
 
 
 def test_extended_counts_are_those_of_the_new_split() -> None:
-    both = built().extended(built(MORE), count_words(MORE, embeddings_config()))
+    both = built().extended(built(MORE), count_words(count_tokens(MORE), embeddings_config()))
     counts = dict(zip(both.words.entries, both.word_counts, strict=True))
     assert (counts["anna"], counts["zoë"], counts["cat"]) == (1, 1, 0)
 
@@ -183,5 +183,5 @@ def test_known_words_too_rare_for_the_new_split_s_own_vocabulary_are_counted() -
     config = EmbeddingsConfig(word=WordEmbedding(min_count=2), affixes=None)
     first, second = ([Sentence(words.split(), ["O"] * 5)] for words in ("a a b b b", "B c c C d"))
     old, new = (Vocabularies.build(sentences, config, Scheme.IOB2) for sentences in (first, second))
-    both = old.extended(new, count_words(second, config))
+    both = old.extended(new, count_words(count_tokens(second), config))
     assert dict(zip(both.words.entries, both.word_counts, strict=True)) == {"b": 1, "a": 0, "c": 3}
