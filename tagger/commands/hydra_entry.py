@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tagger.commands.main import let_go_of_output
-from tagger.commands.processes import command_line
 from tagger.commands.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import shipped_folder, written_whole
@@ -60,7 +59,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     program = f"{name}.py"
     codes: list[int] = []
     unforeseen: list[Exception] = []
-    sweep = Sweep(program, command_line(name))
+    sweep = Sweep(program, ["-m", "tagger", name])
     started_as = sys.argv if sys.argv[len(sys.argv) - len(arguments) :] == arguments else [sys.argv[0], *arguments]
 
     def job(config: DictConfig) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from tagger.commands.processes import environment
+from tagger.python_process import start_python
 
 _SECONDS_TO_END = 60.0  # of a job that is told to
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,7 +28,7 @@ class Sweep:
         """
         Args:
             program: as it is called in what is told.
-            command: what starts a job, before its arguments.
+            command: Python's arguments that start a job, before the job's own.
         """
         self._program, self._command = program, list(command)
         self._job: subprocess.Popen[bytes] | None = None
@@ -87,7 +87,7 @@ class Sweep:
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """The job's process: in a session of its own, so that signals from the terminal come through `_on_signal`."""
         self._interrupted, self._starting = False, True
-        self._job = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, start_new_session=True)
+        self._job = start_python(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._starting = False
         for number in self._early:
             self._on_signal(number, None)

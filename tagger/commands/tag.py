@@ -71,7 +71,7 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
         notes.append("reading from the terminal; end with Ctrl-D")
     with ExitStack() as files:
         if not parsed.engine_cluster:
-            job.settle()  # once, rather than by every process
+            job.ensure_compiled()  # once, rather than by every process
         if job.outputs is not None:
             notes += _look_back(job, parsed, history, files)
         for note in [] if parsed.quiet else notes:
@@ -90,7 +90,7 @@ def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
         standard_output = sys.stdout.buffer if sys.stdout else io.BytesIO()
         tell = files.enter_context(_progress(parsed, program, job, history))
         counts = carry_out(job, hands, standard_input, standard_output, history=history, tell=tell)
-    told = [*job.remarks(), *_doubts(counts)]
+    told = [*_doubts(counts)]
     if job.outputs is not None:
         done = _summary(len(job.sources) - history.resumed.done, counts, time.perf_counter() - begin)
         told.append(f"{done}, written to {parsed.output}")

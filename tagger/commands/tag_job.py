@@ -22,7 +22,6 @@ from tagger.inference.thresholds import MinimumScores
 from tagger.inference.writers import OutputFormat
 
 _MOST_ALTERNATIVES = 100
-_LONG = 1 << 16  # bytes of input for which compiling loops, once for each processor, is worth waiting
 _LINES_AND_TABLES = (OutputFormat.JSONL, OutputFormat.PARQUET)
 _SHAPING = (  # the options that output depends on
     *("format", "tokens", "scores", "min_score", "n_best", "input_format", "unit", "tokenizer", "text_field"),
@@ -64,7 +63,6 @@ def job_of(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         scores=parsed.scores,
         minimum=MinimumScores.parse(parsed.min_score) if parsed.min_score else None,
         n_best=n_best,
-        settled=parsed.workers != "1" or output is not None or (size_of(sources) or 0) >= _LONG,
     )
     return job, notes
 
@@ -83,7 +81,7 @@ def asked_of(parsed: argparse.Namespace, job: Job) -> dict[str, Any]:
         "model": hashlib.sha256(config.read_bytes()).hexdigest() if config.is_file() else None,
         **{"--" + name.replace("_", "-"): getattr(parsed, name) for name in _SHAPING},
         "processor": platform.machine(),
-        "compiled loops": job.settle(),
+        "compiled loops": job.ensure_compiled(),
         **{name: _version(name) for name in _PACKAGES},
         "inputs": len(job.sources),
         "listing": listing_of(job.sources),

@@ -20,17 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tagger.commands.processes import command_line, environment
 from tagger.commands.record import RunRecord
 from tagger.commands.search_space import Dimension, as_overrides
 from tagger.errors import UserError, library_failures_told
+from tagger.python_process import start_python
 from tagger.training.epoch_line import read_epoch_line
 
 _NAME = "tagger"
 _EPOCHS_SPARED = 2  # at the start of a trial, whatever they score
 _SECONDS_TO_END = 60.0  # of a run that is told to
 _FAILURES_TO_GIVE_UP = 3  # where nothing else has come of a study
-TRAIN = tuple(command_line("train"))
+TRAIN = ("-m", "tagger", "train")  # arguments of Python
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Study:
         Args:
             trials: how many.
             tell: is called with a line for each that ends.
-            train: the program that is train.py.
+            train: Python's arguments that start train.py.
 
         Raises:
             UserError: the first three all failed.
@@ -232,14 +232,13 @@ class _Run:
     def scores(self) -> Iterator[tuple[int, float]]:
         """Epochs and their dev scores, as they come; `last_line` and `code` are known when these have ended."""
         with self._log.open("w", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
+            self._process = start_python(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env=environment(),
                 start_new_session=True,  # Ctrl-C is for the study, which ends its runs itself
             )
             assert self._process.stderr is not None

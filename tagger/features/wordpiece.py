@@ -23,7 +23,8 @@ from safetensors.numpy import load_file, save
 from tagger.errors import UserError
 from tagger.features.vector_table import digest_of
 from tagger.features.word_blocks import joined
-from tagger.kernels.compiled import PieceIndex, kernels
+from tagger.kernels.compiled import PieceIndex
+from tagger.kernels.loader import kernels
 
 PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
 INSIDE = "##"  # how pieces begin that continue a word
@@ -155,7 +156,7 @@ class WordPieceVectors:
             rows: (P,) one word's after the other's.
             counts: (U,) how many each has.
         """
-        if self._scales is not None and (compiled := kernels(0)) is not None:
+        if self._scales is not None and (compiled := kernels()) is not None:
             return compiled.sums_of_pieces(rows, counts, self._vectors, self._scales)
         sums = np.zeros((len(counts), self.width), dtype=np.float32)
         starts = np.cumsum(counts) - counts
@@ -188,7 +189,7 @@ class WordPieceVectors:
 
     def _index(self) -> PieceIndex | None:
         """The pieces for the compiled search, once it is there and there are words enough to repay this index."""
-        if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels(0)) is not None:
+        if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels()) is not None:
             self._compiled = PieceIndex(found, self.pieces, INSIDE)
         return self._compiled
 

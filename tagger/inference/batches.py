@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ _MOST_WORDS = 1 << 15
 
 
 class BatchEncoder:
-    """Makes batches. Features of some ten thousand words are kept from batch to batch."""
+    """Make batches. Features of some ten thousand words are kept from batch to batch. Threads may share it."""
 
     def __init__(self, encoder: FeatureEncoder) -> None:
         self._encoder = encoder
+        self._lock = Lock()
         self._rows: dict[str, int] = {}
         self._known = encoder.encode_words([])  # its first rows are in use, those beyond are room
 
@@ -34,15 +36,17 @@ class BatchEncoder:
         """
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         words = list(chain.from_iterable(sentences))
-        self._remember(words)
-        known = np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))  # (N,)
-        distinct, inverse = np.unique(known, return_inverse=True)
+        with self._lock:
+            self._remember(words)
+            known = np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))  # (N,)
+            distinct, inverse = np.unique(known, return_inverse=True)
+            features = self._known.take(distinct)
         inside = np.arange(lengths[0])[None, :] < lengths[:, None]  # (B, T)
         rows = np.zeros(inside.shape, dtype=np.int64)
         rows[inside] = inverse
         numbers = np.arange(len(lengths))
         given = (context or NoContext()).take(numbers, np.arange(len(words)))
-        return Batch(lengths, rows, self._known.take(distinct), np.zeros_like(rows), numbers, given)
+        return Batch(lengths, rows, features, np.zeros_like(rows), numbers, given)
 
     def _remember(self, words: Sequence[str]) -> None:
         """Have features of all words, forgetting all others where there are too many."""

@@ -15,7 +15,8 @@ from tagger.corpus.sentence import Span, Tagging
 from tagger.features.batching import packed_positions, sentence_lengths
 from tagger.inference.marginals import NO_TAG, Lattice
 from tagger.inference.n_best import NO_PATH, n_best_paths
-from tagger.kernels.compiled import kernels, padded
+from tagger.kernels.compiled import padded
+from tagger.kernels.loader import kernels
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -192,10 +193,9 @@ class Decoder:
         Returns:
             (N,) tag numbers, packed in the same way.
         """
-        compiled = kernels(len(emissions))
         if self._free:
             return emissions.argmax(axis=1)
-        if compiled is not None:
+        if (compiled := kernels()) is not None:
             return compiled.best_paths(emissions, running, **self._padded)
         begins = np.cumsum(running) - running
         reached = self._reached(emissions, running)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +28,44 @@ _ROWS = 16  # few enough for a sentence with some new words, and near the speed 
 _CACHE_BYTES = 48 << 20  # more would save some work, and cost what memory there is to spend
 
 
+class _OneBlasThread:
+    """Limit BLAS to one thread while any engine of this process runs.
+
+    More threads cost the small products here more than they save, and change the last bits. The limit is the process's:
+    the first engine to start sets it, the last to end lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running = 0
+        self._controller: ThreadpoolController | None = None  # made when NumPy's BLAS is loaded for sure
+        self._limit: AbstractContextManager[object] = nullcontext()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._limit.__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                self._limit.__exit__(None, None, None)
+
+
+_one_blas_thread = _OneBlasThread()
+
+
 class NumpyEngine:
     """Emissions from a model folder's weights, equal to PyTorch's to rounding.
 
     What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
     computed once per distinct word and kept, up to some 48 MB.
+
+    Threads may share an engine: weights are only read, and `WordCache` locks where words are looked up.
     """
 
     def __init__(self, folder: ModelFolder, precision: str = "fp32") -> None:
@@ -52,19 +87,18 @@ class NumpyEngine:
         self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
         self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
         self._emission_bias = tensors["emissions.bias"]
-        self._blas = ThreadpoolController()  # its threads cost the small products here more than they give
         self._words = WordCache(self._project, _CACHE_BYTES)
 
     def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
-        with self._blas.limit(limits=1, user_api="blas"):
+        with _one_blas_thread:
             return self._run(sentences, running)
 
     def _run(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
-        rows = self._words.rows(list(chain.from_iterable(sentences)))[packed_positions(running)]  # (N,)
         backward = reversed_positions(running)
-        values = self._layers[0].run(self._words.arrays, rows, running, backward)  # (N, W)
-        everything = np.arange(len(rows))
+        with self._words.lookup(list(chain.from_iterable(sentences))) as (arrays, rows):
+            values = self._layers[0].run(arrays, rows[packed_positions(running)], running, backward)  # (N, W)
+        everything = np.arange(len(values))
         for layer in self._layers[1:]:
             values = layer.run(layer.project(values), everything, running, backward)
         emissions = values @ self._emissions

@@ -17,6 +17,7 @@ from typing import Any
 
 from tagger.errors import UserError
 from tagger.inference.workers import WorkerLostError
+from tagger.python_process import run_python
 
 Row = dict[str, Any]  # a batch of one: the column "task", of bytes
 
@@ -160,11 +161,11 @@ def _require_answer(address: str) -> None:
             socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
         except (OSError, OverflowError) as error:
             raise UserError(f"--address {address}: nobody answers ({error}); is `ray start --head` running?") from error
-    command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
+    command = ["-m", "ray.scripts.scripts", "status"]
     command += [] if address == "auto" else ["--address", address]
     problem = f"no answer in {_STATUS:.0f} s"
     with suppress(subprocess.TimeoutExpired):
-        told = subprocess.run(command, capture_output=True, text=True, timeout=_STATUS, errors="replace")
+        told = run_python(command, capture_output=True, text=True, timeout=_STATUS, errors="replace")
         if told.returncode == 0:
             return
         problem = (told.stderr.strip() or told.stdout.strip() or "no reason given").splitlines()[-1][:200]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tagger.config import Cell
 from tagger.errors import UserError
-from tagger.kernels.compiled import kernels
+from tagger.kernels.loader import kernels
 from tagger.kernels.packed import Numbers, Packed
 
 Floats = NDArray[np.float32]
@@ -138,16 +138,16 @@ class GRULayer(RecurrentLayer):
 
     @property
     def row_by_row(self) -> bool:
-        return kernels(0) is not None
+        return kernels() is not None
 
     def project(self, vectors: Floats) -> Numbers:
-        if (compiled := kernels(0)) is None:
+        if (compiled := kernels()) is None:
             return super().project(vectors)
         from_input, _ = self._packed
         return compiled.gru_projections(from_input, self._bias.reshape(2, 3, -1), vectors)
 
     def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
-        if (compiled := kernels(0)) is None:
+        if (compiled := kernels()) is None:
             return super().run(projections, rows, running, backward)
         _, recurrent = self._packed
         return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, running, backward)
@@ -155,7 +155,7 @@ class GRULayer(RecurrentLayer):
     @cached_property
     def _packed(self) -> tuple[Packed, ...]:
         """The weights of the input and of the state as the compiled loops, which are there, read them."""
-        compiled = kernels(0)
+        compiled = kernels()
         assert compiled is not None
         from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
         recurrent = self._recurrent.swapaxes(1, 2)
@@ -186,8 +186,8 @@ class FixedPointGRULayer(GRULayer):
     fixed = True
 
     def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
-        if not kernels.settle():
-            raise UserError(f"precision int16 needs compiled loops, and {kernels.lack}; use fp32")
+        if kernels() is None:
+            raise UserError(f"precision int16 needs compiled loops, and {kernels.problem}; use fp32")
         super().__init__(tensors, prefix)
 
 

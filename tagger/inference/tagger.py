@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,8 @@ from tagger.inference.decoder import Decoder, running_sentences
 from tagger.inference.documents import Document
 from tagger.inference.engine import AheadEngine, Engine
 from tagger.inference.folder import ModelFolder
-from tagger.inference.hub_folder import local_folder
+from tagger.inference.folder_files import CONFIG
+from tagger.inference.hub_folder import local_folder, on_hub
 from tagger.inference.numpy_engine import NumpyEngine
 
 _BATCH_TOKENS = 4096
@@ -34,6 +37,9 @@ Ints = NDArray[np.int64]
 
 class Tagger:
     """A trained model ready to tag.
+
+    Threads may share a tagger: the model is only read, and caches lock where words are looked up. A tagger that `load`
+    opened can be pickled: the pickle holds its path and settings, and unpickling loads it again.
 
     Attributes:
         tokenizer: name of the tokenizer the model is meant for.
@@ -51,6 +57,12 @@ class Tagger:
         self._ahead = engine if isinstance(engine, AheadEngine) else None
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
         self._split: Tokenizer | None = None
+        self._opened: _Opened | None = None
+
+    def __reduce__(self) -> tuple[Callable[[str, _Settings], Tagger], tuple[str, _Settings]]:
+        if self._opened is None:
+            raise UserError("only taggers that tagger.load opened can be pickled; save the model and load it")
+        return _load, (self._opened.path, self._opened.settings)
 
     def tag(self, text: str, *, scores: bool = False, n_best: int = 0) -> Document:
         """Split running text into sentences and tokens and tag it.
@@ -152,6 +164,8 @@ def load(
 ) -> Tagger:
     """Load a model folder.
 
+    Taggers of one folder, opened with the same settings, share their weights and caches.
+
     Args:
         path: the folder, as training wrote it; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
         engine: `numpy` (CPU; PyTorch is not needed), `torch`, `onnx` (needs the folder's `model.onnx`, which
@@ -168,27 +182,72 @@ def load(
         UserError: the folder is missing, damaged or of a newer format, the engine is unknown or not installed, or the
             encoder is missing or another one.
     """
+    return _load(path, _Settings(engine, device, precision, threads, encoder))
+
+
+class _Settings(NamedTuple):
+    """How a model is run; see `load`."""
+
+    engine: str
+    device: str
+    precision: str
+    threads: int | None
+    encoder: str | None
+
+    def engine_of(self, folder: ModelFolder, place: Path) -> Engine:
+        """Open the engine for a model that lies at `place`."""
+        engine, device, precision, threads, encoder = self
+        if engine == "auto":
+            encodes = folder.config.embeddings.encoder or encoder is not None
+            engine = "torch" if encodes or device != "cpu" or precision not in _PRECISIONS["numpy"] else "numpy"
+        known = _PRECISIONS.get(engine)
+        if known is None:
+            raise UserError(f"engine {engine!r} is unknown; use auto, {', '.join(_PRECISIONS)}")
+        if precision not in known:
+            raise UserError(f"engine {engine} computes in {', '.join(known)}, not in {precision}; use one of these, or "
+                "another engine")  # fmt: skip
+        if engine != "torch" and device != "cpu":
+            raise UserError(f"engine {engine} runs on cpu; leave device out, or use engine torch")
+        if engine != "torch" and encoder is not None:
+            raise UserError(f"engine {engine} runs no contextual encoder; leave encoder out, or use engine torch")
+        if engine == "numpy":
+            return NumpyEngine(folder, precision)
+        if engine == "onnx":
+            from tagger.inference.onnx_engine import OnnxEngine
+
+            return OnnxEngine.open(folder, place, threads or 1)
+        from tagger.inference.torch_engine import TorchEngine
+
+        return TorchEngine(folder, device, encoder, precision, threads)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What taggers of one folder with the same settings share.
+
+    Attributes:
+        path: absolute, or the model's name on the Hub.
+    """
+
+    path: str
+    settings: _Settings
+    folder: ModelFolder
+    engine: Engine
+
+
+_opened: WeakValueDictionary[tuple[str, bytes, _Settings], _Opened] = WeakValueDictionary()
+_opening = Lock()
+
+
+def _load(path: str | Path, settings: _Settings) -> Tagger:
     place = local_folder(path)
-    folder = ModelFolder.load(place)
-    if engine == "auto":
-        encodes = folder.config.embeddings.encoder or encoder is not None
-        engine = "torch" if encodes or device != "cpu" or precision not in _PRECISIONS["numpy"] else "numpy"
-    known = _PRECISIONS.get(engine)
-    if known is None:
-        raise UserError(f"engine {engine!r} is unknown; use auto, {', '.join(_PRECISIONS)}")
-    if precision not in known:
-        raise UserError(f"engine {engine} computes in {', '.join(known)}, not in {precision}; use one of these, or "
-            "another engine")  # fmt: skip
-    if engine != "torch" and device != "cpu":
-        raise UserError(f"engine {engine} runs on cpu; leave device out, or use engine torch")
-    if engine != "torch" and encoder is not None:
-        raise UserError(f"engine {engine} runs no contextual encoder; leave encoder out, or use engine torch")
-    if engine == "numpy":
-        return Tagger(folder, NumpyEngine(folder, precision))
-    if engine == "onnx":
-        from tagger.inference.onnx_engine import OnnxEngine
-
-        return Tagger(folder, OnnxEngine.open(folder, place, threads or 1))
-    from tagger.inference.torch_engine import TorchEngine
-
-    return Tagger(folder, TorchEngine(folder, device, encoder, precision, threads))
+    folder = ModelFolder.load(place)  # checked each time, also where one that is open takes its place below
+    name = str(path) if on_hub(path) else str(place.resolve())
+    key = name, (place / CONFIG).read_bytes(), settings  # config.json has the checksums of all other files
+    with _opening:
+        opened = _opened.get(key)
+        if opened is None:
+            opened = _opened[key] = _Opened(name, settings, folder, settings.engine_of(folder, place))
+    tagger = Tagger(opened.folder, opened.engine)
+    tagger._opened = opened
+    return tagger

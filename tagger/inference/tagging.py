@@ -50,8 +50,6 @@ class Job:
         scores: the probability of each entity or plain tag is written.
         minimum: entities less probable than this are left out.
         n_best: JSON lines also hold so many of the best taggings of each sentence.
-        settled: loops are compiled, where they can be, before the first block rather than when they have become worth
-            it, so that each block is tagged alike to the last bit, whoever tags it.
     """
 
     sources: Sequence[Source]
@@ -63,22 +61,13 @@ class Job:
     scores: bool = False
     minimum: MinimumScores | None = None
     n_best: int = 0
-    settled: bool = False
-
-    def settle(self) -> bool:
-        """Have loops compiled, if that is to be; returns whether they are."""
-        if not self.settled:
-            return False
-        from tagger.kernels.compiled import kernels  # here, as it imports NumPy
-
-        return kernels.settle()
 
     @staticmethod
-    def remarks() -> list[str]:
-        """What there is to say of compiled loops, after tagging."""
-        from tagger.kernels.compiled import kernels
+    def ensure_compiled() -> bool:
+        """Compile loops where there are none yet. Return whether this process has them."""
+        from tagger.kernels.loader import kernels  # here, as it imports NumPy
 
-        return [kernels.remark] if kernels.remark else []
+        return kernels() is not None
 
     def without_files(self) -> Job:
         """The same for those who tag blocks, who need not know the inputs: one source of each kind is left."""
@@ -121,7 +110,7 @@ class BlockTagger:
         Raises:
             UserError: the job does not fit the model.
         """
-        job.settle()
+        job.ensure_compiled()
         _require_entities(job, tagger)
         self._job, self._tagger, self._split = job, tagger, _splitter(job, tagger)
         self._scores = job.scores or job.minimum is not None

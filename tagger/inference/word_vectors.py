@@ -12,7 +12,7 @@ from tagger.features.batching import reversed_positions
 from tagger.features.encoding import WordFeatures
 from tagger.features.vocabulary import PAD, UNK
 from tagger.inference.recurrence import GRULayer
-from tagger.kernels.compiled import kernels
+from tagger.kernels.loader import kernels
 
 Floats = NDArray[np.float32]
 _CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
@@ -54,7 +54,7 @@ class ConvolvedCharacters:
         self._bias = tensors[f"{_PREFIX}characters.convolution.bias"]
 
     def __call__(self, features: WordFeatures) -> Floats:
-        if (compiled := kernels(0)) is not None:
+        if (compiled := kernels()) is not None:
             return compiled.convolved(features.characters, self._contribution, self._bias)
         width, _, filters = self._contribution.shape
         lengths = (features.characters != PAD).sum(axis=1)

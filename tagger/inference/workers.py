@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 from tagger.errors import UserError
 from tagger.inference.blocks import Block
 from tagger.inference.tagging import TaggedBlock, Take
+from tagger.python_process import safe_spawning
 
 _AHEAD = 4  # blocks per process that may be done before the one whose turn it is
 _PATIENCE = 2.0  # seconds for a process that ended to be counted as such
@@ -46,7 +47,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         context = get_context("spawn")
-        with _interrupts_held_back():  # they would print a traceback of each process; this one ends them
+        with safe_spawning(), _interrupts_held_back():  # Ctrl-C would print a traceback of each; this process ends them
             for _ in range(self._count):
                 here, there = context.Pipe()
                 worker = context.Process(target=_serve, args=(there, self._open_tagger), daemon=True)

@@ -1,37 +1,27 @@
-"""The machine code of `source`, made once for this processor and kept; where numba is not installed there is none.
+"""Call the compiled loops of `source` on NumPy's arrays.
 
-Where the system has a linker it is kept as a shared library, which costs nothing to load. Elsewhere llvmlite, which
-numba brings along, links it anew each time: a tenth of the time and half of the memory of numba itself.
+A shared library costs nothing to load. Where the system has no linker, llvmlite, which numba brings along, links the
+object file in each process: a tenth of the time and half of the memory of numba itself.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.errors import UserError
-from tagger.kernels import kept
+from tagger.kernels.cache import SUFFIXES
 from tagger.kernels.packed import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_WORTH_COMPILING = 2048  # tokens decoded: it takes some seconds, once for each processor
 _ROWS = 8  # that are worked on together, at the most; see `gru.AT_ONCE`
+_LIBRARY, _ = SUFFIXES
 _FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
-_SOURCE = "tagger.kernels.source"
-_LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
-_LIBRARY, _OBJECT = kept.SUFFIXES
 
 
 class Kernels:
@@ -42,7 +32,11 @@ class Kernels:
     """
 
     def __init__(self, code: Path) -> None:
-        """`code` is an object file that `source` made, or a shared library made of it."""
+        """Load an object file that `source` made, or a shared library made of it.
+
+        Raises:
+            OSError, RuntimeError: it cannot be loaded.
+        """
         self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
         blocks = np.zeros(1, dtype=np.int64)
         self._function("columns_at_once", 1)(_data(blocks))
@@ -192,93 +186,6 @@ def code_points(text: str) -> NDArray[np.uint32]:
 def padded(scores: Floats) -> Floats:
     """Scores (K,) or (K, K) with so many of minus infinity more that they fill registers: (W,) or (W, W)."""
     return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % LANES), constant_values=-np.inf))
-
-
-class Supply:
-    """The kernels of this process: from the cache, or compiled when there is enough for them to do.
-
-    Attributes:
-        lack: why there are none, once that is decided.
-        remark: what a user should know of them: that they could not be kept.
-    """
-
-    def __init__(self) -> None:
-        self.lack = self.remark = ""
-        self._asked = 0
-        self._found: Kernels | None = None
-        self._settled = False
-
-    def __call__(self, tokens: int) -> Kernels | None:
-        """None without numba, or where it cannot compile, or if what was asked of them so far does not repay it.
-
-        Args:
-            tokens: that are now to get their tags; 0 for all loops but the decoder's, as its tokens are theirs.
-        """
-        if not self._settled:
-            self._asked += tokens
-            self._settle()
-        return self._found
-
-    def settle(self) -> bool:
-        """Decide now whether there are any, compiling them if need be; returns whether there are.
-
-        States differ in the last bits with and without them. Whoever wants the same input tagged alike by several
-        processes, or in several runs, has to begin with what he ends with.
-        """
-        return self(_WORTH_COMPILING) is not None
-
-    @cached_property
-    def _place(self) -> Path | None:
-        return kept.place()
-
-    @cached_property
-    def _kept_at_first(self) -> Path | None:
-        """What was kept when it was first asked for: small batches are not to look for it again and again."""
-        return self._place and kept.found(self._place)
-
-    def _settle(self) -> None:
-        place, worth = self._place, self._asked >= _WORTH_COMPILING
-        code = place and (kept.found(place) if worth else self._kept_at_first)
-        if place is None or code or worth:
-            self._settled = True
-        if place is None:
-            self.lack = "numba is not installed (pip install 'tagger[fast]')"
-        elif self._settled:
-            try:
-                self._found = Kernels(code) if code else self._made(place)
-            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-                self.lack = f"they cannot be {'loaded' if code else 'compiled'} here ({error})"
-
-    def _made(self, place: Path) -> Kernels:
-        """Compiled, and kept for the next time."""
-        with tempfile.TemporaryDirectory() as temporary:
-            code = _compiled(Path(temporary))
-            try:
-                kept.keep(code, place)
-            except UserError as error:
-                self.remark = f"compiled loops cannot be kept, and are made anew each time: {error}; set TAGGER_CACHE"
-            return Kernels(code)
-
-
-kernels = Supply()
-
-
-def _compiled(folder: Path) -> Path:
-    """Machine code, in a folder, made in a process of its own: a shared library where the system has a linker."""
-    made = folder / f"kernels{_OBJECT}"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-m", _SOURCE, str(made)], env=environment, check=True, capture_output=True)
-    return _linked(made) or made
-
-
-def _linked(made: Path) -> Path | None:
-    """A shared library of an object file, beside it; None where the system has nothing to make it with."""
-    library = made.with_suffix(_LIBRARY)
-    for linker in filter(None, map(shutil.which, _LINKERS)):
-        done = subprocess.run([linker, "-shared", "-o", str(library), str(made)], capture_output=True)
-        if done.returncode == 0:
-            return library
-    return None
 
 
 def _loaded(library: Path) -> Callable[[str], int]:

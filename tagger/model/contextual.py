@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class PretrainedEncoder(nn.Module):
         self.settings = settings
         self.model = model
         self._tokenizer = tokenizer
+        self._tokenizer_lock = Lock()  # threads that share a fast tokenizer fail with "Already borrowed"
         self.around = _surroundings(tokenizer)
         self.capacity = _window(settings, model, tokenizer) - len(self.around.before) - len(self.around.after)
 
@@ -63,12 +65,13 @@ class PretrainedEncoder(nn.Module):
             if not sentence:
                 pieces.append([])
                 continue
-            encoded = self._tokenizer(
-                [_without_surrogates(word) for word in sentence],
-                is_split_into_words=True,
-                add_special_tokens=False,
-                verbose=False,
-            )
+            with self._tokenizer_lock:
+                encoded = self._tokenizer(
+                    [_without_surrogates(word) for word in sentence],
+                    is_split_into_words=True,
+                    add_special_tokens=False,
+                    verbose=False,
+                )
             found: list[list[int]] = [[] for _ in sentence]
             for number, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
                 found[word].append(number)

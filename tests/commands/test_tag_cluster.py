@@ -24,7 +24,7 @@ import pytest
 from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 from tagger.commands.tag import main
-from tagger.kernels.compiled import kernels
+from tagger.kernels.loader import kernels
 
 REPOSITORY = Path(__file__).parent.parent.parent
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
@@ -52,7 +52,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
     pyarrow.parquet.write_table(pyarrow.table(rows), folder / "corpus" / "d.parquet")
-    kernels(1 << 20)  # compiled now, where there is a compiler: small blocks come out the same from all who tag them
+    kernels()  # compiled now, once for all processes
     return folder
 
 

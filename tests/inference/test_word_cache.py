@@ -1,8 +1,9 @@
-"""What is kept of words: right rows whatever is forgotten, within its bytes, the words used most longest."""
+"""Keep words' rows right whatever is evicted, within the bytes allowed, and the words used most longest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from hypothesis import given
@@ -27,8 +28,8 @@ class Counted:
 
 
 def assert_right(cache: WordCache, batch: Sequence[str]) -> None:
-    rows = cache.rows(batch)
-    lengths, both = (array[rows] for array in cache.arrays)
+    with cache.lookup(batch) as (arrays, rows):
+        lengths, both = (array[rows] for array in arrays)
     assert lengths[:, 0].tolist() == [len(word) for word in batch]
     assert both[:, 1].tolist() == [sum(map(ord, word)) for word in batch]
 
@@ -61,7 +62,7 @@ def test_words_used_most_stay() -> None:
 def test_long_words_count_by_their_bytes() -> None:
     cache = WordCache(Counted(), 100_000)
     for number in range(30):
-        cache.rows([f"{number}" * 20_000])
+        assert_right(cache, [f"{number}" * 20_000])
     assert len(cache) <= 4
 
 
@@ -69,3 +70,42 @@ def test_a_batch_of_more_words_than_there_is_room_for() -> None:
     cache = WordCache(Counted(), 3000)
     for first in (0, 50, 25):
         assert_right(cache, [f"{number}" for number in range(first, first + 100)])
+
+
+def test_the_words_used_least_are_evicted_first() -> None:
+    compute = Counted()
+    cache = WordCache(compute, 10 * 260)
+    for number in range(60):
+        assert_right(cache, [f"{number}"])
+        if number % 3 == 0:
+            assert_right(cache, ["often", "too"])
+    assert compute.computed.count("often") == 1
+    assert compute.computed.count("too") == 1
+    assert len(cache) < 20
+
+
+def test_rows_in_use_keep_their_values_while_others_are_learnt() -> None:
+    cache = WordCache(Counted(), 2000)
+    batch = ["first", "second"]
+    with cache.lookup(batch) as (arrays, rows):
+        for number in range(100):
+            assert_right(cache, [f"{number}" * 3])
+        assert arrays[1][rows, 0].tolist() == [len(word) for word in batch]
+        assert arrays[1][rows, 1].tolist() == [sum(map(ord, word)) for word in batch]
+    grown = len(cache)
+    for number in range(100, 200):
+        assert_right(cache, [f"{number}" * 3])
+    assert len(cache) < grown
+
+
+def test_threads_that_evict_each_others_words_get_their_own_rows() -> None:
+    cache = WordCache(Counted(), 5000)
+
+    def look_up(seed: int) -> None:
+        chance = np.random.default_rng(seed)
+        for _ in range(300):
+            assert_right(cache, [f"{number}" for number in chance.integers(0, 300, size=9)])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(look_up, range(8)))
+    assert len(cache) < 100

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.kernels import compiled, source
+from tagger.kernels import compiled, loader, source
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def machine_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=["library", "object file"])
 def loaded(request: pytest.FixtureRequest, machine_code: Path) -> compiled.Kernels:
-    library = compiled._linked(machine_code)
+    library = loader._linked(machine_code)
     if request.param == "object file":
         return compiled.Kernels(machine_code)
     assert library is not None, "no linker on this machine"

@@ -1,10 +1,6 @@
-"""The compiled loops against the same in NumPy, and where their machine code comes from."""
+"""Compare the compiled loops with NumPy."""
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,15 +10,13 @@ from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.sentence import Sentence
 from tagger.features import wordpiece
 from tagger.features.encoding import FeatureEncoder
 from tagger.features.wordpiece import WordPieceVectors
 from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.tagger import Tagger
-from tagger.kernels import compiled, kept
+from tagger.kernels import compiled
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
@@ -32,20 +26,13 @@ LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
 def kernels(loaded: compiled.Kernels, monkeypatch: pytest.MonkeyPatch) -> compiled.Kernels:
     """The kernels, made to be used for batches of any size."""
     for module in MODULES:
-        monkeypatch.setattr(module, "kernels", lambda tokens: loaded)
+        monkeypatch.setattr(module, "kernels", lambda: loaded)
     return loaded
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache."""
-    monkeypatch.setenv("TAGGER_CACHE", str(tmp_path))
-    return tmp_path
 
 
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in MODULES:
-        monkeypatch.setattr(module, "kernels", lambda tokens: None)
+        monkeypatch.setattr(module, "kernels", lambda: None)
 
 
 @pytest.mark.parametrize("hidden", [1, 6, 8, 20])
@@ -136,131 +123,3 @@ def test_words_have_the_pieces_that_python_finds(loaded: compiled.Kernels, piece
     table._compiled = compiled.PieceIndex(loaded, pieces, "##")
     rows, counts = table._pieces_of_each(words)
     assert [part.tolist() for part in np.split(rows, np.cumsum(counts))[: len(words)]] == expected
-
-
-def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert compiled.Supply()(10) is None  # not worth compiling
-    assert compiled.Supply()(1_000_000) is not None
-    (kept,) = (fresh / "kernels").iterdir()
-    assert kept.suffix == ".so"
-    monkeypatch.setattr(compiled, "_compiled", lambda folder: pytest.fail("compiled anew"))
-    assert compiled.Supply()(10) is not None
-
-
-def never(asked: list[Path]) -> Callable[[Path], Path]:
-    """A compiler that notes the folder and fails."""
-
-    def fail(folder: Path) -> Path:
-        asked.append(folder)
-        raise RuntimeError("no compiler")
-
-    return fail
-
-
-@pytest.mark.usefixtures("fresh")
-def test_it_is_compiled_when_many_small_batches_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
-    monkeypatch.setattr(compiled, "_compiled", never(asked))
-    supply = compiled.Supply()
-    for _ in range(2047):
-        supply(1)
-    assert asked == []
-    supply(1)
-    supply(1)
-    assert len(asked) == 1
-
-
-@pytest.mark.parametrize(("scheme", "decoder"), [(Scheme.BIOES, "crf"), (Scheme.PLAIN, "softmax")])
-@pytest.mark.parametrize("layers", [1, 2])
-def test_every_token_is_counted_once(
-    scheme: Scheme, decoder: str, layers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted: list[int] = []
-    for module in MODULES:
-        monkeypatch.setattr(module, "kernels", counted.append)
-    folder = random_folder(scheme=scheme, decoder=decoder, encoder=EncoderConfig(hidden_size=4, layers=layers))
-    sentences = [Sentence(words) for words in random_words([7, 4, 4, 1])]
-    assert len(list(Tagger(folder, NumpyEngine(folder)).tag_sentences(sentences))) == 4
-    assert sum(counted) == 16
-
-
-def test_what_the_machine_code_depends_on_is_looked_up_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_up: list[Path] = [fresh / "kernels" / "code"]
-    monkeypatch.setattr(kept, "place", looked_up.pop)
-    supply = compiled.Supply()
-    assert [supply(1), supply(1), supply(1)] == [None, None, None]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_it_is_compiled_at_once_where_all_is_to_be_tagged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
-    monkeypatch.setattr(compiled, "_compiled", never(asked))
-    supply = compiled.Supply()
-    supply.settle()
-    supply.settle()
-    assert len(asked) == 1
-
-
-def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
-    assert compiled.Supply()(1_000_000) is not None
-    (kept,) = (fresh / "kernels").iterdir()
-    assert kept.suffix == ".o"
-    monkeypatch.setattr(compiled, "_compiled", lambda folder: pytest.fail("compiled anew"))
-    assert compiled.Supply()(10) is not None
-
-
-def kept_code(folder: Path, code: Path) -> Path:
-    """Where code lies in the cache once it was kept."""
-    place = kept.place()
-    assert place is not None
-    kept.keep(code, place)
-    (path,) = (folder / "kernels").iterdir()
-    return path
-
-
-@pytest.mark.parametrize("damage", ["", "cut off", "changed"])
-def test_damaged_code_is_made_anew(
-    fresh: Path, tmp_path: Path, damage: str, machine_code: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, content = kept_code(fresh, machine_code), machine_code.read_bytes()
-    middle = len(content) // 2
-    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-    path.write_bytes({"": b"", "cut off": content[:middle], "changed": changed}[damage])
-    monkeypatch.setattr(compiled, "_compiled", lambda folder: machine_code)
-    assert compiled.Supply().settle()
-    assert path.read_bytes() == content
-
-
-def test_code_that_cannot_be_loaded_is_done_without(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    code = tmp_path_factory.mktemp("code") / "kernels.so"
-    code.write_text("for another machine")
-    kept_code(fresh, code)
-    supply = compiled.Supply()
-    assert not supply.settle()
-    assert supply.lack.startswith("they cannot be loaded here (")
-
-
-@pytest.mark.usefixtures("fresh")
-def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept.importlib.util, "find_spec", lambda name: None)
-    supply = compiled.Supply()
-    assert supply(1_000_000) is None
-    assert supply.lack == "numba is not installed (pip install 'tagger[fast]')"
-
-
-def test_a_cache_that_cannot_be_written_does_without(fresh: Path) -> None:
-    (fresh / "kernels").write_text("a file where the folder should be")
-    supply = compiled.Supply()
-    assert supply(1_000_000) is not None
-    assert supply.remark.startswith("compiled loops cannot be kept, and are made anew each time: ")
-    assert [path.name for path in fresh.iterdir()] == ["kernels"]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    supply = compiled.Supply()
-    assert supply(1_000_000) is None
-    assert supply(1_000_000) is None
-    assert supply.lack.startswith("they cannot be compiled here (")

@@ -24,24 +24,21 @@ WIDTH = 5
 KINDS = [GRULayer, FixedPointGRULayer]
 
 
-class Settled:
-    """A supply of kernels that are there, or are not."""
+class Loaded:
+    """A loader that found kernels, or none."""
 
-    lack = "there is no compiler"
+    problem = "there is no compiler"
 
     def __init__(self, found: Kernels | None) -> None:
         self._found = found
 
-    def __call__(self, tokens: int) -> Kernels | None:
+    def __call__(self) -> Kernels | None:
         return self._found
-
-    def settle(self) -> bool:
-        return self._found is not None
 
 
 @pytest.fixture
 def kernels(loaded: Kernels, monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    monkeypatch.setattr(recurrence, "kernels", Settled(loaded))
+    monkeypatch.setattr(recurrence, "kernels", Loaded(loaded))
     return loaded
 
 
@@ -166,7 +163,7 @@ def test_no_sum_leaves_its_integer(weights: list[float], scale: float, blocks: i
 
 
 def test_fixed_point_without_compiled_loops_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrence, "kernels", Settled(None))
+    monkeypatch.setattr(recurrence, "kernels", Loaded(None))
     with pytest.raises(UserError, match="precision int16 needs compiled loops, and there is no compiler; use fp32"):
         NumpyEngine(random_folder(), "int16")
 
