@@ -52,7 +52,7 @@ class WordCache:
         self._uses = np.zeros(room, dtype=np.float32)  # batches that had the word, decayed
         self._last = np.zeros(room, dtype=np.int64)  # number of the last batch that had it
         self._batch = 0
-        self._in_use: set[int] = set()  # numbers of the batches in use
+        self._in_use: dict[int, Ints] = {}  # rows of the batches in use, by their numbers
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -67,19 +67,14 @@ class WordCache:
         """
         with self._lock:
             self._batch += 1
-            batch = self._batch
-            self._in_use.add(batch)
-            try:
-                found = self._arrays_and_rows(words)
-            except BaseException:
-                self._in_use.discard(batch)
-                raise
+            batch, rows, arrays = self._batch, self._rows_of(words), self._arrays
+            self._in_use[batch] = rows
         try:
-            yield found
+            yield arrays, rows
         finally:
-            self._in_use.discard(batch)
+            del self._in_use[batch]
 
-    def _arrays_and_rows(self, words: Sequence[str]) -> tuple[Sequence[Numbers], Ints]:
+    def _rows_of(self, words: Sequence[str]) -> Ints:
         rows = np.fromiter(map(self._rows.get, words, repeat(_UNKNOWN)), dtype=np.int64, count=len(words))
         new = rows == _UNKNOWN
         known = rows[~new]
@@ -89,7 +84,7 @@ class WordCache:
             unknown = list(compress(words, new.tolist()))
             self._learn(list(dict.fromkeys(unknown)))
             rows[new] = np.fromiter(map(self._rows.__getitem__, unknown), dtype=np.int64, count=len(unknown))
-        return self._arrays, rows
+        return rows
 
     def _learn(self, words: list[str]) -> None:
         sizes = np.fromiter(map(sys.getsizeof, words), dtype=np.int64, count=len(words)) + self._width
@@ -110,8 +105,10 @@ class WordCache:
 
     def _evict(self, needed: int) -> None:
         """Free so many bytes, as far as words that no batch in use has take them."""
-        oldest = min(self._in_use.copy())  # this batch's own number is among them
-        evictable = np.flatnonzero((self._bytes > 0) & (self._last < oldest))
+        free_to_go = (self._bytes > 0) & (self._last < self._batch)
+        for rows in list(self._in_use.values()):
+            free_to_go[rows] = False
+        evictable = np.flatnonzero(free_to_go)
         evictable = evictable[np.lexsort((self._last[evictable], self._uses[evictable]))]
         freed = np.cumsum(self._bytes[evictable])
         total = int(self._bytes.sum())

@@ -92,10 +92,7 @@ def test_rows_in_use_keep_their_values_while_others_are_learnt() -> None:
             assert_right(cache, [f"{number}" * 3])
         assert arrays[1][rows, 0].tolist() == [len(word) for word in batch]
         assert arrays[1][rows, 1].tolist() == [sum(map(ord, word)) for word in batch]
-    grown = len(cache)
-    for number in range(100, 200):
-        assert_right(cache, [f"{number}" * 3])
-    assert len(cache) < grown
+    assert len(cache) < 20
 
 
 def test_threads_that_evict_each_others_words_get_their_own_rows() -> None:
