@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
@@ -23,6 +22,7 @@ from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
 from tagger.kernels import compiled, kept
+from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
