@@ -68,7 +68,7 @@ def train_missing(names: Sequence[str], arguments: argparse.Namespace) -> list[s
             if (run_dir / RECORD).exists():
                 continue
             begun = ["resume=true"] if (run_dir / "checkpoints").exists() else []
-            own = [f"seed={seed}", f'run_dir="{run_dir}"', *arguments.override, *begun]
+            own = [f"seed={seed}", f'run_dir="{run_dir}"', "latest=null", *arguments.override, *begun]
             command = [sys.executable, str(ROOT / "train.py"), *data_overrides(name, arguments.data), *own]
             print(f"training: {name}, {settings}, seed {seed}", flush=True)
             done = subprocess.run(command, env={**os.environ, **thread_limits(arguments.threads)})

@@ -1,15 +1,23 @@
 """What tests of several packages share."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.helpers.repository import REPOSITORY
+
 settings.register_profile("tagger", deadline=None)  # a first import inside a test must not fail it for its time
 settings.load_profile("tagger")
 
-REPOSITORY = Path(__file__).parent.parent
+
+def pytest_configure() -> None:
+    """Restore Ctrl-C where the parent ignores it, as under `nohup`: every child would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -23,5 +31,28 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or writes the user's cache."""
-    os.environ["TAGGER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Keep tests away from the user's cache; the processes of a session share one, and what is compiled in it."""
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ["TAGGER_CACHE"] = str(session / "cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runs_of_the_user() -> Iterator[None]:
+    """Fail if a test leaves a run in the repository's own `runs/`, or moves a link there."""
+    before = _entries(REPOSITORY / "runs")
+    yield
+    assert _entries(REPOSITORY / "runs") == before, "a test wrote into the repository's own runs/"
+
+
+def _entries(folder: Path) -> dict[str, str | None]:
+    """Names in a folder, and where those that are links point."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: os.readlink(path) if path.is_symlink() else None for path in found}
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run a test in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

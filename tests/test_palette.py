@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from random_models import random_folder
-
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Background, assess
@@ -16,6 +14,7 @@ from tagger.inference.page import HtmlPage
 from tagger.inspection.explainer import Explainer
 from tagger.inspection.page import gates_page
 from tagger.palette import STYLE, label_hue
+from tests.helpers.random_models import random_folder
 
 PAGE_COLOUR = re.compile(r"--(?:back|card|ink|faint|line|light|saturation): *(?!var)[#0-9]")
 

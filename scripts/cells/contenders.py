@@ -98,7 +98,7 @@ class Job:
     def command(self, overrides: Sequence[str], folder: Path) -> list[str]:
         """The command that trains it into a folder."""
         shape = [f"encoder={self.contender.preset}", f"encoder.hidden_size={self.hidden}"]
-        own = [f"seed={self.seed}", f'run_dir="{folder}"']
+        own = [f"seed={self.seed}", f'run_dir="{folder}"', "latest=null"]
         return [sys.executable, str(ROOT / "train.py"), *self.data, *overrides, *shape, *own]
 
     def train(self, overrides: Sequence[str]) -> int:

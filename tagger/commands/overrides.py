@@ -10,7 +10,7 @@ from typing import Any
 from tagger.commands import hydra_entry
 
 _OF_ONE_PLACE = ("run_dir", "resume", "latest")
-_OF_ONE_RUN = ("seed", *_OF_ONE_PLACE)
+_OF_ONE_RUN = ("seed", "report", *_OF_ONE_PLACE)
 _PLACES = ("dir", "bundled", "path", "train", "dev", "test")  # of data; what lies there is told by its digest
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")  # whose choices stand for overrides
 _OF_WHAT_IS_LEARNT = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")

@@ -289,37 +289,45 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     from tagger.commands.card import model_card
     from tagger.commands.record import make_record
     from tagger.evaluation.markdown import as_table
-    from tagger.evaluation.model import evaluate
-    from tagger.evaluation.written import report_page, write_report
+    from tagger.evaluation.model import evaluate, score_split
+    from tagger.evaluation.written import remove_report, report_page, write_report
     from tagger.files import written_whole
     from tagger.inference.tagger import load
 
     folder, run_dir = outcome.folder, run.run_dir
     model_dir = run_dir / "model"
     folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
-    background = of_run(run_dir, folder, splits, data.title)
     model = load(model_dir, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
-    found = evaluate(model, splits["test"], {"model": str(model_dir), "data": data.title}, background)
-    report = write_report(run_dir / "report", found)
+    warnings: list[str] = []
+    if run.report:
+        background = of_run(run_dir, folder, splits, data.title)
+        found = evaluate(model, splits["test"], {"model": str(model_dir), "data": data.title}, background)
+        report = write_report(run_dir / "report", found)
+        scores, warnings = report.scores, report.warnings
+    else:
+        remove_report(run_dir / "report")  # of an earlier model, where the run is resumed
+        scores = score_split(model, splits["test"])
     with written_whole(model_dir / "README.md") as stream:
-        stream.write(model_card(outcome, splits, data, run.seed, report.scores))
-    record = make_record(outcome, splits, report.scores, seed=run.seed, resumed=run.resume, model_dir=model_dir)
+        stream.write(model_card(outcome, splits, data, run.seed, scores))
+    record = make_record(outcome, splits, scores, seed=run.seed, resumed=run.resume, model_dir=model_dir)
     record.write(run_dir)
     if outcome.stopped_by is None and run.latest is not None:
         point_latest(run_dir, run.latest)
-    print(as_table(report.scores))
-    for warning in report.warnings:
+    print(as_table(scores))
+    for warning in warnings:
         print(f"warning: {warning}")
     signals = {signal.SIGINT: "stopped by Ctrl-C after", signal.SIGTERM: "stopped by SIGTERM after"}
     ended = signals[outcome.stopped_by] if outcome.stopped_by else "trained"
     print(
         f"\n{ended} {outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'} in "
         f"{outcome.seconds:.0f} s; {outcome.score_name} {outcome.score:.4f}, "
-        f"test {report.scores.headline_name} {report.scores.headline:.4f}"
+        f"test {scores.headline_name} {scores.headline:.4f}"
     )
     if outcome.stopped_by is not None:
         print(_how_to_go_on(run_dir))
-    print(f"model:  {model_dir}\nreport: {report_page(run_dir / 'report')}")
+    print(f"model:  {model_dir}")
+    if run.report:
+        print(f"report: {report_page(run_dir / 'report')}")
 
 
 def point_latest(run_dir: Path, link: Path) -> None:

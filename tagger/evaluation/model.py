@@ -16,7 +16,7 @@ from tagger.evaluation.assessment import Assessment, Background, assess, assess_
 from tagger.evaluation.calibration import WANTED, Calibration, calibration
 from tagger.evaluation.raw import raw_texts, score_raw
 from tagger.evaluation.report import unknown_label_warnings
-from tagger.evaluation.scores import gold_tags, readable_tags
+from tagger.evaluation.scores import Scores, gold_tags, readable_tags, score
 from tagger.evaluation.seen import Known, training_mentions
 from tagger.features.words import normalise
 from tagger.inference.folder import ModelFolder
@@ -57,6 +57,18 @@ def evaluate(
     scored = {**scored, "split": split.name, "input": "tokens"}
     known = replace(background, calibration=judged, warnings=warnings)
     return assess(split.sentences, predicted, split.scheme, scored, known)
+
+
+def score_split(model: Tagger, split: Split) -> Scores:
+    """Score a model on a split's tokens, without the figures of a report.
+
+    Raises:
+        UserError: the split has no tags, or those are of another kind than the model's.
+    """
+    _require_same_kind(model, split)
+    gold = gold_tags(split.sentences, split.name)
+    predicted = [sentence.tags or [] for sentence in model.tag_sentences(split.sentences)]
+    return score(gold, predicted, split.scheme)
 
 
 def evaluate_raw(

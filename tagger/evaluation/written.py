@@ -58,6 +58,19 @@ def write_report(folder: Path, found: Assessment, inside: Inside | None = None) 
     return report
 
 
+def remove_report(folder: Path) -> None:
+    """Remove the files of an earlier report, if there are any.
+
+    Raises:
+        UserError: a file cannot be removed.
+    """
+    try:
+        for name in (PREDICTIONS, DATA, MARKDOWN, PAGE, GATES):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot remove the earlier report: {error.strerror or error}") from error
+
+
 def is_of_others(folder: Path, sentences: Sequence[Sentence]) -> bool:
     """Whether a folder holds a report of other sentences than these, or one that cannot be read."""
     path = folder / PREDICTIONS

@@ -25,6 +25,7 @@ class RunConfig:
             new words and labels are added to its own.
         train_on_dev: when the best epoch is found, train anew on train and dev together for as many epochs.
         latest: a link to be set to `run_dir` when the run has finished; None for none.
+        report: write a report on the test split into `run_dir`. The test split is scored in any case.
         threads: PyTorch's threads on a CPU. A second one gains little on matrices of these sizes, and loses a
             hundredfold where another program keeps it waiting.
     """
@@ -36,6 +37,7 @@ class RunConfig:
     init_from: Path | None = None
     train_on_dev: bool = False
     latest: Path | None = Path("runs/latest")
+    report: bool = True
     threads: int = 1
 
     def __post_init__(self) -> None:

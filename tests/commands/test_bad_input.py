@@ -21,16 +21,15 @@ import torch
 import tagger
 from tagger.commands import evaluate, main, train
 from tagger.training.module import TaggingModule
-from tests.failing_output import FailingOutput
-from tests.small_corpus import QUICK, column_files
-from tests.sweeping import train_all_here
+from tests.helpers.failing_output import FailingOutput
+from tests.helpers.small_corpus import QUICK, column_files
+from tests.helpers.sweeping import train_all_here
 
 GOOD = "Ada\tB-PER\nmet\tO\n\n" * 5
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -354,7 +353,7 @@ def test_labels_of_dev_and_test_that_train_lacks_are_told_before_training(
     for split, label in (("dev", "RIVER"), ("test", "HILL")):
         path = tmp_path / f"{split}.conll"
         path.write_text(path.read_text(encoding="utf-8").replace("-LOC", f"-{label}"), encoding="utf-8")
-    assert train.main([*data, *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
+    assert train.main([*data, *QUICK, "report=true", "run_dir=run", "trainer.max_epochs=1"]) == 0
     shown = capsys.readouterr().out
     assert "warning: label RIVER: in the dev split 20 times, unknown to the model: counted as missed" in shown
     assert "warning: label HILL: in the test split 23 times, unknown to the model: counted as missed" in shown

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from random_models import random_folder
 
 from tagger.commands import evaluate
 from tagger.corpus.sentence import Sentence
 from tagger.inference.tagger import load
-from tests.conftest import REPOSITORY
+from tests.helpers.random_models import random_folder
+from tests.helpers.repository import REPOSITORY
 
 GOLD = "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nParis\tB-LOC\n"
 PREDICTED = "Ada\tB-PER\nmet\tI-PER\nBo\tO\n\nParis\tB-LOC\n"
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["evaluate.py"])
     Path("gold.conll").write_text(GOLD)
     Path("predicted.conll").write_text(PREDICTED)

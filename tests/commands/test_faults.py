@@ -17,14 +17,14 @@ from typing import Any
 import pyarrow
 import pytest
 from pyarrow import parquet
-from random_models import random_folder
 
 import tagger
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
 from tagger.inference.manifest import NAME
-from tests.capitals_tagger import CapitalsTagger
-from tests.conftest import REPOSITORY
+from tests.helpers.capitals_tagger import CapitalsTagger
+from tests.helpers.random_models import random_folder
+from tests.helpers.repository import REPOSITORY
 
 PATIENCE = 300  # seconds
 KEPT = "; what was done is kept, and the same command with --resume goes on from there\n"
@@ -228,9 +228,8 @@ class Meddling(CapitalsTagger):
 
 
 @pytest.fixture
-def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+def tag(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> Callable[..., int]:
     """Call `tag.py` in an empty folder with a fake model."""
-    monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, model: CapitalsTagger | None = None) -> int:
         monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)

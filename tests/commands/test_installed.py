@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from random_models import random_folder
 
-from tests.conftest import REPOSITORY
-from tests.installation import Environment, build
+from tests.helpers.installation import Environment, build
+from tests.helpers.random_models import random_folder
+from tests.helpers.repository import REPOSITORY
 
 TEXT = "Anna Smith lives in New York.\nΟ Γιώργος μένει στην Αθήνα.\n\nx\n"
 QUICK = ("trainer=debug", "trainer.max_epochs=1", "encoder.hidden_size=8", "run_dir=run")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from random_models import random_folder
 
 from tagger.commands import hydra_entry
 from tagger.commands.model_settings import of_start
 from tagger.config import EncoderConfig
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
+from tests.helpers.random_models import random_folder
 
 
 @pytest.fixture

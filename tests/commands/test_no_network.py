@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.repository import REPOSITORY
+from tests.helpers.small_corpus import QUICK, column_files
 
 ASKED = 99  # the exit code where the network was
 GUARD = f"""\

@@ -14,7 +14,7 @@ import tagger
 from tagger.commands.progress import Progress, duration
 from tagger.commands.tag import main
 from tagger.inference.tagging import Counts
-from tests.capitals_tagger import CapitalsTagger
+from tests.helpers.capitals_tagger import CapitalsTagger
 
 
 class Stream(io.StringIO):
@@ -74,8 +74,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 @pytest.fixture
-def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+def tag(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> None:
     monkeypatch.setattr(tagger, "load", lambda path, **_: CapitalsTagger(), raising=False)
     monkeypatch.setattr("tagger.commands.progress._ON_TERMINAL", 0.0)
     monkeypatch.setattr("tagger.commands.progress._ELSEWHERE", 0.0)

@@ -15,7 +15,6 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 import yaml
-from random_models import PARTS, random_folder, random_words
 
 import tagger
 from tagger.commands import evaluate, tag
@@ -24,10 +23,11 @@ from tagger.commands.record import RunRecord
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.inference.folder_files import MOST_BYTES
-from tests.conftest import REPOSITORY
-from tests.hub_stand_in import READER, WRITER, Repository, StandIn, serving
-from tests.scripts.loading import load_script
-from tests.small_corpus import column_files
+from tests.helpers.hub_stand_in import READER, WRITER, Repository, StandIn, serving
+from tests.helpers.random_models import PARTS, random_folder, random_words
+from tests.helpers.repository import REPOSITORY
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import column_files
 
 REPO = "somebody/a-model"
 STATIC = {"static/pieces.txt", "static/vectors.safetensors"}
@@ -377,11 +377,10 @@ def test_a_model_damaged_on_the_hub_is_refused(hub: StandIn, model: Path) -> Non
 
 
 def test_the_commands_take_a_name_on_the_hub(
-    hub: StandIn, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hub: StandIn, model: Path, in_tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     publish(model)
-    text = tmp_path / "text.txt"
+    text = in_tmp_path / "text.txt"
     text.write_text("Anna met Bo .\n", encoding="utf-8")
     outputs = []
     for name in (str(model), f"hub:{REPO}"):
@@ -389,13 +388,13 @@ def test_the_commands_take_a_name_on_the_hub(
         assert tag.main(["--model", name, "--tokens", "--quiet", str(text)]) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
-    before = sorted(tmp_path.rglob("*"))
-    data = column_files(tmp_path)
+    before = sorted(in_tmp_path.rglob("*"))
+    data = column_files(in_tmp_path)
     assert evaluate.main([*data, f"model=hub:{REPO}@main"]) == 0
     assert "micro avg" in capsys.readouterr().out
-    assert not any("report" in path.name for path in {*tmp_path.rglob("*")} - {*before})
+    assert not any("report" in path.name for path in {*in_tmp_path.rglob("*")} - {*before})
     assert evaluate.main([*data, f"model=hub:{REPO}@main", "out=scored"]) == 0
-    assert json.loads((tmp_path / "scored" / "report.json").read_text())["scored"]["model"] == f"hub:{REPO}@main"
+    assert json.loads((in_tmp_path / "scored" / "report.json").read_text())["scored"]["model"] == f"hub:{REPO}@main"
 
 
 def test_the_environment_says_where_the_hub_is_and_when_not_to_ask(model: Path, tmp_path: Path) -> None:

@@ -13,12 +13,9 @@ from safetensors.numpy import load_file
 from tagger.commands import evaluate, train
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import TaggerModel
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.small_corpus import QUICK, column_files
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def run(tmp_path: Path, name: str, *overrides: str) -> Path:

@@ -22,15 +22,15 @@ import pyarrow
 import pytest
 import zstandard
 from pyarrow import parquet
-from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 import tagger
 from tagger.commands.tag import main
 from tagger.inference import parts
 from tagger.inference.manifest import NAME, Manifest, Mark
 from tagger.inference.reading import Place
-from tests.capitals_tagger import CapitalsTagger
-from tests.conftest import REPOSITORY
+from tests.helpers.capitals_tagger import CapitalsTagger
+from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
+from tests.helpers.repository import REPOSITORY
 
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 PATIENCE = 300  # seconds
@@ -39,9 +39,8 @@ Tag = Callable[..., int]
 
 
 @pytest.fixture
-def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tag:
+def tag(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> Tag:
     """Call `tag.py` in an empty folder with a fake model."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tagger, "load", lambda path, **_: CapitalsTagger(), raising=False)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Ada")))
     return lambda *arguments: main(["--model", "m", "--tokenizer", "whitespace", *arguments])

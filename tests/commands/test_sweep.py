@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +16,8 @@ from tagger.commands import evaluate, hydra_entry, train
 from tagger.commands.record import RunRecord
 from tagger.commands.sweep import Sweep
 from tagger.files import alone_in
-from tests.conftest import REPOSITORY
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.children import begin
+from tests.helpers.small_corpus import QUICK, column_files
 
 LONGEST = 300  # seconds, for a machine with much else to do
 JOB = """\
@@ -51,8 +49,7 @@ sys.exit(code)
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
 
 
@@ -62,24 +59,6 @@ def job(tmp_path: Path) -> str:
     script = tmp_path / "job.py"
     script.write_text(JOB, encoding="utf-8")
     return str(script)
-
-
-def begin(command: Sequence[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, *command],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_hear_signals,
-    )
-
-
-def _hear_signals() -> None:
-    """Also where the tests run in the background of a shell, which has them ignored."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def lines_until(stream: IO[str] | None, beginning: str) -> Iterator[str]:
@@ -122,7 +101,7 @@ def test_a_sweep_leaves_the_handlers_of_signals_as_they_were(job: str) -> None:
 
 
 def test_ctrl_c_stops_a_job_and_the_next_begins(job: str) -> None:
-    process = begin(["-c", DRIVER, job, "waits", "0"])
+    process = begin("-c", DRIVER, job, "waits", "0")
     list(lines_until(process.stdout, "waits"))
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=LONGEST)
@@ -132,7 +111,7 @@ def test_ctrl_c_stops_a_job_and_the_next_begins(job: str) -> None:
 
 
 def test_a_second_ctrl_c_stops_the_sweep(job: str) -> None:
-    process = begin(["-c", DRIVER, job, "deaf", "0"])
+    process = begin("-c", DRIVER, job, "deaf", "0")
     list(lines_until(process.stdout, "deaf"))
     process.send_signal(signal.SIGINT)
     list(lines_until(process.stdout, "heard"))
@@ -143,7 +122,7 @@ def test_a_second_ctrl_c_stops_the_sweep(job: str) -> None:
 
 
 def test_sigterm_has_the_job_end_and_stops_the_sweep(job: str) -> None:
-    process = begin(["-c", DRIVER, job, "waits", "0"])
+    process = begin("-c", DRIVER, job, "waits", "0")
     list(lines_until(process.stdout, "waits"))
     process.send_signal(signal.SIGTERM)
     out, error = process.communicate(timeout=LONGEST)
@@ -172,7 +151,7 @@ def test_a_job_that_failed_leaves_the_others_and_their_folders_need_no_quotes(
 
 def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Path) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=sweep", "-m", "trainer.max_epochs=1,100000"]
-    first = begin([str(REPOSITORY / "train.py"), *arguments])
+    first = begin("train.py", *arguments)
     list(lines_until(first.stderr, "epoch 2"))
     first.send_signal(signal.SIGINT)
     _, error = first.communicate(timeout=LONGEST)
@@ -181,7 +160,7 @@ def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Pa
     whole, stopped = sorted(path.parent for path in Path("sweep").glob("*/run.json"))
     before = (whole / "run.json").read_bytes()
 
-    again = begin([str(REPOSITORY / "train.py"), *arguments, "resume=true"])
+    again = begin("train.py", *arguments, "resume=true")
     told = list(lines_until(again.stderr, "epoch"))
     assert f"{whole}: finished before; skipped" in told[0]
     assert int(told[-1].removeprefix("epoch ").partition(":")[0]) >= 2
@@ -194,7 +173,7 @@ def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Pa
 
 def test_a_run_that_still_trains_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=100000"]
-    process = begin([str(REPOSITORY / "train.py"), *arguments])
+    process = begin("train.py", *arguments)
     list(lines_until(process.stderr, "epoch 1"))
     assert train.main([*arguments, "resume=true"]) == 2
     assert "run: another process works in it" in capsys.readouterr().err
@@ -228,7 +207,7 @@ def test_a_run_has_finished_if_it_ended_by_itself_with_these_settings(
 
 def test_a_job_of_several_processes_does_not_begin_the_sweep_anew(tmp_path: Path) -> None:
     settings = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1", "run_dir=sweep"]
-    process = begin([str(REPOSITORY / "train.py"), *column_files(tmp_path), *QUICK, *settings, "-m", "seed=1"])
+    process = begin("train.py", *column_files(tmp_path), *QUICK, *settings, "-m", "seed=1")
     _, error = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, error
     assert error.splitlines()[-1] == "train.py: 1 job finished"

@@ -33,8 +33,8 @@ from tagger.inference.sources import Source, find_sources
 from tagger.inference.tagging import BlockTagger, Job, OwnHands
 from tagger.inference.writers import OutputFormat
 from tagger.kernels import compiled
-from tests.capitals_tagger import CapitalsTagger
-from tests.failing_output import FailingOutput
+from tests.helpers.capitals_tagger import CapitalsTagger
+from tests.helpers.failing_output import FailingOutput
 
 _NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
@@ -54,9 +54,8 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_tmp_path: Path) -> Run:
     """Call `tag.py` in an empty folder with a fake model."""
-    monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
         monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)

@@ -21,12 +21,12 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 from tagger.commands.tag import main
 from tagger.kernels.loader import kernels
+from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
+from tests.helpers.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent.parent
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 PATIENCE = 300  # seconds
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc tells who has a file open")

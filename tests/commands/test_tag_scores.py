@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from random_models import random_folder
 
 import tagger
 from tagger.commands.tag import main
 from tagger.corpus.schemes import Scheme
 from tagger.inference.tagger import Tagger
+from tests.helpers.random_models import random_folder
 
 TEXT = "Anna Maria Smith lives in New York .\n\nΟ Γιώργος μένει στην Αθήνα .\n北京 Acme-3 x\n"
 
@@ -21,14 +21,13 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def models(in_tmp_path: Path) -> Path:
     """A folder with a file of text and models that give entities (`ner`, `softmax`) and plain tags (`pos`)."""
-    random_folder(seed=1).save(tmp_path / "ner", "")
-    random_folder(scheme=Scheme.IOB2, decoder="softmax", seed=1).save(tmp_path / "softmax", "")
-    random_folder(scheme=Scheme.PLAIN, seed=1).save(tmp_path / "pos", "")
-    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    random_folder(seed=1).save(in_tmp_path / "ner", "")
+    random_folder(scheme=Scheme.IOB2, decoder="softmax", seed=1).save(in_tmp_path / "softmax", "")
+    random_folder(scheme=Scheme.PLAIN, seed=1).save(in_tmp_path / "pos", "")
+    (in_tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    return in_tmp_path
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,12 @@ from tagger.training.callbacks import EpochLines
 from tagger.training.config import OptimConfig
 from tagger.training.module import TaggingModule
 from tagger.training.schedule import learning_rate_factor
-from tests.small_corpus import QUICK, column_files
-
-REPOSITORY = Path(train.__file__).parents[2]
+from tests.helpers.children import begin
+from tests.helpers.small_corpus import QUICK, column_files
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
@@ -45,12 +42,8 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    before = Path.cwd()
-    try:
-        os.chdir(folder)
-        assert train.main([*column_files(folder), *QUICK, f"run_dir={folder / 'run'}"]) == 0
-    finally:
-        os.chdir(before)
+    with contextlib.chdir(folder):
+        assert train.main([*column_files(folder), *QUICK, "report=true", f"run_dir={folder / 'run'}"]) == 0
     return folder / "run"
 
 
@@ -60,6 +53,13 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 def f1(report: Path) -> float:
     return json.loads((report / "report.json").read_text())["entities"]["micro"]["f1"]
+
+
+def scores_on_test() -> dict[str, float]:
+    """Those of the run in the folder `run`."""
+    record = RunRecord.read(Path("run"))
+    assert record is not None
+    return record.test
 
 
 def best_dev_f1(run: Path) -> float:
@@ -78,6 +78,21 @@ def test_leaves_model_checkpoints_logs_report_and_the_latest_link(trained: Path)
     assert expected <= found
     assert any(name.startswith("logs/tensorboard/events") for name in found)
     assert (trained.parent / "runs" / "latest").resolve() == trained.resolve()
+
+
+def test_without_a_report_the_scores_are_the_same_and_an_earlier_report_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]
+    assert train.main([*arguments, "report=true"]) == 0
+    scores, table = scores_on_test(), capsys.readouterr().out.split("trained")[0].split("warning")[0]
+    assert scores["micro F1"] == pytest.approx(f1(Path("run/report")), abs=1e-6)
+    assert train.main([*arguments, "report=false", "resume=true"]) == 0
+    assert scores_on_test() == scores
+    assert list(Path("run/report").iterdir()) == []
+    shown = capsys.readouterr().out
+    assert table in shown
+    assert "report:" not in shown
 
 
 def test_learns_the_corpus_and_tags_with_the_model(trained: Path) -> None:
@@ -231,9 +246,7 @@ def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
     path.write_text("the DET\ncat NOUN\nsleeps VERB\n\na DET\ndog NOUN\nbarks VERB\n\n" * 20, encoding="utf-8")
     files = [f"data.{split}={path}" for split in ("train", "dev", "test")]
     assert train.main(["data=conll", *files, *QUICK, "run_dir=run"]) == 0
-    report = json.loads(Path("run/report/report.json").read_text())
-    assert report["tokens"]["accuracy"] == 1
-    assert report["entities"] is None
+    assert scores_on_test() == {"accuracy": 1, "macro F1": 1}
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -247,7 +260,7 @@ def test_a_short_form_leaves_the_entry_s_other_settings(tmp_path: Path, order: i
 def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", "decoder=softmax", "decoder.scheme=iob2"]
     assert train.main([*arguments, "encoder.layers=2", "embeddings.affixes=null", "trainer.max_epochs=8"]) == 0
-    assert f1(Path("run/report")) > 0.9
+    assert scores_on_test()["micro F1"] > 0.9
 
 
 @pytest.mark.parametrize(
@@ -380,14 +393,6 @@ def test_a_training_split_without_labels_is_refused(tmp_path: Path, capsys: pyte
     assert "no labels to learn" in capsys.readouterr().err
 
 
-def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(REPOSITORY / "train.py"), *arguments]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def test_a_run_to_go_on_with_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     for more in ([], ["-m", "seed=1"]):
         assert train.main(["resume=true", *more]) == 2
@@ -426,7 +431,7 @@ def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
     def interrupted(*_: object, **how: object) -> None:
         raise KeyboardInterrupt
 
-    arguments = [*column_files(tmp_path), *QUICK, "run_dir=a run"]
+    arguments = [*column_files(tmp_path), *QUICK, "report=true", "run_dir=a run"]
     with monkeypatch.context() as patched:
         patched.setattr(written, "write_report", interrupted)
         if first:  # one within the second epoch, before that one
@@ -444,7 +449,8 @@ def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
 
 
 def test_ctrl_c_keeps_and_reports_the_best_model_so_far(tmp_path: Path) -> None:
-    process = start([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=100000"], tmp_path)
+    settings = [*QUICK, "report=true", "run_dir=run", "trainer.max_epochs=100000"]
+    process = begin("train.py", *column_files(tmp_path), *settings, cwd=tmp_path)
     assert process.stderr is not None
     while not process.stderr.readline().startswith("epoch 2"):
         assert process.poll() is None

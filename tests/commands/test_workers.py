@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 from tagger.corpus.schemes import Scheme
+from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
+from tests.helpers.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent.parent
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

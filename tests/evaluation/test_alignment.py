@@ -33,9 +33,8 @@ SUBMISSIONS = {
 
 
 @pytest.fixture
-def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+def read(in_tmp_path: Path) -> Read:
     """Write both sides and read them aligned, under the names GOLD and PRED."""
-    monkeypatch.chdir(tmp_path)
 
     def read(gold: str, predicted: str) -> Aligned:
         Path("GOLD").write_bytes(gold.encode())

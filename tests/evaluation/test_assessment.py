@@ -18,8 +18,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.report import Report
 from tagger.evaluation.seen import Known, training_mentions, training_words
-from tests.conftest import REPOSITORY
-from tests.evaluation.two_sides import Side, tags_of, two_sides
+from tests.helpers.repository import REPOSITORY
+from tests.helpers.two_sides import Side, tags_of, two_sides
 
 SCHEMA = Draft202012Validator(json.loads((REPOSITORY / "docs" / "report-schema.json").read_text(encoding="utf-8")))
 KINDS = ("correct", "wrong_type", "wrong_boundary", "wrong_both")

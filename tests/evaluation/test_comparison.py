@@ -11,7 +11,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.comparison import Contest, Entrant, changes, compare
 from tagger.evaluation.page.comparison_html import comparison_html
-from tests.evaluation.browser import opened, started
+from tests.helpers.browser import opened, started
 
 GOLD = [["B-X", "O"], ["B-X", "B-Y"], ["O", "O"], ["B-Y", "O"]]
 NONE = [["O", "O"]] * 4

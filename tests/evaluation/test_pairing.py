@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tagger.corpus.schemes import spans_from_tags
 from tagger.corpus.sentence import Span
 from tagger.evaluation.pairing import Kind, pair_up
-from tests.evaluation.two_sides import tags_of
+from tests.helpers.two_sides import tags_of
 
 TAGS = st.lists(st.sampled_from(tags_of("BI", ("X", "Y"))), min_size=7, max_size=7)
 

@@ -22,7 +22,7 @@ from tagger.evaluation.learning import learning
 from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.page.sentences import of_report
 from tagger.evaluation.seen import Known, training_mentions, training_words
-from tests.evaluation.browser import opened, started
+from tests.helpers.browser import opened, started
 
 SCRIPT = "<script>alert(1)</script>"
 GOLD = ["B-PER I-PER O", "B-LOC O O", "B-PER O O", "B-PER I-PER O", "O O O", "B-LOC O O", "O O O"]

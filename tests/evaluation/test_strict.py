@@ -11,7 +11,7 @@ from tagger.corpus.schemes import Scheme, count_illegal
 from tagger.corpus.sentence import Span
 from tagger.evaluation.scores import readable_tags
 from tagger.evaluation.strict import illegal_places, strict_spans
-from tests.evaluation.two_sides import tags_of
+from tests.helpers.two_sides import tags_of
 
 SEQEVAL = {Scheme.IOB1: IOB1, Scheme.IOB2: IOB2, Scheme.BIOES: IOBES, Scheme.BILOU: BILOU}
 LETTERS = {Scheme.IOB1: "BI", Scheme.IOB2: "BI", Scheme.BIOES: "BIES", Scheme.BILOU: "BILU"}

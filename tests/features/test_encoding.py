@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import KNOWN_AND_UNKNOWN_WORDS, NER_TRAIN, embeddings_config, random_words
 
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import UNKNOWN_TAG, EncodedCorpus, FeatureEncoder, WordFeatures
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
+from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, NER_TRAIN, embeddings_config, random_words
 
 CONFIG = embeddings_config()
 KNOWN = Vocabularies.build(NER_TRAIN, CONFIG, Scheme.BIOES)

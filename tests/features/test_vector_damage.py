@@ -19,7 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from vector_writers import (
+
+from tagger.errors import UserError
+from tagger.features.vector_files import read_vectors
+from tests.helpers.vector_writers import (
     ALL,
     WORDS,
     Writer,
@@ -37,9 +40,6 @@ from vector_writers import (
     word2vec_binary,
     word2vec_text,
 )
-
-from tagger.errors import UserError
-from tagger.features.vector_files import read_vectors
 
 
 def refused(path: Path, *, words_file: Path | None = None) -> str:

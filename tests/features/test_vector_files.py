@@ -13,7 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from vector_writers import (
+
+from tagger.corpus.columns import read_columns
+from tagger.corpus.reading import ReadReport
+from tagger.features.vector_files import read_vectors
+from tagger.features.vector_table import coverage
+from tests.helpers.vector_writers import (
     ALL,
     ARRAYS,
     WORDS,
@@ -29,11 +34,6 @@ from vector_writers import (
     safetensors,
     word2vec_binary,
 )
-
-from tagger.corpus.columns import read_columns
-from tagger.corpus.reading import ReadReport
-from tagger.features.vector_files import read_vectors
-from tagger.features.vector_table import coverage
 
 
 @pytest.mark.parametrize("write", ALL)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vector_writers import random_vectors
 
 from tagger.features.static import load_static
 from tagger.features.vector_table import Coverage, VectorTable, coverage
+from tests.helpers.vector_writers import random_vectors
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import NER_TRAIN, POS_TRAIN, embeddings_config
 
 from tagger.config import AffixEmbedding, EmbeddingsConfig, WordEmbedding
 from tagger.corpus.schemes import Scheme, convert_tags
@@ -15,6 +14,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary, count_tokens, count_words, tag_inventory
 from tagger.features.words import normalise
+from tests.helpers.random_models import NER_TRAIN, POS_TRAIN, embeddings_config
 
 MORE = [Sentence(["Zoë", "met", "Anna", "in", "東京"], ["B-PER", "O", "B-PER", "O", "B-GPE"])]
 

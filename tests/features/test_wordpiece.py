@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from tagger.errors import UserError
 from tagger.features.static import load_static, open_static
 from tagger.features.wordpiece import PIECES, VECTORS, WordPieceVectors, basic_tokens, quantised
-from tests.conftest import REPOSITORY
+from tests.helpers.repository import REPOSITORY
 
 BUNDLED = REPOSITORY / "data" / "vectors" / "all-MiniLM-L6-v2"
 EXAMPLES = Path(__file__).with_name("wordpiece_examples.json")  # scripts/distill_vectors.py fills it from model2vec

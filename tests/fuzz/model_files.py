@@ -14,7 +14,7 @@ from tagger.features.vector_files import read_vectors
 from tagger.inference.folder import ModelFolder
 from tests.fuzz.places import folder, written
 from tests.fuzz.told import check_line, choices, told_in_a_line
-from tests.random_models import random_folder
+from tests.helpers.random_models import random_folder
 
 VECTOR_FILES = ("v.txt", "v.bin", "v.npz", "v.npy", "v.safetensors")
 _WORDS = b"the\na\n\xd0\x9b\n"

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conftest import REPOSITORY
+from tests.helpers.repository import REPOSITORY
 
 _LONGEST = 4000
 _MOST = 400
@@ -23,7 +23,7 @@ _FILES = {  # below tests/, whose constants are inputs
     "parallel": ("corpus/test_parallel.py", "corpus/test_reading.py"),
     "huggingface": _OF_RECORDS,
     "aligned": ("evaluation/test_alignment.py", "corpus/test_columns.py"),
-    "vectors": ("features/test_vector_files.py", "features/test_vector_damage.py", "features/vector_writers.py"),
+    "vectors": ("features/test_vector_files.py", "features/test_vector_damage.py", "helpers/vector_writers.py"),
     "model_folder": ("inference/test_folder.py", "inference/test_hostile_folder.py"),
     **dict.fromkeys(("whitespace", "characters", "syntok", "spacy"), _OF_TEXT),
     "tag_packed": ("corpus/test_columns.py", "corpus/test_jsonl.py"),
@@ -66,8 +66,8 @@ def _files(name: str) -> list[bytes]:
     if name == "tag_packed":
         return _packed()
     if name == "vectors":
-        from tests.features.vector_writers import ALL, random_vectors
         from tests.fuzz.model_files import VECTOR_FILES
+        from tests.helpers.vector_writers import ALL, random_vectors
 
         with TemporaryDirectory() as scratch:
             paths = [write(Path(scratch), ["the", "a", "Л"], random_vectors(3, 2)) for write in ALL]

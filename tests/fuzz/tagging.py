@@ -20,7 +20,7 @@ from tagger.inference.tagger import Tagger
 from tests.fuzz import places as files
 from tests.fuzz.pages import Page
 from tests.fuzz.told import check_line, choices
-from tests.random_models import random_folder
+from tests.helpers.random_models import random_folder
 
 _INPUTS = ("line", "paragraph", "file", "jsonl", "conll", "conllu")
 _OUTPUTS: tuple[tuple[str, ...], ...] = (

@@ -11,13 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
-from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words, well_conditioned
 
 from tagger.config import Cell, EncoderConfig, LayerConfig, from_mapping
 from tagger.inference.folder import ModelFolder, expected_shapes
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
 from tagger.model.tagger import TaggerModel
+from tests.helpers.random_models import (
+    PARTS,
+    embeddings_config,
+    emissions_by_sentence,
+    random_folder,
+    random_words,
+    well_conditioned,
+)
 
 CONF = Path(__file__).parents[2] / "conf" / "encoder"
 CELLS = typing.get_args(Cell)

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from legal_paths import SCHEMES, TAGS, legal_paths, packed, path_score, random_emissions, random_scores
 
 from tagger.corpus.schemes import Scheme
 from tagger.inference.calibration import GoldBatch, fit_temperature
 from tagger.inference.decoder import Decoder
+from tests.helpers.legal_paths import SCHEMES, TAGS, legal_paths, packed, path_score, random_emissions, random_scores
 
 LENGTHS = [4] * 150 + [3] * 100 + [1] * 50
 

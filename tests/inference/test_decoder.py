@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from legal_paths import (
+from numpy.typing import NDArray
+
+from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
+from tagger.inference.decoder import Decoder, running_sentences
+from tests.helpers.legal_paths import (
     SCHEMES,
     TAGS,
     is_legal,
@@ -19,10 +23,6 @@ from legal_paths import (
     random_scores,
     unpacked,
 )
-from numpy.typing import NDArray
-
-from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
-from tagger.inference.decoder import Decoder, running_sentences
 
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(lambda lengths: sorted(lengths, reverse=True))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from random_models import PARTS, random_folder
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -20,6 +19,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.inference import folder as folder_module
 from tagger.inference.folder import ModelFolder
+from tests.helpers.random_models import PARTS, random_folder
 
 WEIGHTS, CONFIG, VOCABULARY = "model.safetensors", "config.json", "vocab.json"
 FILES = [WEIGHTS, CONFIG, VOCABULARY]

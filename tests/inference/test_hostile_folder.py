@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_models import PARTS, random_folder
 from safetensors.numpy import load_file, save_file
 
 from tagger.config import EncoderEmbedding
@@ -26,7 +25,8 @@ from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.inference.folder_files import MOST_BYTES, most_bytes
 from tagger.model.contextual import open_encoder
-from tests.tiny_encoder import change_config, write_tiny_encoder
+from tests.helpers.random_models import PARTS, random_folder
+from tests.helpers.tiny_encoder import change_config, write_tiny_encoder
 
 WEIGHTS, CONFIG, VOCABULARY = "model.safetensors", "config.json", "vocab.json"
 STATIC_FILES = ("static/pieces.txt", "static/vectors.safetensors")

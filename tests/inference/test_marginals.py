@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legal_paths import SCHEMES, TAGS, Floats, legal_paths, packed, path_score, random_emissions, random_scores
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Span
 from tagger.inference import marginals
 from tagger.inference.decoder import Decoder
+from tests.helpers.legal_paths import (
+    SCHEMES,
+    TAGS,
+    Floats,
+    legal_paths,
+    packed,
+    path_score,
+    random_emissions,
+    random_scores,
+)
 
 SPAN_SCHEMES = [Scheme.IOB2, Scheme.BIOES]
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(lambda lengths: sorted(lengths, reverse=True))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legal_paths import SCHEMES, TAGS, legal_paths, packed, path_score, random_emissions, random_scores
 
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.inference import n_best
 from tagger.inference.decoder import Decoder
+from tests.helpers.legal_paths import SCHEMES, TAGS, legal_paths, packed, path_score, random_emissions, random_scores
 
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(lambda lengths: sorted(lengths, reverse=True))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from padded import padded
-from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme
@@ -22,6 +20,8 @@ from tagger.inference.numpy_engine import NumpyEngine
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.embeddings import ConvolvedCharacters, ReadCharacters
 from tagger.model.tagger import TaggerModel
+from tests.helpers.padded import padded
+from tests.helpers.random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 Array = NDArray[np.float64]
 LENGTHS = [1, 9, 4, 4, 13, 2]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 import tagger
 from tagger.config import EncoderConfig
@@ -26,6 +25,7 @@ from tagger.inference.folder_files import CONFIG, GRAPH
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.onnx_engine import OnnxEngine
 from tagger.inference.onnx_graph import graph_of
+from tests.helpers.random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 SENTENCES = random_words([3, 11, 1, 6, 6, 40, 2])
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tagger.errors import UserError
 from tagger.inference.documents import InputFormat, ReadOptions, Record, read_records
-from tests.conftest import REPOSITORY
+from tests.helpers.repository import REPOSITORY
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _PROPERTY_ROWS = st.lists(st.tuples(st.integers(0, 1 << 40), _TEXT), min_size=1, max_size=30)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 from tagger.errors import UserError
 from tagger.features.encoding import FeatureEncoder
@@ -13,6 +12,7 @@ from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
 from tagger.inference.word_vectors import WordVectors
+from tests.helpers.random_models import PARTS, embeddings_config, emissions_by_sentence, random_folder, random_words
 
 WITH_STATIC = (*PARTS, "static")
 SENTENCES = random_words([5, 1, 9, 3])

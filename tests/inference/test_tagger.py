@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_models import random_folder, random_words
 
 import tagger
 from tagger.corpus.schemes import Scheme, convert_tags
@@ -24,6 +23,7 @@ from tagger.errors import UserError
 from tagger.inference import tagger as tagger_module
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger, load
+from tests.helpers.random_models import random_folder, random_words
 
 SCHEMES = [Scheme.IOB2, Scheme.BIOES, Scheme.PLAIN]
 LENGTHS = [3, 0, 11, 1, 1, 0, 7, 2, 25, 0]

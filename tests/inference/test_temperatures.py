@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from random_models import random_folder
 
 from tagger.corpus.sentence import Sentence
 from tagger.inference import tagger as tagging
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.tagger import Tagger
 from tagger.inference.temperatures import tag_at_temperatures
+from tests.helpers.random_models import random_folder
 
 SENTENCES = [Sentence([f"w{n % 7}" for n in range(length)]) for length in (3, 0, 9, 1, 5, 4, 8)]
 

@@ -20,7 +20,7 @@ from tagger.inference.folder import ModelFolder, put_graph
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.onnx_graph import graph_of
 from tagger.inference.tagger import Tagger
-from tests.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
+from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 THREADS = 8
 ENGINES = [("numpy", "fp32"), ("numpy", "int16"), ("torch", "fp32"), ("onnx", "fp32")]

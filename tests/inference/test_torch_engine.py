@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_models import PARTS, emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
@@ -21,6 +20,7 @@ from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.torch_engine import TorchEngine
 from tagger.model.batch import tokens_for
 from tagger.model.tagger import TaggerModel
+from tests.helpers.random_models import PARTS, emissions_by_sentence, random_folder, random_words
 
 
 @pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES, Scheme.PLAIN])

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from random_models import emissions_by_sentence, random_folder
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme, count_illegal, spans_from_tags
@@ -20,6 +19,7 @@ from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inspection.decisions import UNKNOWN_WORD
 from tagger.inspection.explainer import MOST_TOKENS, Explainer, Explanation
+from tests.helpers.random_models import emissions_by_sentence, random_folder
 
 WORDS = ["Anna", "Maria", "lives", "in", "York"]
 

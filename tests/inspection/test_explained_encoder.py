@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_models import random_folder, random_words
 
 from tagger.commands import train
 from tagger.features.encoding import FeatureEncoder
@@ -14,17 +13,17 @@ from tagger.inference.tagger import load
 from tagger.inference.torch_engine import TorchEngine
 from tagger.inference.word_vectors import WordVectors
 from tagger.inspection.explainer import Explainer
-from tests.small_corpus import QUICK, column_files
-from tests.tiny_encoder import write_tiny_encoder
+from tests.helpers.random_models import random_folder, random_words
+from tests.helpers.small_corpus import QUICK, column_files
+from tests.helpers.tiny_encoder import write_tiny_encoder
 
 
-def test_a_model_with_an_encoder_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGGER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    encoder = write_tiny_encoder(tmp_path / "encoder")
-    settings = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", f"run_dir={tmp_path / 'run'}"]
-    assert train.main([*column_files(tmp_path), *QUICK, *settings]) == 0
-    model = tmp_path / "run" / "model"
+def test_a_model_with_an_encoder_is_explained(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGGER_CACHE", str(in_tmp_path / "cache"))
+    encoder = write_tiny_encoder(in_tmp_path / "encoder")
+    settings = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", f"run_dir={in_tmp_path / 'run'}"]
+    assert train.main([*column_files(in_tmp_path), *QUICK, *settings]) == 0
+    model = in_tmp_path / "run" / "model"
     found = Explainer.load(model, str(encoder)).explain(["We", "met", "Ada", "in", "New", "York", "."])
     assert found.difference < 1e-4
     assert found.tags == load(model).tag("We met Ada in New York .").sentences[0].tags

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 
 from tagger.config import Cell, EncoderConfig, LayerConfig
 from tagger.features.encoding import FeatureEncoder
@@ -19,6 +18,7 @@ from tagger.inference.torch_engine import TorchEngine
 from tagger.inference.word_vectors import WordVectors
 from tagger.inspection.gates import Trace, trace
 from tagger.inspection.memory import memory_of
+from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 
 CELLS = typing.get_args(Cell)
 NAMES = {

@@ -8,11 +8,11 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
-from random_models import random_folder
 
 from tagger.inspection.explainer import Explainer
 from tagger.inspection.page import gates_page
-from tests.evaluation.browser import opened, started
+from tests.helpers.browser import opened, started
+from tests.helpers.random_models import random_folder
 
 WORDS = ["Anna", "<script>alert(1)</script>", "\u202elives", "in", "New", "York", "a" * 300, "."] * 3
 CONTRASTS = """() => {

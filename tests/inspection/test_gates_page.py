@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_models import random_folder
 
 from tagger import pages
 from tagger.config import Cell, EncoderConfig
@@ -21,6 +20,7 @@ from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.inspection.explainer import Explainer, Explanation
 from tagger.inspection.page import MOST_COLUMNS, gates_page, gates_section, gates_style, moving_units
+from tests.helpers.random_models import random_folder
 
 CELLS = typing.get_args(Cell)
 WORDS = ["Anna", "Maria", "lives", "in", "York"]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_models import emissions_by_sentence, random_folder, random_words
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
@@ -17,6 +16,7 @@ from tagger.inference import decoder, recurrence, word_vectors
 from tagger.inference.decoder import Decoder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.kernels import compiled
+from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words
 
 MODULES = (decoder, recurrence, word_vectors, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_models import random_folder
 
 from tagger.config import Cell, EncoderConfig
 from tagger.errors import UserError
@@ -18,6 +17,7 @@ from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inference.recurrence import FixedPointGRULayer, GRULayer
 from tagger.kernels.compiled import Kernels
 from tagger.kernels.packed import ADDED_ONE, ROW_ONE, Packed
+from tests.helpers.random_models import random_folder
 
 Floats = NDArray[np.float32]
 WIDTH = 5

@@ -14,8 +14,7 @@ import pytest
 from tagger.errors import UserError
 from tagger.kernels import cache, loader
 from tagger.kernels.loader import KernelLoader
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.helpers.repository import REPOSITORY
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tagger.config import EncoderEmbedding
 from tagger.errors import UserError
 from tagger.features.pieces import lay_out, windows
 from tagger.model.contextual import PretrainedEncoder, open_encoder
-from tests.tiny_encoder import LETTERS, change_config, write_tiny_encoder, write_tiny_roberta
+from tests.helpers.tiny_encoder import LETTERS, change_config, write_tiny_encoder, write_tiny_roberta
 
 SENTENCES = [["the", "cat", "."], ["a"], [], ["unbelievably", "long", "words", "stand", "in", "here"], ["x", "yz"] * 9]
 ODD = ["\u200b", "", "  ", "🙂", "\ud800", "a\u0301", "東京"]

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from legal_paths import SCHEMES, TAGS, legal_paths
 from torch import Tensor
 
 from tagger.corpus.schemes import Scheme
@@ -19,6 +18,7 @@ from tagger.model import crf as crf_module
 from tagger.model.crf import LinearChainCRF
 from tagger.model.packing import Packing
 from tagger.model.partition import StepByStep, by_halves
+from tests.helpers.legal_paths import SCHEMES, TAGS, legal_paths
 
 LENGTHS = [4, 3, 3, 1]
 CPU = torch.device("cpu")

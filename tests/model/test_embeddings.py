@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from random_models import NER_TRAIN, PARTS, embeddings_config
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +17,7 @@ from tagger.features.encoding import EncodedCorpus, FeatureEncoder, WordFeatures
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
 from tagger.model.embeddings import ConvolvedCharacters, EmbeddingStack, FineTunedVectors, ReadCharacters, WordVectors
+from tests.helpers.random_models import NER_TRAIN, PARTS, embeddings_config
 
 CPU = torch.device("cpu")
 CONFIG = embeddings_config()

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from padded import padded_run
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tagger.config import Cell, EncoderConfig, LayerConfig
 from tagger.model.encoder import RecurrentEncoder
+from tests.helpers.padded import padded_run
 
 WIDTH, HIDDEN = 5, 4
 LENGTHS = [6, 4, 4, 1]

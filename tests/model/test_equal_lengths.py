@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from padded import padded_run
 
 from tagger.config import Cell, EncoderConfig
 from tagger.model import encoder
 from tagger.model.encoder import RecurrentEncoder
+from tests.helpers.padded import padded_run
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "gru_reset_before"])

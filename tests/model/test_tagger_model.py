@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from padded import padded
-from random_models import NER_TRAIN, PARTS, POS_TRAIN, random_folder, random_words
 
 from tagger.corpus.schemes import Scheme, may_follow
 from tagger.corpus.sentence import Sentence
@@ -14,6 +12,8 @@ from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
 from tagger.inference.folder import ModelFolder, expected_shapes
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import TaggerModel
+from tests.helpers.padded import padded
+from tests.helpers.random_models import NER_TRAIN, PARTS, POS_TRAIN, random_folder, random_words
 
 CPU = torch.device("cpu")
 LENGTHS = [7, 3, 3, 1, 5]

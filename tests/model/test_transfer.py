@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from random_models import random_folder, random_words
 
 from tagger.features.context import FrozenContext
 from tagger.features.encoding import Batch, FeatureEncoder
@@ -18,6 +17,7 @@ from tagger.model import transfer
 from tagger.model.batch import TensorBatch
 from tagger.model.packed_gru import Order
 from tagger.model.transfer import on_device
+from tests.helpers.random_models import random_folder, random_words
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 ARRAYS: list[NDArray[Any]] = [

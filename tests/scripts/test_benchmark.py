@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.random_models import random_folder
-from tests.scripts.loading import load_script
-from tests.small_corpus import QUICK, write_column_file
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import QUICK, write_column_file
 
 benchmark = load_script("benchmark.py")
 systems = sys.modules["benchmarks.systems"]
@@ -257,9 +257,8 @@ def test_scaling_alone_measures_this_tagger(folder: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_missing_data_are_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    in_tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     assert benchmark.main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("benchmark.py: ")

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.config import GATES
-from tests.random_models import random_folder
-from tests.scripts.loading import SCRIPTS, load_script
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import SCRIPTS, load_script
 
 load_script("benchmark.py")
 measuring, report, rounds, training, floor, systems, scaling = (

@@ -15,8 +15,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import Split
 from tagger.errors import UserError
 from tagger.evaluation.scores import score
-from tests.scripts.loading import load_script
-from tests.small_corpus import write_column_file
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import write_column_file
 
 load_script("benchmark.py")
 material = sys.modules["benchmarks.material"]

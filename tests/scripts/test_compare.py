@@ -16,8 +16,8 @@ from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import DataConfig, Split, load_splits
 from tests.commands.test_summary import RECORD
-from tests.scripts.loading import load_script
-from tests.small_corpus import column_files
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import column_files
 
 compare = load_script("compare.py")
 contest = sys.modules["peers.contest"]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import random_folder
 
 from tagger.commands import train as train_command
 from tagger.config import EncoderConfig, LayerConfig
 from tagger.errors import UserError
 from tagger.model.tagger import TaggerModel
-from tests.scripts.loading import load_script
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import QUICK, column_files
 
 
 @pytest.fixture(scope="module")

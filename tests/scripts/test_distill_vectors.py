@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tagger.errors import UserError
-from tests.scripts.loading import load_script
+from tests.helpers.scripts import load_script
 
 BERT = {
     "normalizer": {

@@ -8,12 +8,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from random_models import random_folder
 
 from tagger.config import EncoderConfig
 from tagger.corpus.sentence import Sentence
 from tagger.inference.tagger import load
-from tests.scripts.loading import load_script
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import load_script
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_models import random_folder
 
 import tagger
 from tagger.corpus.sentence import Sentence
 from tagger.inference import onnx_graph
-from tests.scripts.loading import load_script
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import load_script
 
 script = load_script("export_onnx.py")
 

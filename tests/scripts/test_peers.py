@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tagger.corpus.schemes import Scheme, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Span
 from tagger.evaluation.scores import score
-from tests.scripts.loading import load_script
+from tests.helpers.scripts import load_script
 
 IOB2_TAGS = st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), min_size=1, max_size=8)
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from random_models import random_folder
 
 from tagger.commands.tag import main as tag
-from tests.scripts.loading import load_script
+from tests.helpers.random_models import random_folder
+from tests.helpers.scripts import load_script
 
 scaling = load_script("scaling.py")
 MEASURED = scaling.Measured(text=5.0, jsonl=10.0, text_gz=2.0, jsonl_gz=3.0)

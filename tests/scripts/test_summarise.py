@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import statistics
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.scripts.loading import load_script
-from tests.small_corpus import QUICK, column_files
-from tests.sweeping import train_all_here
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import QUICK, column_files
+from tests.helpers.sweeping import train_all_here
 
 summarise = load_script("summarise.py")
 
@@ -21,16 +21,11 @@ summarise = load_script("summarise.py")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a multirun of two seeds and two sizes, one of which cannot be."""
     folder = tmp_path_factory.mktemp("sweep")
-    before, arguments = Path.cwd(), sys.argv
-    try:
-        os.chdir(folder)
-        sys.argv = ["train.py"]
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py"])
         quick = [override for override in QUICK if not override.startswith("encoder.hidden_size")]
-        more = ["run_dir=sweep", "trainer.max_epochs=1", "-m", "seed=1,2", "encoder.hidden_size=16,0"]
+        more = ["report=true", "run_dir=sweep", "trainer.max_epochs=1", "-m", "seed=1,2", "encoder.hidden_size=16,0"]
         assert train_all_here([*column_files(folder), *quick, *more]) == [0, 2, 0, 2]
-    finally:
-        os.chdir(before)
-        sys.argv = arguments
     return folder / "sweep"
 
 

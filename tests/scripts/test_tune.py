@@ -22,9 +22,9 @@ from tagger.commands import tuning
 from tagger.commands.search_space import Dimension, as_overrides, check_space, read_space
 from tagger.commands.tuning import Study
 from tagger.errors import UserError
-from tests.conftest import REPOSITORY
-from tests.scripts.loading import load_script
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.repository import REPOSITORY
+from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import QUICK, column_files
 
 STAND_IN = """\
 import json, pathlib, sys, time
@@ -252,7 +252,7 @@ def command(folder: Path, stand_in: tuple[str, ...], *arguments: str) -> subproc
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
         "from tagger.commands import tuning\n"
         f"tuning.Study.run.__defaults__ = ({stand_in!r},)\n"
-        "from tests.scripts.loading import load_script\n"
+        "from tests.helpers.scripts import load_script\n"
         "tune = load_script('tune.py')\n"
         "tune.check_space = lambda *_: None\n"
         "sys.exit(tune.main())\n"

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.children import begin
+from tests.helpers.small_corpus import QUICK, column_files
 
-REPOSITORY = Path(__file__).parents[2]
-SETTINGS = [*QUICK, "optim.mention_replacement=0.3", "embeddings.static=bundled", "trainer.max_epochs=2", "run_dir=run"]
+SETTINGS = [
+    *QUICK,
+    "optim.mention_replacement=0.3",
+    "embeddings.static=bundled",
+    "trainer.max_epochs=2",
+    "run_dir=run",
+    "report=true",
+]
 
 
 def run(folder: Path, script: str, *arguments: str, hash_seed: int = 0) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONHASHSEED": str(hash_seed)}
-    command = [sys.executable, str(REPOSITORY / script), *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = begin(script, *arguments, cwd=folder, env={"PYTHONHASHSEED": str(hash_seed)})
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return out
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from random_models import NER_TRAIN, POS_TRAIN, random_folder
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
@@ -16,6 +15,7 @@ from tagger.inference.folder import ModelFolder
 from tagger.inference.numpy_engine import NumpyEngine
 from tagger.model.tagger import TaggerModel
 from tagger.training.calibration import calibrated
+from tests.helpers.random_models import NER_TRAIN, POS_TRAIN, random_folder
 
 
 def calibrated_on(folder: ModelFolder, dev: list[Sentence]) -> ModelFolder:

@@ -16,8 +16,8 @@ from tagger.inference import tagger as tagger_module
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.training import run as run_module
 from tagger.training import start
-from tests.small_corpus import QUICK, column_files
-from tests.tiny_encoder import write_tiny_encoder
+from tests.helpers.small_corpus import QUICK, column_files
+from tests.helpers.tiny_encoder import write_tiny_encoder
 
 
 def test_a_frozen_encoder_reads_a_corpus_on_the_device_and_leaves_it(
@@ -33,9 +33,8 @@ def test_a_frozen_encoder_reads_a_corpus_on_the_device_and_leaves_it(
 
 @pytest.mark.parametrize(("device", "expected"), [("cuda:7", "cuda:7"), ("mps:0", "cpu")])
 def test_the_test_split_is_tagged_on_the_gpu_that_trained(
-    device: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: str, expected: str, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     original_train, original_load = run_module.train, tagger_module.load
     asked: list[str] = []
 
@@ -47,15 +46,12 @@ def test_the_test_split_is_tagged_on_the_gpu_that_trained(
         run_module, "train", lambda *given, **how: replace(original_train(*given, **how), device=device)
     )
     monkeypatch.setattr(tagger_module, "load", load)
-    assert train.main([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
+    assert train.main([*column_files(in_tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
     assert asked == [expected]
 
 
-def test_evaluation_tells_of_a_device_that_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    data = column_files(tmp_path)
+def test_evaluation_tells_of_a_device_that_is_not_there(in_tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = column_files(in_tmp_path)
     assert train.main([*data, *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
     capsys.readouterr()
     assert evaluate.main(["model=run/model", *data, "device=gpu"]) == 2

@@ -15,7 +15,7 @@ import torch
 from tagger.commands import train
 from tagger.training import row_updates
 from tagger.training.module import TaggingModule
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.small_corpus import QUICK, column_files
 
 ROWS = ["embeddings.static.source=bundled", "embeddings.static.trained=true"]
 STEPS = 9  # of an epoch
@@ -25,9 +25,7 @@ class BrokenOff(Exception):
     """What ends a run here, where nobody can catch it to keep anything."""
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def run(folder: str, *overrides: str) -> bytes:

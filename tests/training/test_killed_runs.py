@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ import pytest
 
 from tagger.commands import train
 from tagger.training.checkpoint import read_last_checkpoint
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.children import begin
+from tests.helpers.small_corpus import QUICK, column_files
 
-REPOSITORY = Path(__file__).parents[2]
 OVERRIDES = [*QUICK, "optim.mention_replacement=0.3", "optim.ema=0.8", "run_dir=run"]
 KEPT_OFTEN = "checkpoint_seconds=0"  # between all batches, of which an epoch has nine
 LIMIT = 300
@@ -29,12 +28,8 @@ def model(folder: Path) -> bytes:
 
 
 def run_here(folder: Path, *arguments: str) -> None:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         assert train.main([*column_files(folder), *OVERRIDES, *arguments]) == 0
-    finally:
-        os.chdir(before)
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +41,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def started(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """A process in a session of its own."""
     overrides = [*column_files(folder), *OVERRIDES, KEPT_OFTEN, *arguments]
-    return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / script), *moment, *overrides],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return begin(script, *moment, *overrides, cwd=folder, stderr=subprocess.STDOUT)
 
 
 def lines_until(process: subprocess.Popen[str], wanted: str | tuple[str, ...]) -> Iterator[str]:
@@ -69,7 +55,7 @@ def lines_until(process: subprocess.Popen[str], wanted: str | tuple[str, ...]) -
 
 
 def killed_at(folder: Path, moment: str, number: int) -> None:
-    process = started(folder, "tests/held_run.py", moment=(moment, str(number)))
+    process = started(folder, "tests/helpers/held_run.py", moment=(moment, str(number)))
     limit = threading.Timer(LIMIT, process.kill)
     limit.start()
     said = list(lines_until(process, "held"))

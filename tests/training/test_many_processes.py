@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,23 @@ from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
 from tagger.model.tagger import TaggerModel
 from tagger.training.loader import TrainingLoader
-from tests.many_processes import splits
-from tests.random_models import random_folder
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.children import begin
+from tests.helpers.many_processes import splits
+from tests.helpers.random_models import random_folder
+from tests.helpers.small_corpus import QUICK, column_files
 
-REPOSITORY = Path(__file__).parents[2]
 LIMIT = 300
 COUNTS = (1, 2, 3)
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", "optim.batch_tokens=20"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """By the number of processes, the folder with what they told."""
     folder = tmp_path_factory.mktemp("processes")
-    command = [sys.executable, str(REPOSITORY / "tests" / "many_processes.py"), str(folder), *map(str, COUNTS)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT, check=False)
-    assert done.returncode == 0, done.stderr
+    process = begin("tests/helpers/many_processes.py", str(folder), *map(str, COUNTS))
+    _, error = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, error
     return {count: folder / str(count) for count in COUNTS}
 
 
@@ -112,15 +110,7 @@ def gradients(network: TaggerModel, batch: Any, weight: float) -> list[torch.Ten
 def trained(folder: Path, script: str, *arguments: str, moment: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """A run of two processes, in a session of their own."""
     overrides = [*column_files(folder), *QUICK, *TWO, "run_dir=run", *arguments]
-    return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / script), *moment, *overrides],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return begin(script, *moment, *overrides, cwd=folder, stderr=subprocess.STDOUT)
 
 
 def finished(folder: Path, *arguments: str) -> None:
@@ -140,18 +130,15 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_train_and_score_the_whole_dev_split(
-    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_two_processes_train_and_score_the_whole_dev_split(unbroken: Path, in_tmp_path: Path) -> None:
     assert evaluate.main([f"model={unbroken}/run/model", *column_files(unbroken), "split=dev", "out=report"]) == 0
-    found = json.loads((tmp_path / "report" / "report.json").read_text())["headline"]["value"]
+    found = json.loads((in_tmp_path / "report" / "report.json").read_text())["headline"]["value"]
     assert RunRecord.read(unbroken / "run").dev == {"dev_f1": pytest.approx(found, abs=1e-6)}
     assert found > 0.5
 
 
 def test_two_processes_killed_and_resumed_end_with_the_same_weights(unbroken: Path, tmp_path: Path) -> None:
-    process = trained(tmp_path, "tests/held_run.py", "checkpoint_seconds=0", moment=("step", "12"))
+    process = trained(tmp_path, "tests/helpers/held_run.py", "checkpoint_seconds=0", moment=("step", "12"))
     assert process.stdout is not None
     for line in process.stdout:
         if line == "held\n":

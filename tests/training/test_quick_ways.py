@@ -13,14 +13,12 @@ from safetensors.numpy import load_file
 
 from tagger.commands import train
 from tagger.training import module, row_updates
-from tests.small_corpus import QUICK, column_files
+from tests.helpers.small_corpus import QUICK, column_files
 
 WORDS = "embeddings.parts.word.table.weight"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def run(tmp_path: Path, name: str, *overrides: str) -> Path:

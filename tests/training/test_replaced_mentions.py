@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_models import NER_TRAIN, random_folder
 
 from tagger.corpus.augmentation import MentionReplacement
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
 from tagger.training.loader import TrainingLoader
+from tests.helpers.random_models import NER_TRAIN, random_folder
 
 SENTENCES = [*NER_TRAIN, Sentence(["Maria", "Li", "left", "Bonn", "."], ["B-PER", "I-PER", "O", "B-LOC", "O"])] * 4
 

@@ -9,7 +9,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.source import Split
 from tagger.training.start import make_start
-from tests.random_models import random_folder
+from tests.helpers.random_models import random_folder
 
 
 def test_the_model_s_words_are_counted_in_the_new_split_however_rare_they_are_there(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.conftest import REPOSITORY
+from tests.helpers.repository import REPOSITORY
 
 _HOOKS = {"wheel": "build_wheel", "editable": "build_editable"}
 

@@ -9,7 +9,7 @@ PEOPLE = ("Ada", "Bo", "Chidi", "Dalia", "Enok", "Farah")
 PLACES = (("Paris",), ("Oslo",), ("New", "York"), ("Accra",), ("Lima",))
 FILLERS = ("We", "They", "Nobody", "I")
 
-QUICK = (  # overrides that make a run of a second
+QUICK = (  # overrides that make a run of a second; a test of the report adds report=true
     "encoder.hidden_size=16",
     "embeddings.word.size=16",
     "embeddings.characters.filters=8",
@@ -19,6 +19,7 @@ QUICK = (  # overrides that make a run of a second
     "optim.optimizer.lr=0.02",
     "trainer.max_epochs=3",
     "trainer.enable_progress_bar=false",
+    "report=false",
 )
 
 

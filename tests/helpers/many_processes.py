@@ -1,8 +1,8 @@
 """What several processes train on and find in the dev split, told in files.
 
-`python tests/many_processes.py FOLDER PROCESSES…` trains a model with random weights for two epochs at a learning rate
-of zero, once for each number of processes asked for; each process writes into a folder of that number what it was
-given, the first what all of them found. They are forked, so that PyTorch is imported once.
+`python tests/helpers/many_processes.py FOLDER PROCESSES…` trains a model with random weights for two epochs at a
+learning rate of zero, once for each number of processes asked for. Each process writes into a folder of that number
+what it was given, the first what all of them found. They are forked, so that PyTorch is imported once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tagger.model.tagger import TaggerModel
 from tagger.training.config import OptimConfig
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.module import TaggingModule
-from tests.random_models import NER_TRAIN, random_folder
+from tests.helpers.random_models import NER_TRAIN, random_folder
 
 
 def splits() -> tuple[list[Sentence], list[Sentence]]:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from types import ModuleType
 
-from tests.conftest import REPOSITORY
+from tests.helpers.repository import REPOSITORY
 
 SCRIPTS = REPOSITORY / "scripts"
 

@@ -1,6 +1,6 @@
 """A training run that stops at a chosen moment, says `held` on a line and waits there to be killed.
 
-`python tests/held_run.py MOMENT NUMBER OVERRIDES…`: the moment comes for the NUMBERth time, counted from 1.
+`python tests/helpers/held_run.py MOMENT NUMBER OVERRIDES…`: the moment comes for the NUMBERth time, counted from 1.
 """
 
 from __future__ import annotations
