@@ -21,7 +21,7 @@ import torch
 from random_models import PARTS, random_folder
 from safetensors.numpy import load_file, save_file
 
-from tagger.config import EncoderEmbedding
+from tagger.config import EncoderConfig, EncoderEmbedding
 from tagger.errors import UserError
 from tagger.inference.folder import ModelFolder
 from tagger.inference.folder_files import MOST_BYTES, most_bytes
@@ -150,6 +150,25 @@ def test_a_pickle_under_a_harmless_name_is_refused(saved: Path, trace: Path, kin
     (saved / "README.md").write_bytes(PICKLES[kind](Payload(trace)))
     assert "README.md: may hold pickled objects" in refused(saved)
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [*(("static/vectors.safetensors", length) for length in (640, 896, 1152, 1408)), (WEIGHTS, 1152), (WEIGHTS, 1408)],
+)
+def test_tensors_are_accepted_though_their_header_s_length_reads_as_the_first_bytes_of_a_pickle(
+    tmp_path: Path, name: str, length: int
+) -> None:
+    folder = tmp_path / "model"
+    small = EncoderConfig(cell="rnn", hidden_size=2)
+    random_folder(parts=["static"], decoder="softmax", encoder=small).save(folder, "")
+    content = (folder / name).read_bytes()
+    header, data = content[8:][: (old := int.from_bytes(content[:8], "little"))], content[8 + old :]
+    padded = struct.pack("<Q", length) + header.rstrip().ljust(length) + data
+    assert padded[:2] in [pickle.dumps(None, protocol)[:2] for protocol in (2, 3, 4, 5)]
+    (folder / name).write_bytes(padded)
+    sign(folder)
+    assert ModelFolder.load(folder).tokenizer == "whitespace"
 
 
 def test_weights_whose_metadata_hold_a_pickle_are_refused_as_incomplete(saved: Path, trace: Path) -> None:
