@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
     """A JSON object from a file of others.
 
     Raises:
-        UserError: it is larger than `most_bytes`, no JSON, no object, nested too deep, or names code to run.
+        UserError: it is no regular file, larger than `most_bytes`, no JSON, no object, nested too deep, or names code
+            to run.
         OSError: it cannot be read.
     """
+    require_regular(path)
     if path.stat().st_size > most_bytes:
         raise UserError(f"{path}: larger than {most_bytes:,} bytes; not what belongs there")
     try:
@@ -84,6 +87,17 @@ def refuse_pickle(path: Path) -> None:
     tensors = path.suffix == ".safetensors" and begins_as_safetensors(head, path.stat().st_size)
     if path.suffix.lower() in _PICKLE_SUFFIXES or (head.startswith(_PICKLES) and not tensors):
         raise UserError(f"{path}: may hold pickled objects, which can run code when read; take it out of the folder")
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no regular file, links followed: a read of a pipe, socket or device may never end.
+
+    Raises:
+        UserError: it is something else.
+        OSError: it cannot be examined.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{path}: not a regular file, but a folder, pipe, socket or device; take it out of the folder")
 
 
 def refuse_outside(path: Path, within: Sequence[Path]) -> None:
