@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tagger.errors import UserError
 _MOST_DEPTH = 50
 _RUN_BY_NAME = "_target_"  # the key by which configurations name code to be imported
 _PICKLES = (*(bytes([0x80, protocol]) for protocol in range(2, 6)), b"PK\x03\x04")  # and archives, as PyTorch's
+_HEAD = 9  # bytes: those of a pickle's or archive's beginning, or of a safetensors header's length and first character
 _PICKLE_SUFFIXES = frozenset(
     (".pkl", ".pickle", ".p", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".dat", ".h5")
 )
@@ -21,9 +23,11 @@ def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
     """A JSON object from a file of others.
 
     Raises:
-        UserError: it is larger than `most_bytes`, no JSON, no object, nested too deep, or names code to run.
+        UserError: it is no regular file, larger than `most_bytes`, no JSON, no object, nested too deep, or names code
+            to run.
         OSError: it cannot be read.
     """
+    require_regular(path)
     if path.stat().st_size > most_bytes:
         raise UserError(f"{path}: larger than {most_bytes:,} bytes; not what belongs there")
     try:
@@ -58,17 +62,42 @@ def _deeper_than(value: Any, depth: int) -> bool:
     return bool(level)
 
 
+def begins_as_safetensors(head: bytes, size: int) -> bool:
+    """Return whether a file starts as safetensors does: the length of a JSON header that fits into it, then the header.
+
+    Args:
+        head: the first 9 bytes of the file, or more.
+        size: the length of the whole file in bytes.
+    """
+    return int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
+
+
 def refuse_pickle(path: Path) -> None:
-    """Refuse a file that is, or by its name may be, pickled; nothing else in it is looked at.
+    """Refuse a file that is a pickle by its first bytes, or may be one by its name.
+
+    No UTF-8 text starts as a pickle does. A safetensors file may: it starts with the length of its header. Such a file
+    is accepted by the name `.safetensors` and a header that fits, since only a safetensors reader opens it.
 
     Raises:
-        UserError: it is.
-        OSError: it cannot be read.
+        UserError: the file may hold pickled objects.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        pickled = stream.read(4).startswith(_PICKLES)
-    if pickled or path.suffix.lower() in _PICKLE_SUFFIXES:
+        head = stream.read(_HEAD)
+    tensors = path.suffix == ".safetensors" and begins_as_safetensors(head, path.stat().st_size)
+    if path.suffix.lower() in _PICKLE_SUFFIXES or (head.startswith(_PICKLES) and not tensors):
         raise UserError(f"{path}: may hold pickled objects, which can run code when read; take it out of the folder")
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what is no regular file, links followed: a read of a pipe, socket or device may never end.
+
+    Raises:
+        UserError: it is something else.
+        OSError: it cannot be examined.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{path}: not a regular file, but a folder, pipe, socket or device; take it out of the folder")
 
 
 def refuse_outside(path: Path, within: Sequence[Path]) -> None:

@@ -23,6 +23,7 @@ from tagger.errors import UserError
 from tagger.features.vector_arrays import read_npy, read_npz, read_safetensors
 from tagger.features.vector_streams import VectorStream
 from tagger.features.vector_table import VectorTable
+from tagger.untrusted import begins_as_safetensors
 
 _HEAD = 16  # bytes that tell one kind of file from another
 _GZIP = b"\x1f\x8b"
@@ -75,8 +76,7 @@ def _array_reader(path: Path, head: bytes, size: int) -> Callable[..., VectorTab
         return read_npz
     if head.startswith(b"\x93NUMPY") or path.suffix == ".npy":
         return read_npy
-    begins_as_safetensors = int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
-    return read_safetensors if begins_as_safetensors or path.suffix == ".safetensors" else None
+    return read_safetensors if path.suffix == ".safetensors" or begins_as_safetensors(head, size) else None
 
 
 def _read_stream(path: Path, gzipped: bool, size: int) -> VectorTable:

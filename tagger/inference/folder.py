@@ -166,9 +166,7 @@ class ModelFolder:
         check_files(folder)
         settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
         _check_format(folder, settings)
-        for name in _data_files(folder):
-            if settings["sha256"].get(name) != _sha256(folder / name):
-                raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
+        _compare_checksum(folder, VOCABULARY, settings)
         try:
             config = from_mapping(ModelConfig, settings["model"], "model")
             vocabularies = Vocabularies.from_mapping(read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY]))
@@ -179,10 +177,16 @@ class ModelFolder:
                 raise UserError(f"{config.encoder.depth} layers, more than any model has")
             shapes = expected_shapes(config, vocabularies)
             _check_size(folder / WEIGHTS, shapes)
+        except (UserError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(folder, error) from error
+        for name in _data_files(folder):  # only now that the weights are no larger than they can be
+            if name != VOCABULARY:
+                _compare_checksum(folder, name, settings)
+        try:
             tensors = load_file(folder / WEIGHTS)
             static = _read_static(folder, config)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it anew") from error
+            raise _damaged(folder, error) from error
         _check_tensors(folder, tensors, shapes)
         tokenizer, language = settings["tokenizer"], settings["language"]
         encoder = folder / ENCODER if config.embeddings.encoder and config.embeddings.encoder.tune else None
@@ -364,6 +368,17 @@ def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str
                 f"{folder / WEIGHTS}: {name} is {tensor.dtype} {tensor.shape}, expected float32 {shape}; "
                 "copy or train the model anew"
             )
+
+
+def _compare_checksum(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a file with another checksum than in `config.json`. One without a checksum there is not read."""
+    listed = settings["sha256"].get(name)
+    if listed is None or listed != _sha256(folder / name):
+        raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
+
+
+def _damaged(folder: Path, error: Exception) -> UserError:
+    return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it anew")
 
 
 def _sha256(path: Path) -> str:

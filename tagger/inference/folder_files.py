@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tagger.errors import UserError
-from tagger.untrusted import refuse_outside, refuse_pickle
+from tagger.untrusted import refuse_outside, refuse_pickle, require_regular
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
 STATIC, ENCODER, GRAPH = "static", "encoder", "model.onnx"
@@ -26,6 +26,8 @@ MOST_BYTES = {  # of the files of a model folder, by patterns of their names
     f"{ENCODER}/*.model": 64 * _MIB,
 }
 
+_MOST_BYTES_OF_OTHERS = 64 * _MIB  # of other files in the two folders, whose checksums are compared too
+
 
 def most_bytes(name: str) -> int | None:
     """How large a file of a model folder may be, by its name with `/`; None for what belongs to none."""
@@ -35,13 +37,14 @@ def most_bytes(name: str) -> int | None:
 
 
 def check_files(folder: Path) -> None:
-    """Refuse a folder with anything in it that leads outside, is pickled, or is larger than such a file ever is.
+    """Refuse a folder with pipes, sockets, devices, pickles, files too large, or links that lead outside.
 
-    Other files than a model's own are let be: nothing reads them.
+    Call this before any file in it is read: a read of a pipe may never end. Other folders than a model's own are
+    ignored, since nothing reads them.
 
     Raises:
-        UserError: it has.
-        OSError: it cannot be read.
+        UserError: the folder has one of these.
+        OSError: the folder cannot be read.
     """
     inside = folder.resolve()
     places = [inside]
@@ -52,12 +55,15 @@ def check_files(folder: Path) -> None:
             continue
         for path in sorted((folder / part).iterdir()):
             refuse_outside(path, places)
-            if path.is_file():
+            if part or (path.exists() and not path.is_dir()):
                 _check_file(path, path.relative_to(folder).as_posix())
 
 
 def _check_file(path: Path, name: str) -> None:
-    refuse_pickle(path)
+    require_regular(path)
     most, size = most_bytes(name), path.stat().st_size
+    if most is None and "/" in name:
+        most = _MOST_BYTES_OF_OTHERS
     if most is not None and size > most:
         raise UserError(f"{path}: {size:,} bytes, larger than {most:,} bytes; not a model of this tagger")
+    refuse_pickle(path)

@@ -22,7 +22,7 @@ from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 from tagger.hub import fetch_cached
 from tagger.model.transfer import on_device
-from tagger.untrusted import read_json
+from tagger.untrusted import read_json, require_regular
 
 CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -173,6 +173,9 @@ def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
 
 def _check_files(folder: Path) -> None:
     """Refuse what cannot be an encoder, or could run code, before anything of it is loaded."""
+    for path in folder.iterdir():
+        if path.exists() and not path.is_dir():
+            require_regular(path)
     if not (folder / CONFIG).is_file():
         raise UserError(f"{folder}: no {CONFIG} in it; give the folder of an encoder")
     if not any((folder / name).is_file() for name in _WEIGHTS):

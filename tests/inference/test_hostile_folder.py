@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+import socket
 import struct
 import sys
 import zipfile
@@ -20,9 +21,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from tagger.config import EncoderEmbedding
+from tagger.config import EncoderConfig, EncoderEmbedding
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+from tagger.inference.folder import ModelFolder, is_model
 from tagger.inference.folder_files import MOST_BYTES, most_bytes
 from tagger.model.contextual import open_encoder
 from tests.helpers.random_models import PARTS, random_folder
@@ -55,13 +56,15 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def sign(folder: Path) -> None:
     """Write the checksums that fit what now stands in the folder."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     files = [path for path in folder.rglob("*") if path.is_file() and path != folder / CONFIG]
-    config["sha256"] = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    config["sha256"] = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
     (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
 
 
@@ -152,6 +155,25 @@ def test_a_pickle_under_a_harmless_name_is_refused(saved: Path, trace: Path, kin
     assert not trace.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [*(("static/vectors.safetensors", length) for length in (640, 896, 1152, 1408)), (WEIGHTS, 1152), (WEIGHTS, 1408)],
+)
+def test_tensors_are_accepted_though_their_header_s_length_reads_as_the_first_bytes_of_a_pickle(
+    tmp_path: Path, name: str, length: int
+) -> None:
+    folder = tmp_path / "model"
+    small = EncoderConfig(cell="rnn", hidden_size=2)
+    random_folder(parts=["static"], decoder="softmax", encoder=small).save(folder, "")
+    content = (folder / name).read_bytes()
+    header, data = content[8:][: (old := int.from_bytes(content[:8], "little"))], content[8 + old :]
+    padded = struct.pack("<Q", length) + header.rstrip().ljust(length) + data
+    assert padded[:2] in [pickle.dumps(None, protocol)[:2] for protocol in (2, 3, 4, 5)]
+    (folder / name).write_bytes(padded)
+    sign(folder)
+    assert ModelFolder.load(folder).tokenizer == "whitespace"
+
+
 def test_weights_whose_metadata_hold_a_pickle_are_refused_as_incomplete(saved: Path, trace: Path) -> None:
     (saved / WEIGHTS).write_bytes(in_safetensors_metadata(Payload(trace)))
     sign(saved)
@@ -229,6 +251,75 @@ def test_a_pipe_in_a_file_s_place_is_not_waited_for(saved: Path) -> None:
     assert f"no {WEIGHTS}" in refused(saved)
 
 
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # a socket's path may not be long
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+IN_PLACE = (VOCABULARY, CONFIG, "README.md", "notes.txt", "static/notes.txt", "encoder/config.json", *STATIC_FILES)
+
+
+@pytest.mark.parametrize("make", [make_pipe, make_socket])
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_pipe_or_socket_anywhere_is_refused_and_not_waited_for(
+    saved: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    (saved / "encoder").mkdir()
+    (saved / name).unlink(missing_ok=True)
+    make(saved / name)
+    message = refused(saved)
+    assert f"{saved / name}: not a regular file" in message or f"no {name}" in message
+
+
+@pytest.mark.parametrize("name", ["static", "encoder", "model.onnx"])
+def test_a_pipe_in_the_place_of_an_optional_part_is_refused(saved: Path, name: str) -> None:
+    shutil.rmtree(saved / "static")
+    make_pipe(saved / name)
+    assert f"{saved / name}: not a regular file" in refused(saved)
+
+
+def test_a_folder_among_the_vectors_is_refused(saved: Path) -> None:
+    (saved / "static" / "more").mkdir()
+    assert "static/more: not a regular file" in refused(saved)
+
+
+def test_a_folder_with_a_pipe_for_its_configuration_is_no_model(saved: Path) -> None:
+    (saved / CONFIG).unlink()
+    make_pipe(saved / CONFIG)
+    assert not is_model(saved)
+
+
+def test_an_encoder_with_a_pipe_in_it_is_refused(tmp_path: Path) -> None:
+    folder = write_tiny_encoder(tmp_path / "encoder")
+    make_pipe(folder / "added_tokens.json")
+    assert f"{folder / 'added_tokens.json'}: not a regular file" in refused_encoder(folder)
+
+
+@pytest.mark.parametrize("name", ["static/more", "encoder/more.bias"])
+def test_a_huge_file_of_another_name_is_refused_unread(saved: Path, name: str) -> None:
+    (saved / name).parent.mkdir(exist_ok=True)
+    with (saved / name).open("wb") as stream:
+        stream.truncate(1 << 40)  # sparse: it takes no room
+    assert f"{saved / name}: {1 << 40:,} bytes, larger than" in refused(saved)
+
+
+def test_a_file_without_a_checksum_is_refused_unread(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (saved / "static" / "more").write_text("more", encoding="utf-8")
+    read = []
+    monkeypatch.setattr("tagger.inference.folder._sha256", lambda path: read.append(path.name) or sha256_of(path))
+    assert "static/more: damaged: its checksum is not the one" in refused(saved)
+    assert "more" not in read
+
+
 def test_a_folder_reached_by_a_link_and_a_link_within_it_are_read(saved: Path, tmp_path: Path) -> None:
     (saved / "weights").write_bytes((saved / WEIGHTS).read_bytes())
     (saved / WEIGHTS).unlink()
@@ -275,6 +366,9 @@ def test_weights_larger_than_the_model_are_refused_unread(saved: Path, monkeypat
     save_file({**tensors, "more": np.zeros(1 << 20, np.float32)}, saved / WEIGHTS)
     sign(saved)
     monkeypatch.setattr("tagger.inference.folder.load_file", lambda path: pytest.fail("read"))
+    monkeypatch.setattr(
+        "tagger.inference.folder._sha256", lambda path: pytest.fail("read") if path.name == WEIGHTS else sha256_of(path)
+    )
     assert "bytes, expected at most" in refused(saved)
 
 
