@@ -37,6 +37,9 @@ class SyntokTokenizer:
     syntok's defaults rewrite contractions and drop hyphens, and its offsets begin anew with each paragraph; here
     "don't" gives "do", "n't", hyphens are tokens, and a span counts in the whole text. Whatever non-space characters
     syntok leaves out all the same become tokens of their own.
+
+    Threads may share one. Calls share the memory of pieces alone, in which an entry never changes and is not looked up
+    again after it was found; syntok's splitter holds settings only, and its segmenter is made for each call.
     """
 
     def __init__(self) -> None:
@@ -100,6 +103,7 @@ class _Pieces(dict[str, list[CharSpan] | None]):
             placed = None
         else:
             spans = list(self._split(piece))
+            # before the piece is stored: a thread that finds it there must know its marks
             self.marks.update(token for token in (piece[start:end] for start, end in spans) if _is_mark(token))
             placed = None if spans == [(0, len(piece))] else spans
         if len(self) >= _MOST_PIECES:

@@ -1,19 +1,17 @@
 """Tokenizers: running text to sentences and tokens as character spans, without changing a character.
 
 Each gives, sentence by sentence, half-open spans into the text. Spans are in order and never overlap; what lies between
-them is white space (and, for syntok, zero-width spaces).
+them is white space (and, for syntok, zero-width spaces). No tokenizer parts a combining mark from the character before.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from tagger.corpus.combining import CharSpan, Tokenizer, keep_marks
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-
-CharSpan = tuple[int, int]
-Tokenizer = Callable[[str], Iterator[list[CharSpan]]]
 
 _NON_SPACE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]+")
@@ -30,13 +28,13 @@ def get_tokenizer(name: str) -> Tokenizer:
     if name == "syntok":
         from tagger.corpus.syntok_spans import SyntokTokenizer
 
-        return SyntokTokenizer()
+        return keep_marks(SyntokTokenizer(), base_alone=True)
     if name == "whitespace":
         return whitespace
     if name == "characters":
-        return characters
+        return keep_marks(characters, base_alone=True)
     if name.startswith("spacy:"):
-        return _spacy(name.removeprefix("spacy:"))
+        return keep_marks(_spacy(name.removeprefix("spacy:")), base_alone=False)
     raise UserError(f"tokenizer {name!r} is unknown; use {NAMES}")
 
 
@@ -57,7 +55,7 @@ def whitespace(text: str) -> Iterator[list[CharSpan]]:
 
 
 def characters(text: str) -> Iterator[list[CharSpan]]:
-    """Every character but white space is a token; a line is a sentence. For scripts without spaces."""
+    """Yield every character but white space as a token, a line as a sentence. For scripts without spaces."""
     for line in _LINE.finditer(text):
         start, end = line.span()
         spans = [(position, position + 1) for position in range(start, end) if not text[position].isspace()]

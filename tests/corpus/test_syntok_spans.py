@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -65,3 +67,22 @@ def test_what_is_remembered_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     for _ in range(200):
         text = " ".join(chooser.choices(WORDS, k=30))
         assert list(tokenize(text)) == by_syntok(text)
+
+
+def test_threads_that_share_a_tokenizer_get_what_one_alone_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntok_spans, "_MOST_PIECES", 5)
+    chooser = random.Random(0)
+    texts = [" ".join(f"{word}{chooser.randrange(10**6)}" for word in chooser.choices(WORDS, k=15)) for _ in range(400)]
+    texts += [" ".join(chooser.choices(WORDS, k=30)) for _ in range(400)]
+    alone = SyntokTokenizer()
+    expected = [list(alone(text)) for text in texts]
+    shared = SyntokTokenizer()
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(lambda text: list(shared(text)), texts * 3))
+    finally:
+        sys.setswitchinterval(switching)
+    assert found == expected * 3
+    assert len(shared._pieces) <= 5 + 8  # each thread may add one after another has counted
