@@ -69,3 +69,15 @@ def test_a_batch_of_more_words_than_there_is_room_for() -> None:
     cache = WordCache(Counted(), 3000)
     for first in (0, 50, 25):
         assert_right(cache, [f"{number}" for number in range(first, first + 100)])
+
+
+def test_words_used_most_stay_while_others_are_forgotten_without_them() -> None:
+    compute = Counted()
+    cache = WordCache(compute, 20_000)
+    for _ in range(30):
+        cache.rows(["often"])
+    for number in range(150):
+        cache.rows([f"word{number}"])
+    assert len(cache) < 100
+    assert_right(cache, ["often", "word0", "word149"])
+    assert [compute.computed.count(word) for word in ("often", "word0", "word149")] == [1, 2, 1]
