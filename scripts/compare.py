@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import UserError, extra_needed
+from tagger.printable import in_a_line
 
 with extra_needed("train", "compare.py"):
     from peers.contest import PEERS, PeerError, examine, make_environment, thread_limits
@@ -70,7 +71,7 @@ def train_missing(names: Sequence[str], arguments: argparse.Namespace) -> list[s
             begun = ["resume=true"] if (run_dir / "checkpoints").exists() else []
             own = [f"seed={seed}", f'run_dir="{run_dir}"', "latest=null", *arguments.override, *begun]
             command = [sys.executable, str(ROOT / "train.py"), *data_overrides(name, arguments.data), *own]
-            print(f"training: {name}, {settings}, seed {seed}", flush=True)
+            print(in_a_line(f"training: {name}, {settings}, seed {seed}"), flush=True)
             done = subprocess.run(command, env={**os.environ, **thread_limits(arguments.threads)})
             if done.returncode:
                 failures.append(f"{THIS} on {name}, {settings}, seed {seed}: exit code {done.returncode}")
@@ -87,10 +88,10 @@ def run_peers(sets: Mapping[str, tuple[DataConfig, dict[str, Split]]], arguments
             try:
                 result = examine(PEERS[peer], name, splits, language=data.language or "", **where)
                 scores = ", ".join(f"{split} {_headline(result[split])[1]:.4f}" for split in ("dev", "test"))
-                print(f"{peer} on {name}: {scores}", flush=True)
+                print(in_a_line(f"{peer} on {name}: {scores}"), flush=True)
             except PeerError as error:
                 result = {"failed": str(error)}
-                print(f"{peer} on {name} failed: {error}", flush=True)
+                print(in_a_line(f"{peer} on {name} failed: {error}"), flush=True)
             results[peer][name] = result
     return results
 
@@ -187,7 +188,7 @@ def run(arguments: argparse.Namespace) -> int:
     for peer in map(PEERS.__getitem__, results):
         print(f"- {peer.title} ({', '.join(peer.requirements)}): {peer.tuning}.")
     for line in left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        print(in_a_line(f"left out: {line}"), file=sys.stderr)
     if arguments.json:
         peers = {peer: {"requirements": PEERS[peer].requirements, "tuning": PEERS[peer].tuning} for peer in results}
         write_rows(arguments.json, json_rows(digests, results, groups), peers=peers, left_out=left_out)

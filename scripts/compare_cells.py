@@ -22,6 +22,7 @@ from statistics import fmean
 from typing import Any
 
 from tagger.errors import UserError, extra_needed
+from tagger.printable import in_a_line
 
 with extra_needed("train", "compare_cells.py"):
     from cells import plot, speed
@@ -93,7 +94,7 @@ def train(arguments: argparse.Namespace) -> list[str]:
 def _train_one(one: Job, arguments: argparse.Namespace, failures: dict[Path, str]) -> None:
     if one.record or one.folder in failures:
         return
-    print(f"training: {one.folder}", flush=True)
+    print(in_a_line(f"training: {one.folder}"), flush=True)
     code = one.train(arguments.override)
     if code == 130:
         raise KeyboardInterrupt
@@ -190,7 +191,7 @@ def examine(arguments: argparse.Namespace, *, missing: bool) -> list[dict[str, A
                 path = _kept_at(contender, both, seed, arguments)
                 if missing or path.exists():
                     if not path.exists():
-                        print(f"recall: {path}", flush=True)
+                        print(in_a_line(f"recall: {path}"), flush=True)
                     of = {"both": both, "seed": seed, "schedule": arguments.schedule, "path": path}
                     found.append({"cell": contender.name, **examined(contender.cells, **of)})
     return found
@@ -257,7 +258,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_rows(arguments.json, found, overrides=list(arguments.override), recall=networks)
     for line in failures:
-        print(f"failed: {line}", file=sys.stderr)
+        print(in_a_line(f"failed: {line}"), file=sys.stderr)
     return 1 if failures else 0
 
 

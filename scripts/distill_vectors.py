@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from tagger.errors import UserError
 from tagger.features.wordpiece import INSIDE, PIECES, VECTORS, WordPieceVectors, basic_tokens
 from tagger.files import written_whole
+from tagger.printable import in_a_line
 
 UNCASED = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True}
 _ENCODED_AT_ONCE = 512  # words
@@ -67,7 +68,7 @@ def distill_pieces(encoder: str, size: int, pooling: str, words: Sequence[str], 
     model.embedding[kept] = rounded = WordPieceVectors.load(folder).vectors
     cosines = (unit_rows(exact) * unit_rows(rounded)).sum(axis=1)
     size = sum((folder / name).stat().st_size for name in (PIECES, VECTORS))
-    print(f"{folder}: {len(kept):,} of {len(model.tokens):,} pieces, {size:,} bytes")
+    print(in_a_line(f"{folder}: {len(kept):,} of {len(model.tokens):,} pieces, {size:,} bytes"))
     print(
         f"cosine of a piece's vector with what it was unrounded: mean {cosines.mean():.5f}, least {cosines.min():.5f}"
     )
@@ -253,7 +254,7 @@ def run(arguments: argparse.Namespace) -> None:
             words = read_words(arguments.words)
             vectors = distill_words(arguments.encoder, words, arguments.size, arguments.pooling)
             write_words(arguments.output, words, vectors)
-            print(f"{arguments.output}: {len(words):,} words")
+            print(in_a_line(f"{arguments.output}: {len(words):,} words"))
         else:
             words = read_words(arguments.fit) if arguments.fit else []
             model = distill_pieces(arguments.encoder, arguments.size, arguments.pooling, words, arguments.output)

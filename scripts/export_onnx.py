@@ -21,6 +21,7 @@ from tagger.inference.engine import Engine
 from tagger.inference.folder import ModelFolder, put_graph
 from tagger.inference.folder_files import GRAPH
 from tagger.inference.numpy_engine import NumpyEngine
+from tagger.printable import in_a_line
 
 _LENGTHS = (200, 40, 17, 9, 9, 5, 3, 2, 1, 1)
 _STRANGE = ("", "x", "🙂", "don't", "a" * 200, "北京", "3.14", "\u200b")
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="the model folder")
     try:
-        print(export(parser.parse_args(arguments).model))
+        print(in_a_line(export(parser.parse_args(arguments).model)))
     except UserError as error:
         print(f"export_onnx.py: {error}", file=sys.stderr)
         return 2

@@ -19,6 +19,8 @@ from typing import Literal, NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tagger.printable import in_a_line
+
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCE = "Ada Lovelace met Charles Babbage in London, and Nadia Okafor of the University of Lagos spoke in Geneva."
 LINES = (
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [str(path) for path in (asked.model, asked.report) if path and not path.exists()]
     if chromium is None or missing:
         told = "chromium is not installed; install it" if chromium is None else f"{missing[0]}: no such file or folder"
-        print(f"pictures.py: {told}", file=sys.stderr)
+        print(in_a_line(f"pictures.py: {told}"), file=sys.stderr)
         return 2
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as temporary:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

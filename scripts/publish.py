@@ -20,6 +20,7 @@ from pathlib import Path
 from tagger.commands.publish import prepare, superseded
 from tagger.errors import UserError
 from tagger.hub import push
+from tagger.printable import in_a_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         publication = prepare(arguments.model, arguments.repo, run=arguments.run, licence=arguments.license)
         for note in publication.notes:
-            print(f"publish.py: {note}", file=sys.stderr)
+            print(in_a_line(f"publish.py: {note}"), file=sys.stderr)
         if arguments.dry_run:
             print(publication.card)
-            print("\n".join(publication.files))
+            print("\n".join(map(in_a_line, publication.files)))
             return 0
         commit = push(
             arguments.repo,

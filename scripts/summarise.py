@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tagger.errors import UserError, extra_needed
+from tagger.printable import in_a_line
 
 with extra_needed("train", "summarise.py"):
     from tagger.commands.summary import HEADER, LEFT, summarise, table_rows, write_rows
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = as_markdown if arguments.markdown else as_text
         print(table(HEADER, table_rows(summary.groups), left=LEFT))
     for line in summary.left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        print(in_a_line(f"left out: {line}"), file=sys.stderr)
     return 0 if summary.groups else 1
 
 

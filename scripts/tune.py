@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import UserError, extra_needed
+from tagger.printable import in_a_line
 
 with extra_needed("tune", "tune.py"):
     from tagger.commands.search_space import check_space, read_space
@@ -89,7 +90,7 @@ def _interrupt(*_: Any) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(in_a_line(line), file=sys.stderr, flush=True)
 
 
 def _run_workers(given: Sequence[str], count: int) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tagger.printable import IN_A_LINE
+from tagger.printable import in_a_line
 
 _LONGEST = 2000  # characters; of a longer message the middle is left out
 _TAIL = 500
@@ -22,7 +22,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message.split()).translate(IN_A_LINE)  # what files hold must not steer a terminal
+        line = in_a_line(" ".join(message.split()))  # what files hold must not steer a terminal
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)

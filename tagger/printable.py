@@ -1,4 +1,4 @@
-"""What stands for characters that lines, terminals and pages cannot show."""
+"""Characters that lines, terminals and pages cannot show, and what replaces them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ IN_A_LINE |= dict.fromkeys(range(0x80, 0xA0), REPLACEMENT)
 # and so what UTF-8 cannot write
 ON_A_PAGE = {code: shown for code, shown in IN_A_LINE.items() if chr(code) not in _BREAKS}
 ON_A_PAGE |= dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
+
+
+def in_a_line(text: str) -> str:
+    """Replace control characters by their pictures. Use it for every line on a terminal that holds a path or a name."""
+    return text.translate(IN_A_LINE)

@@ -13,6 +13,7 @@ from tagger.commands.hydra_entry import choices, compose
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.source import DataConfig, load_splits
 from tagger.errors import UserError
+from tagger.printable import in_a_line
 
 from . import training
 from .floor import find_floor
@@ -256,4 +257,4 @@ class Benchmark:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(in_a_line(line), flush=True)

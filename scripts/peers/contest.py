@@ -20,6 +20,7 @@ from tagger.evaluation.assessment import assess
 from tagger.evaluation.scores import Scores, gold_tags
 from tagger.evaluation.written import write_report
 from tagger.files import written_whole
+from tagger.printable import in_a_line
 
 from .exchange import FACTS, read_lines, write_lines
 
@@ -88,7 +89,7 @@ def make_environment(folder: Path, requirements: Sequence[str] = REQUIREMENTS) -
     mark = folder / "peers.txt"
     if python.exists() and mark.exists() and mark.read_text(encoding="utf-8") == wanted:
         return python.absolute()
-    print(f"making {folder}: {', '.join(wanted.split())}", flush=True)
+    print(in_a_line(f"making {folder}: {', '.join(wanted.split())}"), flush=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted.split()]
     try:
         venv.create(folder, with_pip=True)

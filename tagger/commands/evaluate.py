@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tagger.config import from_mapping
 from tagger.errors import UserError
 from tagger.evaluation.calibration import WANTED
+from tagger.printable import in_a_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -124,7 +125,7 @@ def _task(config: DictConfig) -> None:
     except UserError as error:
         raise UserError(f"{error}; set out to a folder that can be written") from error
     _warn(written.warnings[len(found.report.warnings) :])
-    print(f"\nreport: {report_page(out)}")
+    print("\n" + in_a_line(f"report: {report_page(out)}"))
 
 
 def _beside(model: Path, name: str, found: Assessment) -> Path:
@@ -148,12 +149,12 @@ def _compare(runs: Sequence[str], out: Path | None) -> None:
     if out is not None:
         reason = write_comparison(out, found)
         _warn([reason] if reason else [])
-        print(f"\ncomparison: {out / ('compare.md' if reason else 'compare.html')}")
+        print("\n" + in_a_line(f"comparison: {out / ('compare.md' if reason else 'compare.html')}"))
 
 
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(in_a_line(f"warning: {warning}"), file=sys.stderr)
 
 
 def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Assessment:

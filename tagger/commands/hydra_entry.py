@@ -15,6 +15,7 @@ from tagger.commands.main import let_go_of_output
 from tagger.commands.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import shipped_folder, written_whole
+from tagger.printable import in_a_line
 
 try:
     import hydra
@@ -84,14 +85,14 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     try:
         hydra.main(version_base="1.3", config_path=str(shipped_folder("conf")), config_name=name)(job)()
     except KeyboardInterrupt as error:
-        print(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}", file=sys.stderr)
+        print(in_a_line(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}"), file=sys.stderr)
         codes = [_INTERRUPTED]
     except BrokenPipeError:  # --help | head
         codes = [_PIPE_CLOSED]
     except Exception as error:
         if error in unforeseen:
             raise
-        print(f"{program}: {reason(error, lambda: _names(name, arguments))}", file=sys.stderr)
+        print(in_a_line(f"{program}: {reason(error, lambda: _names(name, arguments))}"), file=sys.stderr)
         codes = [2]
     finally:
         codes.append(sweep.close())
@@ -129,7 +130,8 @@ def _told(program: str, error: UserError | OSError) -> int:
     if isinstance(error, UserError):
         print(f"{program}: {error}", file=sys.stderr)
         return 2
-    print(f"{program}: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+    place = error.filename or "standard output"
+    print(in_a_line(f"{program}: {place}: {error.strerror or error}"), file=sys.stderr)
     return 1
 
 

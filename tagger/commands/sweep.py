@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from tagger.printable import in_a_line
 from tagger.python_process import start_python
 
 _SECONDS_TO_END = 60.0  # of a job that is told to
@@ -129,7 +130,7 @@ class Sweep:
                 os.killpg(self._job.pid, number)
 
     def _say(self, line: str) -> None:
-        print(f"{self._program}: {line}", file=sys.stderr, flush=True)
+        print(in_a_line(f"{self._program}: {line}"), file=sys.stderr, flush=True)
 
 
 def _ending(code: int) -> str:

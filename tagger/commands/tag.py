@@ -26,6 +26,7 @@ from tagger.inference.resuming import History, refuse_unfinished, resume
 from tagger.inference.run import carry_out
 from tagger.inference.tagging import BlockTagger, Counts, Job, OpenTagger, OwnHands
 from tagger.inference.workers import WorkerLostError, Workers
+from tagger.printable import in_a_line
 
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
@@ -193,4 +194,4 @@ def _summary(files: int, counts: Counts, seconds: float) -> str:
 def _say(program: str, message: str) -> None:
     if sys.stderr is not None:  # print() would take standard output instead
         with contextlib.suppress(OSError):
-            print(f"{program}: {message}", file=sys.stderr, flush=True)
+            print(in_a_line(f"{program}: {message}"), file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from tagger.inference.documents import InputFormat, Unit
 from tagger.inference.manifest import NAME
 from tagger.inference.sources import EXTENSIONS
 from tagger.inference.writers import OutputFormat
+from tagger.printable import in_a_line
 
 _DESCRIPTION = """\
 Tag the tokens of text and mark the entities in it.
@@ -103,7 +104,7 @@ class CommandLine(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with a line. See `argparse.ArgumentParser`."""
-        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+        self.exit(2, in_a_line(f"{self.prog}: error: {message}; see --help") + "\n")
 
 
 def parser_of(program: str) -> CommandLine:

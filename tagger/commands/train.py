@@ -18,6 +18,7 @@ from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import alone_in
+from tagger.printable import in_a_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -275,11 +276,11 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     known = {*splits["train"].labels(), *(ModelFolder.load(run.init_from).labels if run.init_from else ())}
     for name in ("dev", "test"):
         for warning in unknown_label_warnings(splits[name].labels(), known, where=f"the {name} split"):
-            print(f"warning: {warning}")
+            print(in_a_line(f"warning: {warning}"))
     if run.resume and not holds_run(run.run_dir):
-        print(f"{run.run_dir}: no run there yet; beginning anew", file=sys.stderr)
+        print(in_a_line(f"{run.run_dir}: no run there yet; beginning anew"), file=sys.stderr)
     elif run.resume and not has_checkpoint(run.run_dir):
-        print(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning")
+        print(in_a_line(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning"))
     print(end="", flush=True)
 
 
@@ -315,7 +316,7 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
         point_latest(run_dir, run.latest)
     print(as_table(scores))
     for warning in warnings:
-        print(f"warning: {warning}")
+        print(in_a_line(f"warning: {warning}"))
     signals = {signal.SIGINT: "stopped by Ctrl-C after", signal.SIGTERM: "stopped by SIGTERM after"}
     ended = signals[outcome.stopped_by] if outcome.stopped_by else "trained"
     print(
@@ -324,10 +325,10 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
         f"test {scores.headline_name} {scores.headline:.4f}"
     )
     if outcome.stopped_by is not None:
-        print(_how_to_go_on(run_dir))
-    print(f"model:  {model_dir}")
+        print(in_a_line(_how_to_go_on(run_dir)))
+    print(in_a_line(f"model:  {model_dir}"))
     if run.report:
-        print(f"report: {report_page(run_dir / 'report')}")
+        print(in_a_line(f"report: {report_page(run_dir / 'report')}"))
 
 
 def point_latest(run_dir: Path, link: Path) -> None:
@@ -339,4 +340,5 @@ def point_latest(run_dir: Path, link: Path) -> None:
         temporary.symlink_to(os.path.relpath(run_dir.resolve(), link.parent.resolve()), target_is_directory=True)
         temporary.replace(link)
     except OSError as error:
-        print(f"warning: {link} was not moved to this run: {error.strerror or error}", file=sys.stderr)
+        warning = f"warning: {link} was not moved to this run: {error.strerror or error}"
+        print(in_a_line(warning), file=sys.stderr)

@@ -18,6 +18,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
 from tagger.corpus.stores import Store, open_store
 from tagger.errors import UserError
+from tagger.printable import in_a_line
 
 __all__ = [
     "SPLITS",
@@ -58,7 +59,7 @@ class Split:
         tokens = sum(map(len, self.sentences))
         told = [report.summary() for report in self.reports] + self.notes
         first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
-        return "\n".join([first, *(f"  {one}" for one in told)])
+        return "\n".join([first, *(in_a_line(f"  {one}") for one in told)])
 
     def labels(self) -> Counter[str]:
         """How often each label stands in it: entities by their type or, where tags are plain, tokens by their tag."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tagger.evaluation.comparison import Comparison
 from tagger.evaluation.errors import ErrorCounts
 from tagger.evaluation.estimates import Estimate
+from tagger.evaluation.readings import PARTNER_RULE
 from tagger.evaluation.report import Report
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import PRF, Scores
@@ -91,6 +92,8 @@ def _scores(report: Report) -> Iterator[str]:
         yield _row("*surface forms*", report.surface)
     yield ""
     yield "All scores are fractions of 1; support counts the gold data."
+    if report.partial is not None:
+        yield PARTNER_RULE
     if any(estimate.support == 0 for estimate in reading.types.values()):
         yield "What has support 0 was predicted but is not in the gold data; the macro average counts it as 0."
 

@@ -1,4 +1,4 @@
-"""The ways to compare two sides' entities, as things to count."""
+"""Count entities under each way to compare two sides."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from tagger.evaluation.compared import Compared
 from tagger.evaluation.estimates import CORRECT, GOLD, PREDICTED, Event
 from tagger.evaluation.pairing import Kind
 
-# how much a pair is worth under each reading; Segura-Bedmar et al. 2013 (SemEval-2013 task 9) name the four
+# Credit of a pair under each measure of SemEval-2013 task 9 (Segura-Bedmar et al. 2013). Partners are chosen once for
+# all measures; nervaluate chooses them for each (docs/evaluation.md).
 CREDITS: dict[str, dict[Kind, float]] = {
     "partial": {Kind.CORRECT: 1, Kind.WRONG_TYPE: 1, Kind.WRONG_BOUNDARY: 0.5, Kind.WRONG_BOTH: 0.5},
     "type_only": {Kind.CORRECT: 1, Kind.WRONG_BOUNDARY: 1},
     "boundary_only": {Kind.CORRECT: 1, Kind.WRONG_TYPE: 1},
 }
+PARTNER_RULE = (
+    "Partial overlap and type only give each entity one partner, the same for all measures. nervaluate chooses "
+    "partners for each measure, so its partial may be higher and its ent_type lower."
+)
 
 
 def exact(sides: Iterable[tuple[int, Sequence[Span], Sequence[Span]]]) -> Iterator[Event]:

@@ -103,7 +103,7 @@ class Report:
         headline: the one number.
         entities: seqeval's default reading; of plain tags it is None.
         strict: seqeval's strict reading.
-        partial, type_only, boundary_only: SemEval-2013's readings, micro alone.
+        partial, type_only, boundary_only: SemEval-2013's measures, micro alone; see `readings.CREDITS`.
         surface: distinct forms, as WNUT-17 counts them.
         tags: plain tags, one by one; of entities it is None.
         tokens, sentences, illegal, bootstrap, errors, lengths, seen, calibration, learning, data: see their classes.

@@ -7,14 +7,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tagger.corpus.schemes import OUTSIDE, Scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, split_tag
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
 CharacterSpan = tuple[int, int, str]  # half-open, in characters, and the label
 _PREFIXES = frozenset("BIESLU")
 _SEQEVAL_LETTERS = {"L": "E", "U": "S"}
-_AVERAGES = ("micro avg", "macro avg", "weighted avg")
+_MARK = ":"  # in front of each label for seqeval, whose report names its averages beside the labels
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,9 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
         return Scores("tags", counts.micro(), counts.macro(), counts.types(), accuracy, len(gold), tokens)
     renamed = _renamed_tags({tag for pair in pairs for tag in pair}, scheme)
     accuracy = sum(n for (g, p), n in pairs.items() if renamed[g] == renamed[p]) / tokens if tokens else None
+    marked = {tag: _marked(readable) for tag, readable in renamed.items()}
     micro, macro, types = _ask_seqeval(
-        [[renamed[tag] for tag in tags] for tags in gold], [[renamed[tag] for tag in tags] for tags in predicted]
+        [[marked[tag] for tag in tags] for tags in gold], [[marked[tag] for tag in tags] for tags in predicted]
     )
     return Scores("entities", micro, macro, types, accuracy, len(gold), tokens)
 
@@ -226,8 +227,13 @@ def _check_lengths(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
             raise ValueError(f"sentence {number}: {len(gold_tags)} gold tags, {len(predicted_tags)} predicted")
 
 
+def _marked(tag: str) -> str:
+    prefix, label = split_tag(tag)
+    return tag if prefix == OUTSIDE else f"{prefix}-{_MARK}{label}"
+
+
 def _ask_seqeval(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:
-    """Micro, macro and per-type scores by seqeval."""
+    """Compute micro, macro and per-type scores with seqeval, from tags whose labels are marked."""
     if all(tag == OUTSIDE for tags in [*gold, *predicted] for tag in tags):
         return PRF(), PRF(), {}  # seqeval gives NaN as the mean over no types
     try:
@@ -239,5 +245,5 @@ def _ask_seqeval(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF
         name: PRF(float(row["precision"]), float(row["recall"]), float(row["f1-score"]), int(row["support"]))
         for name, row in rows.items()
     }
-    types = {name: prf[name] for name in prf if name not in _AVERAGES}
+    types = {name.removeprefix(_MARK): prf[name] for name in prf if name.startswith(_MARK)}
     return prf["micro avg"], prf["macro avg"], types

@@ -103,8 +103,8 @@ class TrainingLoader:
             )
         if not first:  # as PyTorch's loader does for its workers, so that seeds go on giving the models they gave
             torch.empty((), dtype=torch.int64).random_()
+        self._given = first
         for number in range(first, self._count):
-            self._given = number
             self._before_batch(number)
             self._given = number + 1
             sentences = [len(share[number]) for share in shares]

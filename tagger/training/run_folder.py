@@ -12,6 +12,7 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_only
 
 from tagger.errors import UserError
+from tagger.printable import in_a_line
 from tagger.training.checkpoint import BEST, LAST, PREVIOUS, clear_remains, read_checkpoint, read_last_checkpoint
 from tagger.training.config import RunConfig
 
@@ -108,5 +109,6 @@ def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginn
 def _tidy(folder: Path, kept: Path) -> None:
     if kept.name == PREVIOUS:
         wrong = "damaged" if (folder / LAST).exists() else "not there"
-        print(f"warning: {folder / LAST}: {wrong}; going on from the one before it, {PREVIOUS}", flush=True)
+        warning = f"warning: {folder / LAST}: {wrong}; going on from the one before it, {PREVIOUS}"
+        print(in_a_line(warning), flush=True)
     clear_remains(folder, keep=kept)

@@ -28,6 +28,7 @@ from tagger.files import cache_folder
 from tagger.inference.folder import ModelFolder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.tagger import ENCODER_PREFIX, TaggerModel
+from tagger.printable import in_a_line
 from tagger.training.config import OptimConfig
 
 
@@ -175,7 +176,7 @@ def _encode(
 
 @rank_zero_only
 def _tell(line: str) -> None:
-    print(line, flush=True)
+    print(in_a_line(line), flush=True)
 
 
 def copy_weights(weights: Mapping[str, NDArray[np.float32]], network: TaggerModel) -> None:

@@ -36,6 +36,7 @@ from tagger.kernels import compiled
 from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.failing_output import FailingOutput
 
+CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))} - {"\n"}
 _NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
 
@@ -259,6 +260,16 @@ def test_output_files_keep_sub_folders_below_a_folder_or_pattern(run: Run) -> No
     assert "notes: left out 1 of unknown kind (1 .2024)" in result.err
     assert run("notes/**/*a.txt", "notes/deep/report.2024", "--output", "out2", "--format", "conll").code == 0
     assert files_in("out2") == ["a.conll", "deep/a.conll", "report.2024.conll"]
+
+
+def test_names_of_files_do_not_steer_the_terminal(run: Run) -> None:
+    write("in\x1b[2J/a.txt", "Ada")
+    write("in\x1b[2J/b.\x1b]0;title\x07", "x")
+    for arguments in (["in\x1b[2J"], ["in\x1b[2J"], ["--\x1b[2J"]):  # the second time there is something already
+        result = run(*arguments, "--output", "out\x1b[2J", "--progress")
+        assert "␛[2J" in result.err
+        assert not set(result.err) & CONTROLS
+    assert "left out 1 of unknown kind (1 .␛]0;title␇)" in run("in\x1b[2J", "--output", "other").err
 
 
 def test_output_says_what_was_done_unless_quiet(run: Run) -> None:

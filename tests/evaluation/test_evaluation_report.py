@@ -77,6 +77,12 @@ def test_markdown_shows_labels_and_paths_as_they_are(found: Assessment) -> None:
     assert "support 0" in text
 
 
+def test_reports_of_entities_say_how_partners_are_chosen(found: Assessment) -> None:
+    plain = of([["DT"]], [["NN"]], Scheme.PLAIN).report
+    assert "nervaluate chooses partners for each measure" in as_markdown(found.report)
+    assert "nervaluate" not in as_markdown(plain)
+
+
 def test_a_label_cannot_steer_the_terminal() -> None:
     report = of([["\x1b[2J"]], [["\u202eX"]], Scheme.PLAIN).report
     (warning,) = unknown_label_warnings({"\x1b[2J": 1}, [])

@@ -25,6 +25,13 @@ def test_a_resample_holds_as_many_units_as_there_are_and_the_seed_decides_which(
     assert 0.25 < np.mean(np.array(first) == 0) < 0.45  # (1 - 1/7)**7 = 0.34
 
 
+def test_the_seed_is_1_unless_another_is_chosen() -> None:
+    assert draws(Bootstrap(range(7), resamples=20)) == draws(Bootstrap(range(7), resamples=20, seed=1))
+    assert Bootstrap(range(7)).seed == 1
+    counts = np.random.default_rng(0).integers(0, 4, size=(2, 30, 3)).astype(float)
+    assert paired_test(*counts) == paired_test(*counts, seed=1) != paired_test(*counts, seed=2)
+
+
 def test_totals_are_sums_of_what_was_drawn_documents_whole() -> None:
     units = [0, 0, 1, 2, 2, 2]
     counts = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -86,3 +93,9 @@ def test_the_paired_test_comes_near_to_all_swaps_enumerated(seed: int) -> None:
 def test_equal_systems_do_not_differ() -> None:
     side = np.array([[1.0, 2.0, 1.0], [0.0, 1.0, 3.0]])
     assert paired_test(side, side) == 1
+
+
+@pytest.mark.parametrize("swaps", [1, 19, 99])
+def test_p_counts_the_actual_outputs_and_is_never_0(swaps: int) -> None:
+    right, wrong = np.array([[1.0, 1, 1]] * 60), np.array([[0.0, 1, 1]] * 60)
+    assert paired_test(right, wrong, swaps=swaps) == 1 / (swaps + 1)

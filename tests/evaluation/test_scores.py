@@ -94,6 +94,14 @@ def test_sides_in_different_schemes_compare_by_meaning() -> None:
     assert (scores.micro.f1, scores.accuracy) == (1, pytest.approx(1 / 3))
 
 
+@pytest.mark.parametrize("label", ["micro avg", "macro avg", "weighted avg", ":micro avg"])
+def test_a_type_named_like_an_average_has_its_own_score(label: str) -> None:
+    scores = score([[f"B-{label}", "B-PER", "B-PER"]], [[f"B-{label}", "O", "O"]], Scheme.IOB2)
+    assert scores.types == {label: PRF(1, 1, 1, 1), "PER": PRF(0, 0, 0, 2)}
+    assert scores.micro == PRF(1, pytest.approx(1 / 3), pytest.approx(1 / 2), 3)
+    assert scores.macro == PRF(1 / 2, 1 / 2, 1 / 2, 3)
+
+
 @pytest.mark.parametrize("tags", [[], [[]], [["O", "O"]]])
 def test_nothing_to_find_and_nothing_found_scores_zero_without_warnings(tags: list[list[str]]) -> None:
     scores = score(tags, tags, Scheme.IOB2)

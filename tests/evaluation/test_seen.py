@@ -56,6 +56,15 @@ def test_mentions_and_words_fall_into_their_classes() -> None:
     assert found.tokens["out_of_vectors"].accuracy is None
 
 
+@pytest.mark.parametrize("word", ["ada", "ADA"])
+def test_case_counts_when_mentions_and_words_are_looked_up(word: str) -> None:
+    known = Known(training_words(TRAIN), False, training_mentions(TRAIN), "train")
+    found = assess([Sentence([word], ["B-PER"])], [["B-PER"]], Scheme.IOB2, {}, Background(known=known)).report.seen
+    assert found is not None
+    assert found.mentions["new"].support == 1
+    assert found.words["out_of_training"].support == 1
+
+
 def test_plain_tags_are_told_of_by_token_alone() -> None:
     known = Known(of_words, True, None, "train")
     sentences = [Sentence(["Ada", "swims"], ["NOUN", "VERB"])]

@@ -79,6 +79,15 @@ def test_a_few_sentences_without_a_mistake_make_no_model_certain(sentences: int)
     assert 0.3 < fit_temperature(decoder, [gold]) < 1
 
 
+@pytest.mark.parametrize("advantage", [-1.0, 0.5, 2.0, 4.0])
+def test_of_a_single_token_it_weighs_the_normal_prior_against_the_likelihood(advantage: float) -> None:
+    """P(gold) of two tags is 1 / (1 + exp(-advantage / T)); the prior of log T is standard normal."""
+    tried = np.linspace(np.log(0.1), np.log(10), 20_001)
+    best = np.exp(tried[np.argmin(np.log1p(np.exp(-advantage / np.exp(tried))) + tried**2 / 2)])
+    gold = GoldBatch(*packed([np.array([[advantage, 0.0]], dtype=np.float32)]), [["A"]])
+    assert fit_temperature(Decoder(["A", "B"], Scheme.PLAIN), [gold]) == pytest.approx(best, rel=0.01)
+
+
 def test_without_gold_tags_the_temperature_is_one() -> None:
     assert fit_temperature(Decoder(TAGS[Scheme.IOB2], Scheme.IOB2), []) == 1
 

@@ -119,3 +119,29 @@ def test_an_average_is_kept_where_the_weights_are() -> None:
     assert isinstance(callback, EMAWeightAveraging)
     assert callback._average_model is not None
     assert {tensor.device.type for tensor in callback._average_model.state_dict().values()} == {"meta"}
+
+
+class Climbing(LightningModule):
+    """Has one weight, which each step raises by 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
+        return -self.weight
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.9])
+def test_the_average_has_the_decay_asked_for(decay: float) -> None:
+    module = Climbing()
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(max_steps=5, accelerator="cpu", enable_checkpointing=False, callbacks=averaging(decay), **quiet)
+    trainer.fit(module, DataLoader([torch.zeros(1)] * 5))  # type: ignore[arg-type]
+    average = 1.0  # the weight after the first step
+    for weight in (2.0, 3.0, 4.0, 5.0):
+        average = decay * average + (1 - decay) * weight
+    assert float(module.weight.detach()) == pytest.approx(average)

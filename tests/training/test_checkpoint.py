@@ -36,6 +36,16 @@ def test_a_save_that_does_not_come_to_its_end_keeps_the_checkpoint_before(
     assert os.listdir(tmp_path) == ["last.ckpt"]
 
 
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name_and_then_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bool]] = []  # which file or folder, and whether the checkpoint had its name
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.exists())))
+    path = tmp_path / "best.ckpt"
+    WholeCheckpoints().save_checkpoint(STATE, path)
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
 @pytest.mark.parametrize("size", [0, 1, 100, 700])
 def test_a_truncated_checkpoint_is_told(tmp_path: Path, size: int) -> None:
     path = tmp_path / "last.ckpt"

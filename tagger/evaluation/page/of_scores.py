@@ -18,6 +18,7 @@ from tagger.evaluation.page.figures import (
 )
 from tagger.evaluation.page.plots import FAINT, SERIES, Plot, Table
 from tagger.evaluation.page.shapes import Bars, Row, Tone, dots, heat, stacks
+from tagger.evaluation.readings import PARTNER_RULE
 from tagger.evaluation.report import Report
 from tagger.evaluation.seen import Seen, TokenShare
 from tagger.evaluation.shown import visible_on_page
@@ -60,7 +61,8 @@ def scores(report: Report) -> Iterator[Plot]:
             "The same predictions, read otherwise",
             dots("readings", "F1 by reading", [(title, one.f1, one.interval) for title, one in read.items()]),
             "How much of the error lies in boundaries (partial overlap, type only), in types (boundary only) or in "
-            "tags that break their scheme (strict); and the score over distinct forms (WNUT's surface F1).",
+            "tags that break their scheme (strict); and the score over distinct forms (WNUT's surface F1). "
+            f"{PARTNER_RULE}",
             table_of("reading", read),
         )
 
