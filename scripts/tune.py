@@ -29,8 +29,8 @@ from tagger.printable import in_a_line
 
 with extra_needed("tune", "tune.py"):
     from tagger.commands.search_space import check_space, read_space
-    from tagger.commands.tables import as_markdown, as_text
     from tagger.commands.tuning import Study, Trial
+    from tagger.runs.tables import as_markdown, as_text
 
 _INTERRUPTED = 130
 _SHOWN = 10

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.kernels.cache import SUFFIXES
-from tagger.kernels.packed import LANES, Numbers, Packed
+from tagger.kernels.packed_weights import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -32,7 +32,7 @@ class Kernels:
     """
 
     def __init__(self, code: Path) -> None:
-        """Load an object file that `source` made, or a shared library made of it.
+        """Load an object file that `loops` made, or a shared library made of it.
 
         Raises:
             OSError, RuntimeError: it cannot be loaded.
@@ -83,7 +83,7 @@ class Kernels:
     def gru_states(
         self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, running: Ints, backward: Ints
     ) -> Floats:
-        """A GRU layer's states (N, 2H), as `recurrence.GRULayer.run` gives them.
+        """A GRU layer's states (N, 2H), as `numpy_layers.GRULayer.run` gives them.
 
         Args:
             weights: (2, H, 3, H), packed.
@@ -146,7 +146,7 @@ class Kernels:
 
 
 class PieceIndex:
-    """Word pieces by their hashes, for words to be split into: what `features.wordpiece` does with a dictionary."""
+    """Word pieces by their hashes, for words to be split into, as `features.vectors.wordpiece` does by a dictionary."""
 
     def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
         """`inside` is how those of the pieces begin that continue a word."""

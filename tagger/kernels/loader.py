@@ -89,7 +89,7 @@ def _compile(path: Path | None) -> Kernels:
 def _machine_code(folder: Path) -> Path:
     """Make the machine code in a process of its own: a shared library where the system has a linker."""
     made = folder / f"kernels{_OBJECT}"
-    run_python(["-m", "tagger.kernels.source", str(made)], check=True, capture_output=True)
+    run_python(["-m", "tagger.kernels.loops", str(made)], check=True, capture_output=True)
     return _linked(made) or made
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tagger.commands import evaluate
 from tagger.corpus.sentence import Sentence
-from tagger.inference.tagger import load
+from tagger.predict import load
 from tests.helpers.random_models import random_folder
 from tests.helpers.repository import REPOSITORY
 

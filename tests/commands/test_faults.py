@@ -19,9 +19,9 @@ import pytest
 from pyarrow import parquet
 
 import tagger
+from tagger.bulk.manifest import NAME
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
-from tagger.inference.manifest import NAME
 from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.random_models import random_folder
 from tests.helpers.repository import REPOSITORY

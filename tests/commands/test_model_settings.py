@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tagger.commands import hydra_entry
+from tagger.commands.hydra import hydra_entry
 from tagger.commands.model_settings import of_start
 from tagger.config import EncoderConfig
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder
 from tests.helpers.random_models import random_folder
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 import tagger
 from tagger.commands import evaluate, train
-from tagger.commands.record import RunRecord
+from tagger.runs.record import RunRecord
 from tests.helpers.small_corpus import QUICK, column_files
 
 PRESETS = sorted(path.stem for path in (Path(train.__file__).parents[2] / "conf" / "encoder").glob("*.yaml"))

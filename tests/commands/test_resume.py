@@ -24,10 +24,10 @@ import zstandard
 from pyarrow import parquet
 
 import tagger
+from tagger.bulk import parts
+from tagger.bulk.block_reader import Place
+from tagger.bulk.manifest import NAME, Manifest, Mark
 from tagger.commands.tag import main
-from tagger.inference import parts
-from tagger.inference.manifest import NAME, Manifest, Mark
-from tagger.inference.reading import Place
 from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 from tests.helpers.repository import REPOSITORY

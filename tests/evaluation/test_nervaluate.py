@@ -12,9 +12,9 @@ from tests.evaluation.two_sides import Side, two_sides
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.evaluation.compared import compare_tags
+from tagger.evaluation.entity_alignment import compare_tags
 from tagger.evaluation.estimates import CORRECT
-from tagger.evaluation.readings import CREDITS, credited, exact
+from tagger.evaluation.matching_criteria import CREDITS, credited, exact
 
 NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "boundary_only": "exact"}
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from tagger.features.vector_table import VectorTable
+from tagger.features.vectors.table import VectorTable
 
 Floats = NDArray[np.float32]
 Writer = Callable[[Path, Sequence[str], Floats], Path]

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tagger.inspection.explainer import Explainer
-from tagger.inspection.page import gates_page
+from tagger.inspection.gates_page import gates_page
 from tests.helpers.browser import opened, started
 from tests.helpers.random_models import random_folder
 

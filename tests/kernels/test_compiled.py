@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
-from tagger.features import wordpiece
+from tagger.decoding import decoder
+from tagger.decoding.decoder import Decoder
+from tagger.engines import numpy_embeddings, numpy_layers
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.features.encoding import FeatureEncoder
-from tagger.features.wordpiece import WordPieceVectors
-from tagger.inference import decoder, recurrence, word_vectors
-from tagger.inference.decoder import Decoder
-from tagger.inference.numpy_engine import NumpyEngine
+from tagger.features.vectors import wordpiece
+from tagger.features.vectors.wordpiece import WordPieceVectors
 from tagger.kernels import compiled
 from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words
 
-MODULES = (decoder, recurrence, word_vectors, wordpiece)
+MODULES = (decoder, numpy_layers, numpy_embeddings, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
 
 
@@ -90,7 +91,7 @@ def test_characters_are_convolved_to_the_same_bits(monkeypatch: pytest.MonkeyPat
     folder = random_folder()
     words = ["", "a", "New", "Αθήνα", "x" * 200, "25,000", "ꙮꙮ"]
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static).encode_words(words)
-    characters = word_vectors.ConvolvedCharacters(folder.tensors)
+    characters = numpy_embeddings.ConvolvedCharacters(folder.tensors)
     found = characters(features)
     assert not found[0].any()
     assert found[1:].any()

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tagger.config import Cell, EncoderConfig
+from tagger.engines import numpy_layers
+from tagger.engines.numpy_engine import NumpyEngine
+from tagger.engines.numpy_layers import FixedPointGRULayer, GRULayer
+from tagger.engines.reference_cells import CellWeights, gru_cell
 from tagger.errors import UserError
 from tagger.features.batching import reversed_positions
-from tagger.inference import recurrence
-from tagger.inference.cells import CellWeights, gru_cell
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.recurrence import FixedPointGRULayer, GRULayer
 from tagger.kernels.compiled import Kernels
-from tagger.kernels.packed import ADDED_ONE, ROW_ONE, Packed
+from tagger.kernels.packed_weights import ADDED_ONE, ROW_ONE, Packed
 from tests.helpers.random_models import random_folder
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ class Loaded:
 
 @pytest.fixture
 def kernels(loaded: Kernels, monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    monkeypatch.setattr(recurrence, "kernels", Loaded(loaded))
+    monkeypatch.setattr(numpy_layers, "kernels", Loaded(loaded))
     return loaded
 
 
@@ -163,7 +163,7 @@ def test_no_sum_leaves_its_integer(weights: list[float], scale: float, blocks: i
 
 
 def test_fixed_point_without_compiled_loops_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrence, "kernels", Loaded(None))
+    monkeypatch.setattr(numpy_layers, "kernels", Loaded(None))
     with pytest.raises(UserError, match="precision int16 needs compiled loops, and there is no compiler; use fp32"):
         NumpyEngine(random_folder(), "int16")
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tagger.engines.batch_encoder import BatchEncoder
 from tagger.features.context import FrozenContext
 from tagger.features.encoding import Batch, FeatureEncoder
-from tagger.inference.batches import BatchEncoder
 from tagger.model import transfer
 from tagger.model.batch import TensorBatch
 from tagger.model.packed_gru import Order

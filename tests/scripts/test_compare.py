@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tagger.commands.summary import Group, Run
+from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import DataConfig, Split, load_splits
-from tests.commands.test_summary import RECORD
+from tagger.runs.summary import Group, Run
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import column_files
+from tests.runs.test_summary import RECORD
 
 compare = load_script("compare.py")
 contest = sys.modules["peers.contest"]

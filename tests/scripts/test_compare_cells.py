@@ -14,7 +14,7 @@ import torch
 from tagger.commands import train as train_command
 from tagger.config import EncoderConfig, LayerConfig
 from tagger.errors import UserError
-from tagger.model.tagger import TaggerModel
+from tagger.model.network import TaggerModel
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, column_files

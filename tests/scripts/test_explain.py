@@ -11,7 +11,7 @@ import pytest
 
 from tagger.config import EncoderConfig
 from tagger.corpus.sentence import Sentence
-from tagger.inference.tagger import load
+from tagger.predict import load
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from tagger.commands import evaluate
-from tagger.commands.record import RunRecord
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
-from tagger.model.tagger import TaggerModel
+from tagger.model.network import TaggerModel
+from tagger.runs.record import RunRecord
 from tagger.training.loader import TrainingLoader
 from tests.helpers.children import begin
 from tests.helpers.many_processes import splits
