@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tagger.bulk.formats.html import HtmlPage
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Background, assess
