@@ -26,11 +26,11 @@ from tagger.errors import UserError, extra_needed
 with extra_needed("train", "compare.py"):
     from peers.contest import PEERS, PeerError, examine, make_environment, thread_limits
 
-    from tagger.commands.hydra_entry import compose
-    from tagger.commands.record import NAME as RECORD
-    from tagger.commands.summary import Group, in_points, spread, summarise, write_rows
-    from tagger.commands.tables import as_markdown, as_text
-    from tagger.corpus.source import DataConfig, Split, data_digest, load_splits
+    from tagger.commands.hydra.hydra_entry import compose
+    from tagger.corpus.dataset import DataConfig, Split, data_digest, load_splits
+    from tagger.runs.record import NAME as RECORD
+    from tagger.runs.summary import Group, in_points, spread, summarise, write_rows
+    from tagger.runs.tables import as_markdown, as_text
 
 ROOT = Path(__file__).resolve().parent.parent
 SETS = (

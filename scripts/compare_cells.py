@@ -40,11 +40,11 @@ with extra_needed("train", "compare_cells.py"):
     from cells.recall import Schedule, examined
     from compare import data_overrides
 
-    from tagger.commands.hydra_entry import compose
-    from tagger.commands.summary import in_points, spread, write_rows
-    from tagger.commands.tables import as_markdown
-    from tagger.corpus.source import DataConfig, load_split
-    from tagger.inference.folder import ModelFolder
+    from tagger.commands.hydra.hydra_entry import compose
+    from tagger.corpus.dataset import DataConfig, load_split
+    from tagger.model_folder.folder import ModelFolder
+    from tagger.runs.summary import in_points, spread, write_rows
+    from tagger.runs.tables import as_markdown
 
 READINGS = {"forward only": False, "bidirectional": True}
 QUICK_SCHEDULE = Schedule(hidden=8, updates=5, batch=4, longest=5, distances=(1, 10), asked=32, probes=2)

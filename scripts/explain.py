@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagger.commands.tables import as_text
 from tagger.corpus.tokenizers import NAMES, get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.files import written_whole
 from tagger.inspection.explainer import MOST_TOKENS, Explainer, Explanation
-from tagger.inspection.page import GATES, gates_page
+from tagger.inspection.gates_page import GATES, gates_page
+from tagger.runs.tables import as_text
 
 FORMAT = 1  # of the JSON file; raised when a key changes its meaning or goes away
 

@@ -1,6 +1,6 @@
 """Write a model's network as `model.onnx` into its folder: python scripts/export_onnx.py --model runs/latest/model
 
-From then on `tag.py --engine onnx` runs it, and so can any other ONNX runtime: `tagger/inference/onnx_graph.py` says
+From then on `tag.py --engine onnx` runs it, and so can any other ONNX runtime: `tagger/engines/onnx_export.py` says
 what goes in and out. Before it is kept, it is run with ONNX Runtime on sentences of all lengths and compared with the
 NumPy engine. Needs the extra [onnx].
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tagger.decoding.decoder import running_sentences
+from tagger.engines.base import Engine
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
-from tagger.inference.decoder import running_sentences
-from tagger.inference.engine import Engine
-from tagger.inference.folder import ModelFolder, put_graph
-from tagger.inference.folder_files import GRAPH
-from tagger.inference.numpy_engine import NumpyEngine
+from tagger.model_folder.contents import GRAPH
+from tagger.model_folder.folder import ModelFolder, put_graph
 
 _LENGTHS = (200, 40, 17, 9, 9, 5, 3, 2, 1, 1)
 _STRANGE = ("", "x", "🙂", "don't", "a" * 200, "北京", "3.14", "\u200b")
@@ -33,8 +33,8 @@ def export(path: Path) -> str:
     Raises:
         UserError: the folder cannot be read or written, the model has an encoder, or the graph gives something else.
     """
-    from tagger.inference.onnx_engine import OnnxEngine  # here, so that a missing extra is told in a line
-    from tagger.inference.onnx_graph import graph_of
+    from tagger.engines.onnx_engine import OnnxEngine  # here, so that a missing extra is told in a line
+    from tagger.engines.onnx_export import graph_of
 
     folder = ModelFolder.load(path)
     graph = graph_of(folder)

@@ -28,13 +28,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from tagger.commands.on_cluster import BLOCKS_PER_SHARD
-from tagger.commands.tables import as_markdown
-from tagger.corpus.reading import open_bytes
+from tagger.bulk.inputs import find_sources
+from tagger.bulk.records import InputFormat, ReadOptions
+from tagger.bulk.shards import plan_shards, read_shards, record_sizes
+from tagger.commands.tag_cluster import BLOCKS_PER_SHARD
+from tagger.corpus.readers.account import open_bytes
 from tagger.errors import UserError
-from tagger.inference.documents import InputFormat, ReadOptions
-from tagger.inference.shards import plan_shards, read_shards, record_sizes
-from tagger.inference.sources import find_sources
+from tagger.runs.tables import as_markdown
 
 TAG = Path(__file__).resolve().parent.parent / "tag.py"
 CORPORA = (10**9, 10**10, 10**12)

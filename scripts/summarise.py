@@ -18,8 +18,8 @@ from pathlib import Path
 from tagger.errors import UserError, extra_needed
 
 with extra_needed("train", "summarise.py"):
-    from tagger.commands.summary import HEADER, LEFT, summarise, table_rows, write_rows
-    from tagger.commands.tables import as_markdown, as_text
+    from tagger.runs.summary import HEADER, LEFT, summarise, table_rows, write_rows
+    from tagger.runs.tables import as_markdown, as_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -28,8 +28,8 @@ from tagger.errors import UserError, extra_needed
 
 with extra_needed("tune", "tune.py"):
     from tagger.commands.search_space import check_space, read_space
-    from tagger.commands.tables import as_markdown, as_text
     from tagger.commands.tuning import Study, Trial
+    from tagger.runs.tables import as_markdown, as_text
 
 _INTERRUPTED = 130
 _SHOWN = 10

@@ -9,7 +9,7 @@ from tagger.errors import UserError
 
 if TYPE_CHECKING:
     from tagger.corpus.sentence import Entity, Sentence
-    from tagger.inference.tagger import Tagger, load
+    from tagger.predict import Tagger, load
 
 __version__ = "0.1.0"
 __all__ = ["Entity", "Sentence", "Tagger", "UserError", "__version__", "load"]
@@ -17,8 +17,8 @@ __all__ = ["Entity", "Sentence", "Tagger", "UserError", "__version__", "load"]
 _HOMES = {
     "Entity": "corpus.sentence",
     "Sentence": "corpus.sentence",
-    "Tagger": "inference.tagger",
-    "load": "inference.tagger",
+    "Tagger": "predict",
+    "load": "predict",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, Union
 from tagger.errors import UserError
 
 T = TypeVar("T")
-Cell = Literal["rnn", "gru", "lstm", "gru_reset_before"]  # `inference.cells` has their equations
+Cell = Literal["rnn", "gru", "lstm", "gru_reset_before"]  # `engines.reference_cells` has their equations
 GATES: dict[Cell, int] = {"rnn": 1, "gru": 3, "lstm": 4, "gru_reset_before": 3}  # matrices of H rows in each of W, U
 EMBEDDINGS = ("word", "characters", "shape", "affixes", "static", "encoder")  # in the order they are concatenated
 

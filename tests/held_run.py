@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tagger.commands import train
-from tagger.inference.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder
 from tagger.training import checkpoint
-from tagger.training.module import TaggingModule
+from tagger.training.lightning_module import TaggingModule
 
 
 def hold() -> None:

@@ -18,14 +18,14 @@ from pytorch_lightning import Callback, LightningModule, Trainer, seed_everythin
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.evaluation.scores import score
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.tagger import Tagger
-from tagger.model.tagger import TaggerModel
-from tagger.training.config import OptimConfig
+from tagger.model.network import TaggerModel
+from tagger.predict import Tagger
 from tagger.training.data_module import TaggingDataModule
-from tagger.training.module import TaggingModule
+from tagger.training.lightning_module import TaggingModule
+from tagger.training.run_config import OptimConfig
 from tests.random_models import NER_TRAIN, random_folder
 
 

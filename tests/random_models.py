@@ -22,10 +22,10 @@ from tagger.config import (
 )
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
+from tagger.engines.base import Engine
+from tagger.features.vectors.wordpiece import WordPieceVectors
 from tagger.features.vocabulary import Vocabularies
-from tagger.features.wordpiece import WordPieceVectors
-from tagger.inference.engine import Engine
-from tagger.inference.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder, expected_shapes
 
 PARTS = ("word", "characters", "shape", "affixes")
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tagger.commands import hydra_entry, train
-from tagger.commands.sweep import Sweep
+from tagger.commands import train
+from tagger.commands.hydra import hydra_entry
+from tagger.commands.hydra.sweep import Sweep
 
 
 def train_all_here(arguments: Sequence[str]) -> list[int]:

@@ -21,7 +21,7 @@ from exchange import read_lines
 from tasks import event
 
 from tagger.config import GATES, Cell
-from tagger.inference.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder
 
 TANH = {"rnn": 1, "gru": 3, "gru_reset_before": 3, "lstm": 5}  # per hidden unit: gates, and what comes of the cell
 _BATCHES = (64, 128, 256)  # sentences at one time step

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tagger.commands.hydra_entry import choices, compose
+from tagger.commands.hydra.hydra_entry import choices, compose
+from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme, spans_from_tags
-from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.errors import UserError
 from tagger.evaluation.scores import gold_tags, score, score_entities
 

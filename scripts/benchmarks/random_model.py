@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tagger.corpus.schemes import Scheme
-from tagger.inference.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder, expected_shapes
 
 
 def with_tags(folder: ModelFolder, tags: int) -> ModelFolder:

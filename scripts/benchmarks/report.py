@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.tables import as_markdown, as_text
 from tagger.files import written_whole
+from tagger.runs.tables import as_markdown, as_text
 
 from .floor import told
 from .systems import OURS, System

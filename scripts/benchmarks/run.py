@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagger.commands.hydra_entry import choices, compose
+from tagger.commands.hydra.hydra_entry import choices, compose
+from tagger.corpus.dataset import DataConfig, load_splits
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.source import DataConfig, load_splits
 from tagger.errors import UserError
 
 from . import training

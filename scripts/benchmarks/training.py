@@ -13,8 +13,8 @@ from typing import Any
 from peers.contest import hand_over
 from peers.exchange import bytes_of
 
+from tagger.corpus.dataset import Split, data_digest
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.source import Split, data_digest
 from tagger.files import written_whole
 from tagger.training.epoch_line import read_epoch_line
 

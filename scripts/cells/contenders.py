@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
-from tagger.commands.record import RunRecord
 from tagger.config import Cell, LayerConfig
-from tagger.inference.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.runs.record import RunRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, PARAMETERS = "size", "parameters"  # what is equal

@@ -16,7 +16,7 @@ from typing import Any
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.files import written_whole
-from tagger.inference.tagger import load
+from tagger.predict import load
 
 from .contenders import Job, one_thread
 

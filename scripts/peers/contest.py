@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.record import named_scores
+from tagger.corpus.dataset import Split, data_digest
 from tagger.corpus.schemes import Scheme, convert_tags, count_illegal
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import Split, data_digest
 from tagger.errors import UserError
 from tagger.evaluation.assessment import assess
+from tagger.evaluation.report_files import write_report
 from tagger.evaluation.scores import Scores, gold_tags
-from tagger.evaluation.written import write_report
 from tagger.files import written_whole
+from tagger.runs.record import named_scores
 
 from .exchange import FACTS, read_lines, write_lines
 

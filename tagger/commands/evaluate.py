@@ -25,7 +25,7 @@ _MOST_EXPLAINED = 20  # each weighs some hundred kilobytes
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:
-        from tagger.commands import hydra_entry
+        from tagger.commands.hydra import hydra_entry
 
         return hydra_entry.run("evaluate", _task, sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
@@ -95,10 +95,10 @@ class EvaluateConfig:
 
 
 def _task(config: DictConfig) -> None:
-    from tagger.commands import hydra_entry
+    from tagger.commands.hydra import hydra_entry
     from tagger.evaluation.markdown import as_table
-    from tagger.evaluation.written import report_page, write_report
-    from tagger.inference.hub_folder import on_hub
+    from tagger.evaluation.report_files import report_page, write_report
+    from tagger.model_folder.from_hub import on_hub
 
     settings = hydra_entry.settings_of(config)
     own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
@@ -116,7 +116,7 @@ def _task(config: DictConfig) -> None:
         out = _beside(asked.model, f"{settings['data']['title']}-{asked.split}", found)
     inside = None
     if asked.explain and asked.model:
-        from tagger.commands.explained import explained
+        from tagger.commands.report_gates import explained
 
         inside = explained(found, asked.model, asked.encoder, asked.explain)
     try:
@@ -129,8 +129,8 @@ def _task(config: DictConfig) -> None:
 
 def _beside(model: Path, name: str, found: Assessment) -> Path:
     """`report/` beside the model; where that is of other sentences, as a run's own is, a folder named after these."""
-    from tagger.commands.hydra_entry import folder_name
-    from tagger.evaluation.written import is_of_others
+    from tagger.commands.hydra.hydra_entry import folder_name
+    from tagger.evaluation.report_files import is_of_others
 
     named = f"report-{folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
@@ -138,8 +138,8 @@ def _beside(model: Path, name: str, found: Assessment) -> Path:
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:
-    from tagger.commands.contest import as_table, contest, entered
-    from tagger.evaluation.written import write_comparison
+    from tagger.evaluation.report_files import write_comparison
+    from tagger.runs.compare_runs import as_table, contest, entered
 
     with_report, without = entered(runs)
     _warn([f"{run}: no report in it; left out" for run in without])
@@ -157,10 +157,10 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Assessment:
-    from tagger.commands.background import of_model
-    from tagger.corpus.source import SPLITS, DataConfig, load_split
-    from tagger.evaluation.model import evaluate, evaluate_raw, require_known_labels
-    from tagger.inference.tagger import load
+    from tagger.corpus.dataset import SPLITS, DataConfig, load_split
+    from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
+    from tagger.predict import load
+    from tagger.runs.background import of_model
 
     assert asked.model is not None
     model = load(asked.model, device=asked.device or "cpu", encoder=asked.encoder)
@@ -176,9 +176,9 @@ def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Ass
 
 
 def _score_files(asked: EvaluateConfig) -> Assessment:
-    from tagger.commands.background import of_predictions
-    from tagger.evaluation.alignment import read_aligned, read_three_columns
     from tagger.evaluation.assessment import Background, assess
+    from tagger.evaluation.prediction_files import read_aligned, read_three_columns
+    from tagger.runs.background import of_predictions
 
     assert asked.predictions is not None
     aligned = read_aligned(asked.gold, asked.predictions) if asked.gold else read_three_columns(asked.predictions)

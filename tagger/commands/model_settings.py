@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tagger.commands import hydra_entry
-from tagger.commands.overrides import flat, shown
+from tagger.commands.hydra import hydra_entry
+from tagger.commands.hydra.overrides import flat, shown
 from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder
 
 GROUPS = ("embeddings", "encoder", "decoder")
 _BY_TAGS = {  # what null stands for: of entities' tags, of plain tags

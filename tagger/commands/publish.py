@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.record import RunRecord
 from tagger.errors import UserError
 from tagger.hub import NAME, front_matter
-from tagger.inference.folder import ModelFolder
-from tagger.inference.folder_files import CARD, ENCODER, STATIC, most_bytes
+from tagger.model_folder.contents import CARD, ENCODER, STATIC, most_bytes
+from tagger.model_folder.folder import ModelFolder
+from tagger.runs.record import RunRecord
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _PLACE = "THIS_FOLDER"  # in the card that training wrote
@@ -99,8 +99,8 @@ def _text(model: Path, repo: str) -> str:
 
 def _results(run: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The test scores of a run as the Hub has them, and what there is to say where they are missing."""
-    from tagger.commands import hydra_entry
-    from tagger.commands.overrides import data_name
+    from tagger.commands.hydra import hydra_entry
+    from tagger.commands.hydra.overrides import data_name
 
     record = RunRecord.read(run)
     if record is None:

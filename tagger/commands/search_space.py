@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
-from tagger.commands import hydra_entry
-from tagger.commands.overrides import shown
+from tagger.commands.hydra import hydra_entry
+from tagger.commands.hydra.overrides import shown
 from tagger.errors import UserError
 
 Value = int | float | str | bool | None

@@ -15,17 +15,17 @@ from functools import partial
 from itertools import islice
 from typing import IO, Any, NoReturn
 
+from tagger.bulk.executors.processes import WorkerLostError, Workers
+from tagger.bulk.job import BlockTagger, Counts, Job, OpenTagger, OwnHands
+from tagger.bulk.manifest import NAME, Manifest
+from tagger.bulk.progress import Progress
+from tagger.bulk.resume import History, refuse_unfinished, resume
+from tagger.bulk.run_job import carry_out
 from tagger.commands.main import let_go_of_output
-from tagger.commands.on_cluster import BLOCKS_PER_SHARD, check_cluster_options, tag_on_cluster
-from tagger.commands.progress import Progress
+from tagger.commands.tag_cluster import BLOCKS_PER_SHARD, check_cluster_options, tag_on_cluster
 from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
-from tagger.inference.manifest import NAME, Manifest
-from tagger.inference.resuming import History, refuse_unfinished, resume
-from tagger.inference.run import carry_out
-from tagger.inference.tagging import BlockTagger, Counts, Job, OpenTagger, OwnHands
-from tagger.inference.workers import WorkerLostError, Workers
 
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended

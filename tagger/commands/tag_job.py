@@ -10,16 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tagger.bulk.formats.lines import OutputFormat
+from tagger.bulk.inputs import Source, find_sources
+from tagger.bulk.job import Job
+from tagger.bulk.min_scores import MinimumScores
+from tagger.bulk.output_paths import plan_outputs
+from tagger.bulk.records import ID_COLUMN, InputFormat, ReadOptions, Unit
+from tagger.bulk.resume import listing_of
 from tagger.errors import UserError
-from tagger.inference.documents import ID_COLUMN, InputFormat, ReadOptions, Unit
-from tagger.inference.folder_files import CONFIG
-from tagger.inference.hub_folder import local_folder
-from tagger.inference.output_paths import plan_outputs
-from tagger.inference.resuming import listing_of
-from tagger.inference.sources import Source, find_sources
-from tagger.inference.tagging import Job
-from tagger.inference.thresholds import MinimumScores
-from tagger.inference.writers import OutputFormat
+from tagger.model_folder.contents import CONFIG
+from tagger.model_folder.from_hub import local_folder
 
 _MOST_ALTERNATIVES = 100
 _LONG = 1 << 16  # bytes of input for which compiling loops, once for each processor, is worth waiting

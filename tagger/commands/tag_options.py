@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
+from tagger.bulk.compression import COMPRESSED
+from tagger.bulk.formats.lines import OutputFormat
+from tagger.bulk.inputs import EXTENSIONS
+from tagger.bulk.manifest import NAME
+from tagger.bulk.records import InputFormat, Unit
 from tagger.commands.main import VERSION
-from tagger.commands.on_cluster import add_cluster_options
+from tagger.commands.tag_cluster import add_cluster_options
 from tagger.corpus.tokenizers import NAMES
-from tagger.inference.compression import COMPRESSED
-from tagger.inference.documents import InputFormat, Unit
-from tagger.inference.manifest import NAME
-from tagger.inference.sources import EXTENSIONS
-from tagger.inference.writers import OutputFormat
 
 _DESCRIPTION = """\
 Tag the tokens of text and mark the entities in it.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.config import SHORT, EncoderEmbedding, StaticEmbedding, from_mapping
+from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import alone_in
@@ -22,8 +22,8 @@ from tagger.files import alone_in
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tagger.training.config import RunConfig
-    from tagger.training.run import Outcome
+    from tagger.training.run_config import RunConfig
+    from tagger.training.training_run import Outcome
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
@@ -33,7 +33,7 @@ _SHORT = {"embeddings.static": SHORT[StaticEmbedding], "embeddings.encoder": SHO
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:
-        from tagger.commands import hydra_entry
+        from tagger.commands.hydra import hydra_entry
 
         given = _spelled_out(sys.argv[1:] if arguments is None else arguments)
         return hydra_entry.run("train", _task, given, _is_finished)
@@ -56,9 +56,9 @@ def _spelled_out(arguments: list[str]) -> list[str]:
 
 def _is_finished(config: DictConfig, run_dir: Path) -> bool:
     """Whether a run that is to be resumed has come to its end, with these very settings."""
-    from tagger.commands import hydra_entry
-    from tagger.commands.overrides import repeatable
-    from tagger.commands.record import RunRecord
+    from tagger.commands.hydra import hydra_entry
+    from tagger.commands.hydra.overrides import repeatable
+    from tagger.runs.record import RunRecord
 
     if not config.resume:
         return False
@@ -75,7 +75,7 @@ def _is_finished(config: DictConfig, run_dir: Path) -> bool:
 
 def _task(config: DictConfig) -> None:
     """One job, in the folder that Hydra has made for it."""
-    from tagger.commands import hydra_entry
+    from tagger.commands.hydra import hydra_entry
 
     run_dir = hydra_entry.output_folder()
     if not config.run_dir:
@@ -93,9 +93,9 @@ def _task(config: DictConfig) -> None:
 
 def _run(config: DictConfig, run_dir: Path) -> None:
     """Check the settings, read the splits, train, save and score."""
-    from tagger.commands import hydra_entry
+    from tagger.commands.hydra import hydra_entry
     from tagger.commands.model_settings import asked, settled
-    from tagger.training.config import OptimConfig, RunConfig
+    from tagger.training.run_config import OptimConfig, RunConfig
 
     settings = _settings(config)
     own = {key: value for key, value in settings.items() if key not in _GROUPS}
@@ -108,9 +108,9 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     _check_optimizer(settings["optim"]["optimizer"])
 
     from tagger.training.checks import check_accelerator, check_optimizer  # after them, as Lightning takes seconds
-    from tagger.training.processes import batches_per_step, is_leader
-    from tagger.training.run import train, train_on_dev
+    from tagger.training.process_group import batches_per_step, is_leader
     from tagger.training.run_folder import Misfit, claimed
+    from tagger.training.training_run import train, train_on_dev
 
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
     check_optimizer(make_optimizer)
@@ -181,7 +181,7 @@ def _how_to_go_on(run_dir: Path) -> str:
 
 def _settings(config: DictConfig) -> dict[str, Any]:
     """What is composed; with `init_from`, that model's own settings in place of those that shape a model."""
-    from tagger.commands import hydra_entry
+    from tagger.commands.hydra import hydra_entry
     from tagger.commands.model_settings import of_start
 
     settings = hydra_entry.settings_of(config)
@@ -195,7 +195,7 @@ def _check_resumed(config: DictConfig) -> None:
     Raises:
         UserError: the run to go on with is not named: the folder's name is the time.
     """
-    from tagger.commands import hydra_entry
+    from tagger.commands.hydra import hydra_entry
 
     if config.resume and hydra_entry.is_composed(config, "run_dir"):
         raise UserError("resume=true: name the folder of the run to go on with, as in run_dir=runs/2030-12-31_23-59-59")
@@ -207,8 +207,8 @@ def _check_folder(run_dir: Path) -> None:
         UserError: it is a model's, to which a run would add its own files, or it lies in one, or in a finished run's,
             where nobody would look for it.
     """
-    from tagger.commands.record import RunRecord
-    from tagger.inference.folder import is_model
+    from tagger.model_folder.folder import is_model
+    from tagger.runs.record import RunRecord
 
     if is_model(run_dir):
         raise UserError(f"{run_dir}: a model, not the folder of a run; set another run_dir (init_from takes a model)")
@@ -248,8 +248,8 @@ def _check_optimizer(optimizer: object) -> None:
 
 def _what_differs(run_dir: Path, settings: dict[str, Any]) -> str:
     """Why a run that is resumed does not fit; "" where its settings are not there any more."""
-    from tagger.commands import hydra_entry
-    from tagger.commands.overrides import told_differences
+    from tagger.commands.hydra import hydra_entry
+    from tagger.commands.hydra.overrides import told_differences
 
     try:
         before = hydra_entry.read_config(run_dir / "config.yaml")
@@ -267,7 +267,7 @@ def _progress_bar(trainer: dict[str, Any]) -> bool:
 def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     """Say what was read, and what of it cannot be learnt."""
     from tagger.evaluation.report import unknown_label_warnings
-    from tagger.inference.folder import ModelFolder
+    from tagger.model_folder.folder import ModelFolder
     from tagger.training.run_folder import has_checkpoint, holds_run
 
     for split in splits.values():
@@ -285,14 +285,14 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
 
 def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `latest`."""
-    from tagger.commands.background import of_run
-    from tagger.commands.card import model_card
-    from tagger.commands.record import make_record
     from tagger.evaluation.markdown import as_table
-    from tagger.evaluation.model import evaluate
-    from tagger.evaluation.written import report_page, write_report
+    from tagger.evaluation.model_scores import evaluate
+    from tagger.evaluation.report_files import report_page, write_report
     from tagger.files import written_whole
-    from tagger.inference.tagger import load
+    from tagger.predict import load
+    from tagger.runs.background import of_run
+    from tagger.runs.model_card import model_card
+    from tagger.runs.record import make_record
 
     folder, run_dir = outcome.folder, run.run_dir
     model_dir = run_dir / "model"

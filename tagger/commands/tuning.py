@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tagger.commands.processes import command_line, environment
-from tagger.commands.record import RunRecord
+from tagger.commands.hydra.child_processes import command_line, environment
 from tagger.commands.search_space import Dimension, as_overrides
 from tagger.errors import UserError, library_failures_told
+from tagger.runs.record import RunRecord
 from tagger.training.epoch_line import read_epoch_line
 
 _NAME = "tagger"

@@ -9,15 +9,15 @@ from glob import iglob
 from pathlib import Path
 from typing import Protocol
 
-from tagger.corpus.columns import ColumnLayout, read_columns
-from tagger.corpus.conllu import read_conllu
-from tagger.corpus.dataconfig import DataConfig
-from tagger.corpus.huggingface import Splits, find_split, open_dataset, read_huggingface
-from tagger.corpus.jsonl import read_jsonl
-from tagger.corpus.labelstudio import read_labelstudio
-from tagger.corpus.parallel import read_parallel
-from tagger.corpus.reading import OnError, ReadReport
-from tagger.corpus.records import RecordFields
+from tagger.corpus.dataset_config import DataConfig
+from tagger.corpus.readers.account import OnError, ReadReport
+from tagger.corpus.readers.columns import ColumnLayout, read_columns
+from tagger.corpus.readers.conllu import read_conllu
+from tagger.corpus.readers.huggingface import Splits, find_split, open_dataset, read_huggingface
+from tagger.corpus.readers.jsonl import read_jsonl
+from tagger.corpus.readers.labelstudio import read_labelstudio
+from tagger.corpus.readers.parallel import read_parallel
+from tagger.corpus.readers.records import RecordFields
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError

@@ -10,9 +10,9 @@ from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.splits import drawn_whole
 from tagger.evaluation.calibration import Calibration
-from tagger.evaluation.compared import Compared, Side, compare_tags, held_to, laid_out
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.errors import (
+from tagger.evaluation.entity_alignment import Compared, Side, compare_tags, held_to, laid_out
+from tagger.evaluation.error_kinds import (
     ENTITY_LENGTHS,
     SENTENCE_LENGTHS,
     by_entity_length,
@@ -21,14 +21,14 @@ from tagger.evaluation.errors import (
     tag_errors,
 )
 from tagger.evaluation.estimates import Event, Reading, Tally
-from tagger.evaluation.learning import Learning
+from tagger.evaluation.learning_curve import Learning
+from tagger.evaluation.matching_criteria import CREDITS, credited, exact, plain, surface_forms
 from tagger.evaluation.pairing import Kind
-from tagger.evaluation.readings import CREDITS, credited, exact, plain, surface_forms
 from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Report, Resampling, Sentences, Tokens
 from tagger.evaluation.resampling import LEVEL, Bootstrap
 from tagger.evaluation.scores import Scores, readable_tags, score
-from tagger.evaluation.seen import Known, seen
 from tagger.evaluation.strict import illegal_places
+from tagger.evaluation.training_overlap import Known, seen
 
 Right = list[tuple[Sequence[str], list[bool]]]  # of each sentence its tokens, and whether the tag of each is right
 

@@ -13,7 +13,7 @@ import numpy as np
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.compared import Compared, compare_tags, held_to
+from tagger.evaluation.entity_alignment import Compared, compare_tags, held_to
 from tagger.evaluation.pairing import Kind
 from tagger.evaluation.resampling import SWAPS, Floats, paired_test
 

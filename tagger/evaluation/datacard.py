@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tagger.corpus.source import Split
+from tagger.corpus.dataset import Split
 
 
 @dataclass(frozen=True)

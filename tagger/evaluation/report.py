@@ -8,13 +8,13 @@ from typing import Any
 
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.errors import Errors
+from tagger.evaluation.error_kinds import Errors
+from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.estimates import Estimate, Reading
-from tagger.evaluation.learning import Learning
+from tagger.evaluation.learning_curve import Learning
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import Scores
-from tagger.evaluation.seen import Seen
-from tagger.evaluation.shown import visible_on_page
+from tagger.evaluation.training_overlap import Seen
 
 FORMAT = 2  # of report.json; raised when a key changes its meaning, comes to be promised, or goes away
 _MOST_LABELS_LISTED = 5

@@ -13,7 +13,7 @@ from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
-from tagger.features.static import StaticVectors
+from tagger.features.vectors.open import StaticVectors
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
 from tagger.features.word_blocks import WordBlock, beginnings, endings, normalised
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Span
-from tagger.inference.decoder import Decoder
-from tagger.inference.engine import Engine
-from tagger.inference.folder import ModelFolder
+from tagger.decoding.decoder import Decoder
+from tagger.engines.base import Engine
+from tagger.model_folder.folder import ModelFolder
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

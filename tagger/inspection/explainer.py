@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme
+from tagger.decoding.decoder import Decoder
+from tagger.engines.base import Engine
+from tagger.engines.numpy_embeddings import WordVectors
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
 from tagger.features.encoding import FeatureEncoder
-from tagger.inference.decoder import Decoder
-from tagger.inference.engine import Engine
-from tagger.inference.folder import ModelFolder
-from tagger.inference.hub_folder import local_folder
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.word_vectors import WordVectors
 from tagger.inspection import decisions
 from tagger.inspection.decisions import Decision
 from tagger.inspection.gates import Trace, trace
 from tagger.inspection.memory import Memory, memory_of
+from tagger.model_folder.folder import ModelFolder
+from tagger.model_folder.from_hub import local_folder
 
 FORMAT = 1  # of `Explanation.to_mapping`; raised when a key changes its meaning or goes away
 MOST_TOKENS = 300
@@ -134,7 +134,7 @@ class Explainer:
             features = FeatureEncoder(embeddings, folder.vocabularies, folder.static)
             vectors = WordVectors(embeddings, folder.tensors)
             return cls(folder, NumpyEngine(folder), lambda words: vectors(features.encode_words(words)))
-        from tagger.inference.torch_engine import TorchEngine
+        from tagger.engines.torch_engine import TorchEngine
 
         engine = TorchEngine(folder, encoder=encoder)
         return cls(folder, engine, engine.token_vectors)

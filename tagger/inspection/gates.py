@@ -1,7 +1,7 @@
 """What every layer of a model computes for one sentence: gates, candidates and states, by the reference cells.
 
-Step by step with `inference.cells` and in double precision, from the stored weights: slow, and plain to read. Tests
-hold it against PyTorch's states and the engine's emissions.
+Step by step with `engines.reference_cells` and in double precision, from the stored weights: slow, and plain to
+read. Tests hold it against PyTorch's states and the engine's emissions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell, EncoderConfig
-from tagger.inference.cells import NORM_EPSILON, CellWeights, gru_cell, gru_cell_reset_before, lstm_cell, rnn_cell
+from tagger.engines.reference_cells import (
+    NORM_EPSILON,
+    CellWeights,
+    gru_cell,
+    gru_cell_reset_before,
+    lstm_cell,
+    rnn_cell,
+)
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The machine code of `source`, made once for this processor and kept; where numba is not installed there is none.
+"""The machine code of `loops`, made once for this processor and kept; where numba is not installed there is none.
 
 Where the system has a linker it is kept as a shared library, which costs nothing to load. Elsewhere llvmlite, which
 numba brings along, links it anew each time: a tenth of the time and half of the memory of numba itself.
@@ -21,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import UserError
-from tagger.kernels import kept
-from tagger.kernels.packed import LANES, Numbers, Packed
+from tagger.kernels import object_cache
+from tagger.kernels.packed_weights import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _WORTH_COMPILING = 2048  # tokens decoded: it takes some seconds, once for each processor
 _ROWS = 8  # that are worked on together, at the most; see `gru.AT_ONCE`
 _FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
-_SOURCE = "tagger.kernels.source"
+_SOURCE = "tagger.kernels.loops"
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library when told `-shared`
-_LIBRARY, _OBJECT = kept.SUFFIXES
+_LIBRARY, _OBJECT = object_cache.SUFFIXES
 
 
 class Kernels:
@@ -42,7 +42,7 @@ class Kernels:
     """
 
     def __init__(self, code: Path) -> None:
-        """`code` is an object file that `source` made, or a shared library made of it."""
+        """`code` is an object file that `loops` made, or a shared library made of it."""
         self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
         blocks = np.zeros(1, dtype=np.int64)
         self._function("columns_at_once", 1)(_data(blocks))
@@ -89,7 +89,7 @@ class Kernels:
     def gru_states(
         self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, running: Ints, backward: Ints
     ) -> Floats:
-        """A GRU layer's states (N, 2H), as `recurrence.GRULayer.run` gives them.
+        """A GRU layer's states (N, 2H), as `numpy_layers.GRULayer.run` gives them.
 
         Args:
             weights: (2, H, 3, H), packed.
@@ -152,7 +152,7 @@ class Kernels:
 
 
 class PieceIndex:
-    """Word pieces by their hashes, for words to be split into: what `features.wordpiece` does with a dictionary."""
+    """Word pieces by their hashes, for words to be split into, as `features.vectors.wordpiece` does by a dictionary."""
 
     def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
         """`inside` is how those of the pieces begin that continue a word."""
@@ -229,16 +229,16 @@ class Supply:
 
     @cached_property
     def _place(self) -> Path | None:
-        return kept.place()
+        return object_cache.place()
 
     @cached_property
     def _kept_at_first(self) -> Path | None:
         """What was kept when it was first asked for: small batches are not to look for it again and again."""
-        return self._place and kept.found(self._place)
+        return self._place and object_cache.found(self._place)
 
     def _settle(self) -> None:
         place, worth = self._place, self._asked >= _WORTH_COMPILING
-        code = place and (kept.found(place) if worth else self._kept_at_first)
+        code = place and (object_cache.found(place) if worth else self._kept_at_first)
         if place is None or code or worth:
             self._settled = True
         if place is None:
@@ -254,7 +254,7 @@ class Supply:
         with tempfile.TemporaryDirectory() as temporary:
             code = _compiled(Path(temporary))
             try:
-                kept.keep(code, place)
+                object_cache.keep(code, place)
             except UserError as error:
                 self.remark = f"compiled loops cannot be kept, and are made anew each time: {error}; set TAGGER_CACHE"
             return Kernels(code)

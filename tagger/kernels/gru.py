@@ -1,4 +1,4 @@
-"""A GRU's loops, in float32 or in fixed point; see `inference.recurrence.GRULayer`, which computes the same.
+"""A GRU's loops, in float32 or in fixed point; see `engines.numpy_layers.GRULayer`, which computes the same.
 
 In fixed point, states and inputs, weights, and what the input adds to the gates are int16; sums are exact in int32, and
 the gates are computed in float32.
@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, njit
 
-from tagger.kernels.packed import ADDED_ONE, LANES, ROW_ONE
+from tagger.kernels.packed_weights import ADDED_ONE, LANES, ROW_ONE
 from tagger.kernels.tiles import add_products, fetch_ahead
 
 FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # liberties for full registers; division is exact

@@ -33,7 +33,7 @@ class RecurrentEncoder(nn.Module):
     """The recurrent layers that `EncoderConfig` describes: (N, E) → (N, width), width being 2H or H.
 
     Packing leaves padding out of the recurrence, so the backward direction starts at each sentence's own last token
-    and padding changes no result. The cells' equations are written out in `inference.cells`.
+    and padding changes no result. The cells' equations are written out in `engines.reference_cells`.
     """
 
     def __init__(self, config: EncoderConfig, input_width: int, frozen: int = 0) -> None:

@@ -3,7 +3,7 @@
 Both directions advance together, one batched product a step, and what does not wait for a state, or for a gradient of
 one, is done for all tokens at once. Autograd would keep a node for each operation of each step.
 
-`inference.cells` has the equations; here W x with its bias is called the projection. Arrays (2, N, …) are packed by
+`engines.reference_cells` has the equations; W x with its bias is called the projection. Arrays (2, N, …) are packed by
 time in each direction's own order, sentences longest first.
 """
 

@@ -15,7 +15,7 @@ from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
 
 
 def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 0) -> nn.Module:
-    """A bidirectional layer, batch first, initialised: E → 2H values per token; the equations are in `inference.cells`.
+    """A bidirectional layer, batch first, initialised: E → 2H values per token; see `engines.reference_cells`.
 
     Of the E values the `frozen` last ones want no gradient, which saves work where the layer can make use of it.
 

@@ -6,7 +6,7 @@ import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 from tagger.errors import UserError
-from tagger.training.module import OptimizerFactory
+from tagger.training.lightning_module import OptimizerFactory
 
 _KINDS = {"gpu": ("cuda", "mps")}  # names for what one of several may be
 _ANY = "auto"

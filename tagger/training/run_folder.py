@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from tagger.errors import UserError
 from tagger.training.checkpoint import BEST, LAST, PREVIOUS, clear_remains, read_checkpoint, read_last_checkpoint
-from tagger.training.config import RunConfig
+from tagger.training.run_config import RunConfig
 
 WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
 _OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints

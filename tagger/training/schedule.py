@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tagger.training.config import OptimConfig
+from tagger.training.run_config import OptimConfig
 
 
 def learning_rate_factor(step: int, total: int, config: OptimConfig) -> float:

@@ -20,7 +20,7 @@ import torch
 
 import tagger
 from tagger.commands import evaluate, main, train
-from tagger.training.module import TaggingModule
+from tagger.training.lightning_module import TaggingModule
 from tests.failing_output import FailingOutput
 from tests.small_corpus import QUICK, column_files
 from tests.sweeping import train_all_here

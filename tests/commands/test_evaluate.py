@@ -12,7 +12,7 @@ from random_models import random_folder
 
 from tagger.commands import evaluate
 from tagger.corpus.sentence import Sentence
-from tagger.inference.tagger import load
+from tagger.predict import load
 from tests.conftest import REPOSITORY
 
 GOLD = "Ada\tB-PER\nmet\tO\nBo\tB-PER\n\nParis\tB-LOC\n"

@@ -20,9 +20,9 @@ from pyarrow import parquet
 from random_models import random_folder
 
 import tagger
+from tagger.bulk.manifest import NAME
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
-from tagger.inference.manifest import NAME
 from tests.capitals_tagger import CapitalsTagger
 from tests.conftest import REPOSITORY
 

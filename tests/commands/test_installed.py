@@ -131,7 +131,7 @@ def test_the_base_install_names_the_extra_that_a_script_needs(
 
 
 def test_the_bundled_vectors_are_found_without_pytorch(base: Environment, tmp_path: Path) -> None:
-    call = "from tagger.features.static import open_static; print(open_static('bundled').width)"
+    call = "from tagger.features.vectors.open import open_static; print(open_static('bundled').width)"
     assert base.run("python", "-c", call, cwd=tmp_path).stdout == "128\n"
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from random_models import random_folder
 
-from tagger.commands import hydra_entry
+from tagger.commands.hydra import hydra_entry
 from tagger.commands.model_settings import of_start
 from tagger.config import EncoderConfig
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from random_models import PARTS, random_folder, random_words
 import tagger
 from tagger.commands import evaluate, tag
 from tagger.commands.publish import prepare
-from tagger.commands.record import RunRecord
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.inference.folder_files import MOST_BYTES
+from tagger.model_folder.contents import MOST_BYTES
+from tagger.runs.record import RunRecord
 from tests.conftest import REPOSITORY
 from tests.hub_stand_in import READER, WRITER, Repository, StandIn, serving
 from tests.scripts.loading import load_script

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from tagger.commands import evaluate, train
 from tagger.model.batch import TensorBatch
-from tagger.model.tagger import TaggerModel
+from tagger.model.network import TaggerModel
 from tests.small_corpus import QUICK, column_files
 
 

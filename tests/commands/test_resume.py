@@ -25,10 +25,10 @@ from pyarrow import parquet
 from random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 import tagger
+from tagger.bulk import parts
+from tagger.bulk.block_reader import Place
+from tagger.bulk.manifest import NAME, Manifest, Mark
 from tagger.commands.tag import main
-from tagger.inference import parts
-from tagger.inference.manifest import NAME, Manifest, Mark
-from tagger.inference.reading import Place
 from tests.capitals_tagger import CapitalsTagger
 from tests.conftest import REPOSITORY
 

@@ -23,15 +23,15 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import tagger
+from tagger.bulk.formats.lines import OutputFormat
+from tagger.bulk.inputs import Source, find_sources
+from tagger.bulk.job import BlockTagger, Job, OwnHands
+from tagger.bulk.records import InputFormat, ReadOptions, Unit
+from tagger.bulk.run_job import carry_out
 from tagger.commands import tag as tag_command
 from tagger.commands.main import main as command_line
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
-from tagger.inference.documents import InputFormat, ReadOptions, Unit
-from tagger.inference.run import carry_out
-from tagger.inference.sources import Source, find_sources
-from tagger.inference.tagging import BlockTagger, Job, OwnHands
-from tagger.inference.writers import OutputFormat
 from tagger.kernels import compiled
 from tests.capitals_tagger import CapitalsTagger
 from tests.failing_output import FailingOutput

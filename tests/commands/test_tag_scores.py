@@ -13,7 +13,7 @@ from random_models import random_folder
 import tagger
 from tagger.commands.tag import main
 from tagger.corpus.schemes import Scheme
-from tagger.inference.tagger import Tagger
+from tagger.predict import Tagger
 
 TEXT = "Anna Maria Smith lives in New York .\n\nΟ Γιώργος μένει στην Αθήνα .\n北京 Acme-3 x\n"
 

@@ -18,16 +18,17 @@ import pytest
 from safetensors.numpy import load_file
 
 import tagger
-from tagger.commands import evaluate, hydra_entry, train
-from tagger.commands.record import RunRecord
+from tagger.commands import evaluate, train
+from tagger.commands.hydra import hydra_entry
 from tagger.corpus.sentence import Sentence
-from tagger.evaluation import written
-from tagger.evaluation.learning import read_learning
-from tagger.inference.folder import ModelFolder, put_graph
-from tagger.inference.onnx_graph import graph_of
+from tagger.engines.onnx_export import graph_of
+from tagger.evaluation import report_files
+from tagger.evaluation.learning_curve import read_learning
+from tagger.model_folder.folder import ModelFolder, put_graph
+from tagger.runs.record import RunRecord
 from tagger.training.callbacks import EpochLines
-from tagger.training.config import OptimConfig
-from tagger.training.module import TaggingModule
+from tagger.training.lightning_module import TaggingModule
+from tagger.training.run_config import OptimConfig
 from tagger.training.schedule import learning_rate_factor
 from tests.small_corpus import QUICK, column_files
 
@@ -428,7 +429,7 @@ def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
 
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=a run"]
     with monkeypatch.context() as patched:
-        patched.setattr(written, "write_report", interrupted)
+        patched.setattr(report_files, "write_report", interrupted)
         if first:  # one within the second epoch, before that one
             begin = TaggingModule.on_train_epoch_start
             patched.setattr(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme, spans_from_tags
-from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.errors import UserError
 from tagger.files import shipped_folder
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from tagger.corpus.dataset import DataConfig, load_splits
 from tagger.corpus.schemes import Scheme, count_illegal, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import DataConfig, load_splits
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.files import shipped_folder
 

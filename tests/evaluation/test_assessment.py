@@ -17,7 +17,7 @@ from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.report import Report
-from tagger.evaluation.seen import Known, training_mentions, training_words
+from tagger.evaluation.training_overlap import Known, training_mentions, training_words
 from tests.conftest import REPOSITORY
 from tests.evaluation.two_sides import Side, tags_of, two_sides
 

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 
-from tagger import pages
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation import written
-from tagger.evaluation.alignment import read_three_columns
+from tagger.evaluation import report_files
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.markdown import as_markdown, as_table
+from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report import unknown_label_warnings
-from tagger.evaluation.written import report_page, write_predictions, write_report
+from tagger.evaluation.report_files import report_page, write_predictions, write_report
 from tagger.files import written_whole
+from tagger.html import rendering
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-a|b"]]
 PREDICTED = [["B-PER", "I-PER", "O"], ["B-LOC"]]
@@ -105,7 +105,7 @@ def test_without_what_the_page_is_made_with_the_rest_is_written_and_the_page_is_
     write_report(tmp_path, found)
     assert report_page(tmp_path).name == "report.html"
     monkeypatch.setitem(sys.modules, missing, None)
-    pages._environment.cache_clear()
+    rendering._environment.cache_clear()
     report = write_report(tmp_path, found)
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.conll", "report.json", "report.md"}
     assert report_page(tmp_path).name == "report.md"
@@ -151,7 +151,7 @@ def test_all_files_are_written_or_none(found: Assessment, tmp_path: Path, monkey
 
     write_report(tmp_path, found)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr(written, "as_markdown", full)
+    monkeypatch.setattr(report_files, "as_markdown", full)
     with pytest.raises(UserError, match="cannot write: No space left on device"):
         write_report(tmp_path, of(GOLD, [["O", "O", "O"], ["O"]]))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

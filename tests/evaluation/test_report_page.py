@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tagger.corpus.dataset import Split
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import Split
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.calibration import calibration
 from tagger.evaluation.datacard import data_card
-from tagger.evaluation.learning import learning
+from tagger.evaluation.learning_curve import learning
 from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.page.sentences import of_report
-from tagger.evaluation.seen import Known, training_mentions, training_words
+from tagger.evaluation.training_overlap import Known, training_mentions, training_words
 from tests.evaluation.browser import opened, started
 
 SCRIPT = "<script>alert(1)</script>"

@@ -157,7 +157,7 @@ def test_gold_data_without_tokens_or_tags_are_refused(sentences: list[Sentence],
 
 def test_seqeval_is_imported_only_when_entities_are_scored() -> None:
     code = (
-        "import sys, tagger.evaluation.alignment, tagger.evaluation.raw, tagger.evaluation.report\n"
+        "import sys, tagger.evaluation.prediction_files, tagger.evaluation.running_text, tagger.evaluation.report\n"
         "from tagger.evaluation.scores import score; from tagger.corpus.schemes import Scheme\n"
         "score([['NOUN']], [['VERB']], Scheme.PLAIN)\n"
         "assert 'seqeval' not in sys.modules"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tagger.corpus.schemes import Scheme
-from tagger.features.vector_files import read_vectors
-from tagger.inference.folder import ModelFolder
+from tagger.features.vectors.files import read_vectors
+from tagger.model_folder.folder import ModelFolder
 from tests.fuzz.places import folder, written
 from tests.fuzz.told import check_line, choices, told_in_a_line
 from tests.random_models import random_folder

@@ -7,17 +7,17 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tagger.corpus.columns import ColumnLayout, columns_from
-from tagger.corpus.conllu import conllu_from
-from tagger.corpus.huggingface import read_huggingface
-from tagger.corpus.jsonl import jsonl_from
-from tagger.corpus.labelstudio import read_labelstudio
-from tagger.corpus.parallel import read_parallel
-from tagger.corpus.reading import OnError, ReadReport
-from tagger.corpus.records import RecordFields
+from tagger.corpus.readers.account import OnError, ReadReport
+from tagger.corpus.readers.columns import ColumnLayout, columns_from
+from tagger.corpus.readers.conllu import conllu_from
+from tagger.corpus.readers.huggingface import read_huggingface
+from tagger.corpus.readers.jsonl import jsonl_from
+from tagger.corpus.readers.labelstudio import read_labelstudio
+from tagger.corpus.readers.parallel import read_parallel
+from tagger.corpus.readers.records import RecordFields
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
-from tagger.evaluation.alignment import read_aligned, read_three_columns
+from tagger.evaluation.prediction_files import read_aligned, read_three_columns
 from tests.fuzz.places import written
 from tests.fuzz.told import check_line, choices, told_in_a_line
 

@@ -11,13 +11,13 @@ from typing import Any
 from unittest.mock import patch
 
 from tagger.corpus.sentence import Sentence
-from tagger.evaluation.alignment import common_scheme
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.markdown import as_markdown, as_table
 from tagger.evaluation.page import shapes
 from tagger.evaluation.page.report_html import report_html
+from tagger.evaluation.prediction_files import common_scheme
+from tagger.evaluation.report_files import write_predictions, write_report
 from tagger.evaluation.resampling import Bootstrap
-from tagger.evaluation.written import write_predictions, write_report
 from tests.fuzz.pages import Page
 from tests.fuzz.places import folder
 from tests.fuzz.splitting import as_text

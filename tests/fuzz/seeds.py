@@ -13,22 +13,28 @@ from tests.conftest import REPOSITORY
 
 _LONGEST = 4000
 _MOST = 400
-_OF_TEXT = ("corpus/test_tokenizers.py", "corpus/test_syntok_spans.py", "inference/test_writers.py")
-_OF_RECORDS = ("corpus/test_jsonl.py", "corpus/test_huggingface.py", "corpus/test_any_input.py")
+_OF_TEXT = ("corpus/test_tokenizers.py", "corpus/test_syntok_spans.py", "bulk/formats/test_lines.py")
+_OF_RECORDS = ("corpus/readers/test_jsonl.py", "corpus/readers/test_huggingface.py", "corpus/readers/test_any_input.py")
 _FILES = {  # below tests/, whose constants are inputs
-    "columns": ("corpus/test_columns.py", "corpus/test_reading.py", "corpus/test_any_input.py"),
-    "conllu": ("corpus/test_conllu.py", "corpus/test_any_input.py"),
+    "columns": ("corpus/readers/test_columns.py", "corpus/readers/test_account.py", "corpus/readers/test_any_input.py"),
+    "conllu": ("corpus/readers/test_conllu.py", "corpus/readers/test_any_input.py"),
     "jsonl": _OF_RECORDS,
-    "labelstudio": ("corpus/test_labelstudio.py", "corpus/test_any_input.py"),
-    "parallel": ("corpus/test_parallel.py", "corpus/test_reading.py"),
+    "labelstudio": ("corpus/readers/test_labelstudio.py", "corpus/readers/test_any_input.py"),
+    "parallel": ("corpus/readers/test_parallel.py", "corpus/readers/test_account.py"),
     "huggingface": _OF_RECORDS,
-    "aligned": ("evaluation/test_alignment.py", "corpus/test_columns.py"),
-    "vectors": ("features/test_vector_files.py", "features/test_vector_damage.py", "features/vector_writers.py"),
-    "model_folder": ("inference/test_folder.py", "inference/test_hostile_folder.py"),
+    "aligned": ("evaluation/test_prediction_files.py", "corpus/readers/test_columns.py"),
+    "vectors": (
+        "features/vectors/test_vector_files.py",
+        "features/vectors/test_vector_damage.py",
+        "features/vectors/vector_writers.py",
+    ),
+    "model_folder": ("model_folder/test_folder.py", "model_folder/test_hostile_folder.py"),
     **dict.fromkeys(("whitespace", "characters", "syntok", "spacy"), _OF_TEXT),
-    "tag_packed": ("corpus/test_columns.py", "corpus/test_jsonl.py"),
-    "tag": ("commands/test_tag.py", "corpus/test_columns.py", "corpus/test_conllu.py", *_OF_TEXT),
-    **dict.fromkeys(("report", "report_pictures"), ("evaluation/test_scores.py", "evaluation/test_alignment.py")),
+    "tag_packed": ("corpus/readers/test_columns.py", "corpus/readers/test_jsonl.py"),
+    "tag": ("commands/test_tag.py", "corpus/readers/test_columns.py", "corpus/readers/test_conllu.py", *_OF_TEXT),
+    **dict.fromkeys(
+        ("report", "report_pictures"), ("evaluation/test_scores.py", "evaluation/test_prediction_files.py")
+    ),
 }
 _CHOICES = {  # how many of a target's first bytes choose how it is called
     **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
@@ -66,7 +72,7 @@ def _files(name: str) -> list[bytes]:
     if name == "tag_packed":
         return _packed()
     if name == "vectors":
-        from tests.features.vector_writers import ALL, random_vectors
+        from tests.features.vectors.vector_writers import ALL, random_vectors
         from tests.fuzz.model_files import VECTOR_FILES
 
         with TemporaryDirectory() as scratch:

@@ -15,8 +15,8 @@ import tagger
 from tagger.commands import tag as command
 from tagger.commands.tag_options import parser_of
 from tagger.corpus.schemes import Scheme
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.tagger import Tagger
+from tagger.engines.numpy_engine import NumpyEngine
+from tagger.predict import Tagger
 from tests.fuzz import places as files
 from tests.fuzz.pages import Page
 from tests.fuzz.told import check_line, choices

@@ -15,11 +15,11 @@ from random_models import emissions_by_sentence, random_folder
 
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme, count_illegal, spans_from_tags
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
-from tagger.inference.numpy_engine import NumpyEngine
 from tagger.inspection.decisions import UNKNOWN_WORD
 from tagger.inspection.explainer import MOST_TOKENS, Explainer, Explanation
+from tagger.model_folder.folder import ModelFolder
 
 WORDS = ["Anna", "Maria", "lives", "in", "York"]
 

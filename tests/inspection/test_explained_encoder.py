@@ -9,11 +9,11 @@ import pytest
 from random_models import random_folder, random_words
 
 from tagger.commands import train
+from tagger.engines.numpy_embeddings import WordVectors
+from tagger.engines.torch_engine import TorchEngine
 from tagger.features.encoding import FeatureEncoder
-from tagger.inference.tagger import load
-from tagger.inference.torch_engine import TorchEngine
-from tagger.inference.word_vectors import WordVectors
 from tagger.inspection.explainer import Explainer
+from tagger.predict import load
 from tests.small_corpus import QUICK, column_files
 from tests.tiny_encoder import write_tiny_encoder
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 
 from tagger.config import Cell, EncoderConfig, LayerConfig
+from tagger.engines.numpy_embeddings import WordVectors
+from tagger.engines.numpy_engine import NumpyEngine
+from tagger.engines.torch_engine import TorchEngine
 from tagger.features.encoding import FeatureEncoder
-from tagger.inference.folder import ModelFolder
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.torch_engine import TorchEngine
-from tagger.inference.word_vectors import WordVectors
 from tagger.inspection.gates import Trace, trace
 from tagger.inspection.memory import memory_of
+from tagger.model_folder.folder import ModelFolder
 
 CELLS = typing.get_args(Cell)
 NAMES = {

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from random_models import random_folder
 
 from tagger.inspection.explainer import Explainer
-from tagger.inspection.page import gates_page
+from tagger.inspection.gates_page import gates_page
 from tests.evaluation.browser import opened, started
 
 WORDS = ["Anna", "<script>alert(1)</script>", "\u202elives", "in", "New", "York", "a" * 300, "."] * 3

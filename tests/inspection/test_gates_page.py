@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from random_models import random_folder
 
-from tagger import pages
 from tagger.config import Cell, EncoderConfig
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
-from tagger.inference.folder import ModelFolder
+from tagger.html import rendering
 from tagger.inspection.explainer import Explainer, Explanation
-from tagger.inspection.page import MOST_COLUMNS, gates_page, gates_section, gates_style, moving_units
+from tagger.inspection.gates_page import MOST_COLUMNS, gates_page, gates_section, gates_style, moving_units
+from tagger.model_folder.folder import ModelFolder
 
 CELLS = typing.get_args(Cell)
 WORDS = ["Anna", "Maria", "lives", "in", "York"]
@@ -174,7 +174,7 @@ def test_a_long_sentence_has_no_table_with_a_column_for_each_word(tmp_path: Path
 
 def test_without_jinja_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = explained(random_folder(), tmp_path)
-    pages._environment.cache_clear()
+    rendering._environment.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UserError, match=r"pip install 'tagger\[report\]'"):
         page_of(found)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tagger.kernels import compiled, source
+from tagger.kernels import compiled, loops
 
 
 @pytest.fixture(scope="session")
 def machine_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An object file."""
     made = tmp_path_factory.mktemp("kernels") / "kernels.o"
-    made.write_bytes(source.machine_code())
+    made.write_bytes(loops.machine_code())
     return made
 
 

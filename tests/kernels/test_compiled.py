@@ -15,16 +15,17 @@ from random_models import emissions_by_sentence, random_folder, random_words
 from tagger.config import EncoderConfig
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.features import wordpiece
+from tagger.decoding import decoder
+from tagger.decoding.decoder import Decoder
+from tagger.engines import numpy_embeddings, numpy_layers
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.features.encoding import FeatureEncoder
-from tagger.features.wordpiece import WordPieceVectors
-from tagger.inference import decoder, recurrence, word_vectors
-from tagger.inference.decoder import Decoder
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.tagger import Tagger
-from tagger.kernels import compiled, kept
+from tagger.features.vectors import wordpiece
+from tagger.features.vectors.wordpiece import WordPieceVectors
+from tagger.kernels import compiled, object_cache
+from tagger.predict import Tagger
 
-MODULES = (decoder, recurrence, word_vectors, wordpiece)
+MODULES = (decoder, numpy_layers, numpy_embeddings, wordpiece)
 LENGTHS = [[7, 4, 4, 1], [1], [5], [12, 1, 1]]
 
 
@@ -103,7 +104,7 @@ def test_characters_are_convolved_to_the_same_bits(monkeypatch: pytest.MonkeyPat
     folder = random_folder()
     words = ["", "a", "New", "Αθήνα", "x" * 200, "25,000", "ꙮꙮ"]
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static).encode_words(words)
-    characters = word_vectors.ConvolvedCharacters(folder.tensors)
+    characters = numpy_embeddings.ConvolvedCharacters(folder.tensors)
     found = characters(features)
     assert not found[0].any()
     assert found[1:].any()
@@ -186,7 +187,7 @@ def test_every_token_is_counted_once(
 
 def test_what_the_machine_code_depends_on_is_looked_up_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[Path] = [fresh / "kernels" / "code"]
-    monkeypatch.setattr(kept, "place", looked_up.pop)
+    monkeypatch.setattr(object_cache, "place", looked_up.pop)
     supply = compiled.Supply()
     assert [supply(1), supply(1), supply(1)] == [None, None, None]
 
@@ -212,9 +213,9 @@ def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pyte
 
 def kept_code(folder: Path, code: Path) -> Path:
     """Where code lies in the cache once it was kept."""
-    place = kept.place()
+    place = object_cache.place()
     assert place is not None
-    kept.keep(code, place)
+    object_cache.keep(code, place)
     (path,) = (folder / "kernels").iterdir()
     return path
 
@@ -243,7 +244,7 @@ def test_code_that_cannot_be_loaded_is_done_without(fresh: Path, tmp_path_factor
 
 @pytest.mark.usefixtures("fresh")
 def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(object_cache.importlib.util, "find_spec", lambda name: None)
     supply = compiled.Supply()
     assert supply(1_000_000) is None
     assert supply.lack == "numba is not installed (pip install 'tagger[fast]')"

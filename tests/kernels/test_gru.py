@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from random_models import random_folder
 
 from tagger.config import Cell, EncoderConfig
+from tagger.engines import numpy_layers
+from tagger.engines.numpy_engine import NumpyEngine
+from tagger.engines.numpy_layers import FixedPointGRULayer, GRULayer
+from tagger.engines.reference_cells import CellWeights, gru_cell
 from tagger.errors import UserError
 from tagger.features.batching import reversed_positions
-from tagger.inference import recurrence
-from tagger.inference.cells import CellWeights, gru_cell
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.inference.recurrence import FixedPointGRULayer, GRULayer
 from tagger.kernels.compiled import Kernels
-from tagger.kernels.packed import ADDED_ONE, ROW_ONE, Packed
+from tagger.kernels.packed_weights import ADDED_ONE, ROW_ONE, Packed
 
 Floats = NDArray[np.float32]
 WIDTH = 5
@@ -41,7 +41,7 @@ class Settled:
 
 @pytest.fixture
 def kernels(loaded: Kernels, monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    monkeypatch.setattr(recurrence, "kernels", Settled(loaded))
+    monkeypatch.setattr(numpy_layers, "kernels", Settled(loaded))
     return loaded
 
 
@@ -166,7 +166,7 @@ def test_no_sum_leaves_its_integer(weights: list[float], scale: float, blocks: i
 
 
 def test_fixed_point_without_compiled_loops_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrence, "kernels", Settled(None))
+    monkeypatch.setattr(numpy_layers, "kernels", Settled(None))
     with pytest.raises(UserError, match="precision int16 needs compiled loops, and there is no compiler; use fp32"):
         NumpyEngine(random_folder(), "int16")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tagger.config import GATES, Cell
-from tagger.inference.cells import CellWeights, gru_cell_reset_before
+from tagger.engines.reference_cells import CellWeights, gru_cell_reset_before
 from tagger.model.recurrence import ResetBeforeGRU, bidirectional
 
 CELLS = typing.get_args(Cell)

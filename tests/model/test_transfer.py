@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from random_models import random_folder, random_words
 
+from tagger.engines.batch_encoder import BatchEncoder
 from tagger.features.context import FrozenContext
 from tagger.features.encoding import Batch, FeatureEncoder
-from tagger.inference.batches import BatchEncoder
 from tagger.model import transfer
 from tagger.model.batch import TensorBatch
 from tagger.model.packed_gru import Order

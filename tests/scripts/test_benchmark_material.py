@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.corpus.dataset import Split
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import Split
 from tagger.errors import UserError
 from tagger.evaluation.scores import score
 from tests.scripts.loading import load_script

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tagger.commands.summary import Group, Run
+from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import DataConfig, Split, load_splits
-from tests.commands.test_summary import RECORD
+from tagger.runs.summary import Group, Run
+from tests.runs.test_summary import RECORD
 from tests.scripts.loading import load_script
 from tests.small_corpus import column_files
 

@@ -15,7 +15,7 @@ from random_models import random_folder
 from tagger.commands import train as train_command
 from tagger.config import EncoderConfig, LayerConfig
 from tagger.errors import UserError
-from tagger.model.tagger import TaggerModel
+from tagger.model.network import TaggerModel
 from tests.scripts.loading import load_script
 from tests.small_corpus import QUICK, column_files
 

@@ -12,7 +12,7 @@ from random_models import random_folder
 
 from tagger.config import EncoderConfig
 from tagger.corpus.sentence import Sentence
-from tagger.inference.tagger import load
+from tagger.predict import load
 from tests.scripts.loading import load_script
 
 

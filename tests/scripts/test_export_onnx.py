@@ -10,7 +10,7 @@ from random_models import random_folder
 
 import tagger
 from tagger.corpus.sentence import Sentence
-from tagger.inference import onnx_graph
+from tagger.engines import onnx_export
 from tests.scripts.loading import load_script
 
 script = load_script("export_onnx.py")
@@ -34,13 +34,13 @@ def test_the_folder_holds_a_graph_that_runs(model: Path, capsys: pytest.CaptureF
 def test_a_graph_that_differs_is_not_kept(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    right = onnx_graph.graph_of
+    right = onnx_export.graph_of
 
-    def wrong(folder: tagger.inference.folder.ModelFolder) -> bytes:
+    def wrong(folder: tagger.model_folder.folder.ModelFolder) -> bytes:
         bias = folder.tensors["emissions.bias"] + np.float32(0.5)
         return right(type(folder)(**{**vars(folder), "tensors": {**folder.tensors, "emissions.bias": bias}}))
 
-    monkeypatch.setattr(onnx_graph, "graph_of", wrong)
+    monkeypatch.setattr(onnx_export, "graph_of", wrong)
     assert script.main(["--model", str(model)]) == 2
     assert "differs from the model by" in capsys.readouterr().err
     assert not (model / "model.onnx").exists()

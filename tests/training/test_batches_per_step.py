@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.accelerators import MPSAccelerator
 
-from tagger.training.processes import batches_per_step
+from tagger.training.process_group import batches_per_step
 
 ONE = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "accumulate_grad_batches": 1}
 

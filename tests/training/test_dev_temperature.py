@@ -9,13 +9,13 @@ from random_models import NER_TRAIN, POS_TRAIN, random_folder
 
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
+from tagger.decoding.decoder import Decoder
+from tagger.decoding.temperature import GoldBatch, fit_temperature
+from tagger.engines.numpy_engine import NumpyEngine
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
-from tagger.inference.calibration import GoldBatch, fit_temperature
-from tagger.inference.decoder import Decoder
-from tagger.inference.folder import ModelFolder
-from tagger.inference.numpy_engine import NumpyEngine
-from tagger.model.tagger import TaggerModel
-from tagger.training.calibration import calibrated
+from tagger.model.network import TaggerModel
+from tagger.model_folder.folder import ModelFolder
+from tagger.training.dev_temperature import calibrated
 
 
 def calibrated_on(folder: ModelFolder, dev: list[Sentence]) -> ModelFolder:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from tagger import predict as tagger_module
 from tagger.commands import evaluate, train
 from tagger.config import EncoderEmbedding
-from tagger.inference import tagger as tagger_module
 from tagger.model.contextual import PretrainedEncoder, open_encoder
-from tagger.training import run as run_module
-from tagger.training import start
+from tagger.training import run_setup
+from tagger.training import training_run as run_module
 from tests.small_corpus import QUICK, column_files
 from tests.tiny_encoder import write_tiny_encoder
 
@@ -27,7 +27,7 @@ def test_a_frozen_encoder_reads_a_corpus_on_the_device_and_leaves_it(
     done: list[str] = []
     monkeypatch.setattr(PretrainedEncoder, "to", lambda self, device: done.append(str(device)))
     monkeypatch.setattr(PretrainedEncoder, "encode", lambda *_, **__: done.append("encode"))
-    start._encode(encoder, torch.device("cuda", 1), [["a"]], np.zeros((1, 8), dtype=np.float16))
+    run_setup._encode(encoder, torch.device("cuda", 1), [["a"]], np.zeros((1, 8), dtype=np.float16))
     assert done == ["cuda:1", "encode", "cpu"]
 
 

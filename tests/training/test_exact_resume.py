@@ -14,7 +14,7 @@ import torch
 
 from tagger.commands import train
 from tagger.training import row_updates
-from tagger.training.module import TaggingModule
+from tagger.training.lightning_module import TaggingModule
 from tests.small_corpus import QUICK, column_files
 
 ROWS = ["embeddings.static.source=bundled", "embeddings.static.trained=true"]

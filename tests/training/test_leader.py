@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tagger.errors import UserError
-from tagger.training.processes import is_leader
+from tagger.training.process_group import is_leader
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
 SLURM = {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_JOB_NAME": "train"}

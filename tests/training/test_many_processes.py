@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from tagger.commands import evaluate
-from tagger.commands.record import RunRecord
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
-from tagger.model.tagger import TaggerModel
+from tagger.model.network import TaggerModel
+from tagger.runs.record import RunRecord
 from tagger.training.loader import TrainingLoader
 from tests.many_processes import splits
 from tests.random_models import random_folder

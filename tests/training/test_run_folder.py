@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import UserError
-from tagger.training.config import RunConfig
+from tagger.training.run_config import RunConfig
 from tagger.training.run_folder import claimed
 
 

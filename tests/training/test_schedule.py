@@ -1,7 +1,7 @@
 import pytest
 
 from tagger.errors import UserError
-from tagger.training.config import OptimConfig
+from tagger.training.run_config import OptimConfig
 from tagger.training.schedule import learning_rate_factor
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tagger.config import EmbeddingsConfig, WordEmbedding
+from tagger.corpus.dataset import Split
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.corpus.source import Split
-from tagger.training.start import make_start
+from tagger.training.run_setup import make_start
 from tests.random_models import random_folder
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tagger.evaluation.comparison import Comparison, Contest, changes
 from tagger.evaluation.page.figures import KINDS, count, name, points
-from tagger.evaluation.page.filled import filled
+from tagger.evaluation.page.page_templates import filled
 from tagger.evaluation.page.plots import Plot, Table
 from tagger.evaluation.page.sentences import ALL_LINES, Browser, Choice, Entry, Mark, browser
 from tagger.evaluation.page.shapes import runs

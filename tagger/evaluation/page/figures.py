@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.estimates import Estimate
 from tagger.evaluation.page.plots import Table
 from tagger.evaluation.resampling import Interval
-from tagger.evaluation.seen import Seen
-from tagger.evaluation.shown import visible_on_page
+from tagger.evaluation.training_overlap import Seen
 
 _LONGEST_NAME = 22
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagger.evaluation.assessment import Assessment
-from tagger.evaluation.page import of_model, of_scores
-from tagger.evaluation.page.filled import filled
+from tagger.evaluation.page import model_plots, score_plots
+from tagger.evaluation.page.page_templates import filled
 from tagger.evaluation.page.plots import Plot
 from tagger.evaluation.page.sentences import of_report
 from tagger.evaluation.page.shapes import gauge
@@ -53,12 +53,12 @@ def report_html(found: Assessment, inside: Inside | None = None) -> str:
     report = found.report
     headline = report.headline
     sections = [
-        Section("scores", "Scores", "", list(of_scores.scores(report))),
-        Section("errors", "Where it errs", _errors(report), list(of_scores.errors(report))),
-        Section("seen", "What it had met in training", "", list(of_scores.seen(report))),
-        Section("calibration", "How sure it is", "", list(of_model.calibration(report))),
-        Section("learning", "How it learned", "", list(of_model.learning(report))),
-        Section("data", "The data", "", list(of_model.data(report))),
+        Section("scores", "Scores", "", list(score_plots.scores(report))),
+        Section("errors", "Where it errs", _errors(report), list(score_plots.errors(report))),
+        Section("seen", "What it had met in training", "", list(score_plots.seen(report))),
+        Section("calibration", "How sure it is", "", list(model_plots.calibration(report))),
+        Section("learning", "How it learned", "", list(model_plots.learning(report))),
+        Section("data", "The data", "", list(model_plots.data(report))),
     ]
     return filled(
         "report.html.j2",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from tagger.evaluation.compared import Compared
+from tagger.evaluation.entity_alignment import Compared
+from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.page.figures import KINDS
 from tagger.evaluation.pairing import Kind, Pair
-from tagger.evaluation.shown import visible_on_page
 
 BUDGET = 3_500_000  # characters of JSON, which keeps the page below 5 MB
 _LONGEST_WORD = 160

@@ -1,0 +1,1 @@
+"""Tag files into files: any number of inputs, resumable. Knows a model only as a `SentenceTagger`."""

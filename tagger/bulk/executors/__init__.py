@@ -1,0 +1,1 @@
+"""Run a tagging job in several processes, or on a cluster."""

@@ -1,0 +1,1 @@
+"""Run Hydra so that a user's mistake is one line."""

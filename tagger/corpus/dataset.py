@@ -1,0 +1,211 @@
+"""Data sets in: the sentences of a split, its tag scheme, and the account of how it was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tagger.corpus.dataset_config import DataConfig, DocumentRanges
+from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.sanity_checks import doubts
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
+from tagger.corpus.stores import Store, open_store
+from tagger.errors import UserError
+
+__all__ = [
+    "SPLITS",
+    "DataConfig",
+    "DocumentRanges",
+    "Split",
+    "data_digest",
+    "load_split",
+    "load_splits",
+]
+
+SplitName = Literal["train", "dev", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
+
+
+@dataclass
+class Split:
+    """A split as it was read.
+
+    Attributes:
+        name: `train`, `dev` or `test`.
+        sentences: with tags as read, at least one.
+        scheme: how the tags mark spans, or PLAIN.
+        reports: the accounts of what was read.
+        notes: what else a reader of results should know, a line each.
+
+    Accounts and notes that several splits share `load_splits` lists with the first.
+    """
+
+    name: str
+    sentences: list[Sentence]
+    scheme: Scheme
+    reports: list[ReadReport]
+    notes: list[str] = field(default_factory=list)
+
+    def account(self) -> str:
+        """What was read, file by file, and the notes, for people."""
+        tokens = sum(map(len, self.sentences))
+        told = [report.summary() for report in self.reports] + self.notes
+        first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
+        return "\n".join([first, *(f"  {one}" for one in told)])
+
+    def labels(self) -> Counter[str]:
+        """How often each label stands in it: entities by their type or, where tags are plain, tokens by their tag."""
+        found: Counter[str] = Counter()
+        for sentence in self.sentences:
+            tags = sentence.tags or []
+            found.update(tags if self.scheme is Scheme.PLAIN else (span.label for span in spans_from_tags(tags)))
+        return found
+
+
+def load_split(config: DataConfig, split: SplitName) -> Split:
+    """Load one split, exactly as `load_splits` would, reading no more than it needs.
+
+    Raises:
+        UserError: it is not there, malformed (with `on_error=stop`), or without sentences or tags.
+    """
+    return _load(config, (split,))[split]
+
+
+def load_splits(config: DataConfig) -> dict[str, Split]:
+    """Load `train`, `dev` and `test`; a missing dev or test split is drawn from train, and its notes say so.
+
+    Raises:
+        UserError: as for `load_split`, or one split has plain tags and another one spans.
+    """
+    splits = _load(config, SPLITS)
+    schemes = {name: split.scheme for name, split in splits.items()}
+    if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
+        found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
+        raise UserError(f"data={config.title}: tags mark spans in some splits only ({found}); set data.scheme")
+    _warn_of_training_files(splits)
+    _share(splits)
+    return splits
+
+
+def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
+    """Note of the other splits which of their files are those of train, too, though none was drawn from it."""
+    trained = {Path(report.source).resolve() for report in splits[TRAIN].reports}
+    drawn_from = set(map(id, splits[TRAIN].reports))
+    for name, split in splits.items():
+        own = [report for report in split.reports if id(report) not in drawn_from]
+        both = [report for report in own if Path(report.source).resolve() in trained]
+        if both:
+            split.notes.append(f"warning: {_sources(both)}: in data.train, too; {name} scores tell nothing of new text")
+
+
+def _share(splits: Mapping[str, Split]) -> None:
+    """Leave what several splits share with the first."""
+    reports: set[int] = set()
+    notes: set[str] = set()
+    for split in splits.values():
+        split.reports = [report for report in split.reports if id(report) not in reports]
+        split.notes = [note for note in split.notes if note not in notes]
+        reports.update(map(id, split.reports))
+        notes.update(split.notes)
+
+
+def data_digest(splits: Mapping[str, Split]) -> str:
+    """SHA-256 of the tokens and tags of all splits: the same for the same data, wherever they were read."""
+    content = [[(sentence.tokens, sentence.tags) for sentence in splits[name].sentences] for name in SPLITS]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
+    store = open_store(config)
+    missing = [split for split in ("test", "dev") if not store.has(split)]
+    cut: dict[str, Split] = {}
+    splits: dict[str, Split] = {}
+    for name in wanted:
+        whole = store.has(name) and not (name == TRAIN and missing)
+        if (whole and config.documents is None) or not store.has(TRAIN):
+            splits[name] = _read(store, name, config)
+        else:
+            cut = cut or _cut(_read(store, TRAIN, config), missing, config)
+            splits[name] = cut[name]
+    return splits
+
+
+def _read(store: Store, name: str, config: DataConfig) -> Split:
+    """A split with all that its place holds. Marked documents of several files stay apart, whatever they are called."""
+    sentences: list[Sentence] = []
+    notes: list[str] = []
+    readings = store.read(name)
+    for unread, report in readings:
+        read = _some(unread, report)
+        notes += doubts(read, config, report.source)
+        if len(readings) > 1:
+            for sentence in read:
+                sentence.document = sentence.document and f"{report.source}: {sentence.document}"
+        sentences += read
+    reports = [report for _, report in readings]
+    scheme, more = _settle_scheme(sentences, config, _sources(reports))
+    return Split(name, sentences, scheme, reports, [*notes, *more])
+
+
+def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:
+    """The sentences of a file. Raises UserError where there are none."""
+    read = list(unread)
+    if not read and report.sentences.rejected:
+        raise UserError(f"{report.source}: no sentences left, {report.sentences}; the first at {report.places[0]}")
+    if not read:
+        raise UserError(f"{report.source}: no sentences; is this the right file?")
+    return read
+
+
+def _sources(reports: Sequence[ReadReport]) -> str:
+    """What messages about all that was read call it."""
+    return reports[0].source + (f" and {len(reports) - 1} more" if len(reports) > 1 else "")
+
+
+def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str, Split]:
+    """Splits out of what was read as train: by document number, or drawn at random."""
+    source = _sources(corpus.reports)
+    if config.documents is not None:
+        ranges = asdict(config.documents)
+        parts = split_by_range(corpus.sentences, ranges, source)
+        how = {name: f"documents {numbers} of {source}" for name, numbers in ranges.items()}
+    else:
+        fractions = {name: config.dev_fraction if name == "dev" else config.test_fraction for name in missing}
+        parts = split_off(corpus.sentences, fractions, config.split_seed, source)
+        unit = "document" if drawn_whole(one.document for one in corpus.sentences) else "sentence"
+        drawn = f"drawn by {unit} (data.split_seed={config.split_seed})"
+        how = {
+            name: f"{len(part)} of {len(corpus.sentences)} sentences of {source}, {drawn}"
+            for name, part in parts.items()
+        }
+        how[TRAIN] = f"{len(parts[TRAIN])} sentences, without what was drawn for {' and '.join(missing)}"
+    return {
+        name: Split(name, part, corpus.scheme, list(corpus.reports), [*corpus.notes, f"{name}: {how[name]}"])
+        for name, part in parts.items()
+    }
+
+
+def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
+    """The scheme of the tags, and notes. Spans written as bare labels get the prefix that IO has."""
+    sequences = [sentence.tags or [] for sentence in sentences]
+    places = (sentence.place or source for sentence in sentences)
+    scheme = detect_scheme(sequences, source, places) if config.scheme == "auto" else Scheme(config.scheme)
+    bare = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
+    if scheme is Scheme.PLAIN or not bare:
+        return scheme, []
+    if scheme is not Scheme.IO:
+        if config.scheme == "auto":
+            return scheme, []
+        raise UserError(
+            f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
+        )
+    for sentence in sentences:
+        sentence.tags = [tag if tag == OUTSIDE or has_prefix(tag) else f"I-{tag}" for tag in sentence.tags or []]
+    return scheme, [f"{source}: labels without a prefix read as spans: {bare[0]} as I-{bare[0]}, {len(bare)} in all"]

@@ -1,0 +1,1 @@
+"""Readers of the formats that people have, a module for each."""

@@ -1,0 +1,179 @@
+"""Hugging Face data sets, by Hub id or from a local folder: the one door to the package `datasets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.readers.records import TAG_FIELDS, RecordFields, sentences_from
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.tokenizers import Tokenizer
+from tagger.errors import UserError, reason_of
+from tagger.hub import hub_reachable
+
+PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
+_SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
+_SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
+_LONGEST_REASON = 300
+
+Splits = Mapping[str, Any]  # a `datasets.Dataset` or `IterableDataset` per split
+
+
+def open_dataset(path: str, *, subset: str | None = None, revision: str | None = None) -> Splits:
+    """Open a data set; nothing of a local folder is copied into the cache, what comes from the Hub is kept there.
+
+    Where the Hub cannot be reached (or `HF_HUB_OFFLINE=1` says not to) only what the cache holds is used, at once:
+    the Hub's own client would try again for 23 seconds.
+
+    Args:
+        path: a folder that `save_to_disk` wrote or that holds Parquet, JSON or Arrow files; or a Hub id.
+        subset: the Hub's configuration name, where it has several.
+        revision: branch, tag or commit on the Hub. On `refs/convert/parquet` a subset is a folder.
+
+    Raises:
+        UserError: `datasets` is not installed, or the data set is not there, unreachable or unreadable.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return _open_folder(folder, subset)
+    if folder.is_file():
+        raise UserError(f"{path}: a file; set data.path to a folder or a Hub id, or read it with data=jsonl")
+    if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:
+        raise UserError(f"{path}: no such folder; check data.path")
+    return _open_hub(path, subset, revision)
+
+
+def find_split(splits: Splits, split: str, name: str | None = None) -> str | None:
+    """What a data set calls its `train`, `dev` or `test` split; None where it has none.
+
+    Raises:
+        UserError: it has no split of the given `name`.
+    """
+    if name is not None:
+        if name not in splits:
+            raise UserError(f"data.{split}={name}: no such split; the data set has {', '.join(splits)}")
+        return name
+    return next((candidate for candidate in _SPLIT_NAMES[split] if candidate in splits), None)
+
+
+def read_huggingface(
+    dataset: Any, report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
+) -> Iterator[Sentence]:
+    """Read one split, record by record. Records without tokens are passed over; a record counts as a line.
+
+    Args:
+        dataset: a split out of `open_dataset`.
+        report: the account of what is read.
+        tokenizer: for records with running text.
+        fields: which fields hold what; numbers are named after the data set's `ClassLabel` where it has one.
+
+    Raises:
+        UserError: tags are numbers without names; with `on_error=stop`, at the first malformed record.
+    """
+    fields = _with_tag_names(fields or RecordFields(), dataset.features or {}, report.source)
+    for number, record in enumerate(_records(dataset, report.source), start=1):
+        report.line()
+        place = f"{report.source}:{number}"
+        yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
+
+
+def _open_folder(folder: Path, subset: str | None) -> Splits:
+    datasets = _import_datasets()
+    with _told(str(folder), "check data.path"), _quiet(datasets):
+        if any((folder / name).exists() for name in _SAVED):
+            opened = datasets.load_from_disk(str(folder))
+        else:
+            with TemporaryDirectory() as scratch:
+                opened = datasets.load_dataset(str(folder), subset, streaming=True, cache_dir=scratch)
+    return opened if isinstance(opened, dict) else {"train": opened}
+
+
+def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:
+    datasets = _import_datasets()
+    where = {"data_dir": subset} if revision == PARQUET_BRANCH else {"name": subset}
+    reachable = not datasets.config.HF_HUB_OFFLINE and hub_reachable(datasets.config.HF_ENDPOINT)
+    converted = f"try data.revision={PARQUET_BRANCH}"
+    with _told(path, "check data.path, data.name and data.revision", for_scripts=converted), _quiet(datasets):
+        try:
+            with _offline(datasets, not reachable):
+                opened: Splits = datasets.load_dataset(path, revision=revision, **where)
+        except ConnectionError:
+            raise UserError(
+                f"{path}: cannot reach the Hugging Face Hub ({datasets.config.HF_ENDPOINT}), and the cache does not "
+                "hold it; connect, or set data.path to a local copy"
+            ) from None
+    return opened
+
+
+def _import_datasets() -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise UserError("Hugging Face data sets need the extra: pip install 'tagger[train]'") from None
+    return datasets
+
+
+def _with_tag_names(fields: RecordFields, features: Mapping[str, Any], source: str) -> RecordFields:
+    """`fields` with the names of the data set's numbered tags, unless others are set."""
+    column = fields.tags or next((name for name in TAG_FIELDS if name in features), None)
+    feature = getattr(features.get(column or ""), "feature", None)
+    names = getattr(feature, "names", None)
+    if fields.tag_names is not None or not fields.tagged:
+        return fields
+    if names is None and str(getattr(feature, "dtype", "")).startswith(("int", "uint")):
+        raise UserError(f"{source}: {column!r} holds numbers without names; set data.tag_names to a list, in order")
+    return replace(fields, tag_names=None if names is None else tuple(names))
+
+
+def _records(dataset: Any, source: str) -> Iterator[Any]:
+    records = iter(dataset)
+    with _quiet(_import_datasets()):
+        while True:
+            with _told(source, "check the data set's files"):
+                record = next(records, None)
+            if record is None:
+                return
+            yield record
+
+
+@contextmanager
+def _told(source: str, advice: str, for_scripts: str = "") -> Iterator[None]:
+    """Tell failures in one line: `datasets` passes on whatever the layers below it raise."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = reason_of(error)
+        if for_scripts and "scripts are no longer supported" in reason:
+            advice = for_scripts
+        raise UserError(f"{source}: cannot be read as a data set: {reason[:_LONGEST_REASON]}; {advice}") from error
+
+
+@contextmanager
+def _offline(datasets: Any, offline: bool) -> Iterator[None]:
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = before or offline
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """No progress bars, and no log of what is told in a line all the same."""
+    shown, level = not datasets.utils.are_progress_bars_disabled(), datasets.utils.logging.get_verbosity()
+    datasets.utils.disable_progress_bars()
+    datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.utils.logging.set_verbosity(level)
+        if shown:
+            datasets.utils.enable_progress_bars()

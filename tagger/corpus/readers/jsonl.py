@@ -1,0 +1,71 @@
+"""JSONL: a record a line, with tokens and tags, or with running text and labelled spans as doccano writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from tagger.corpus.readers.account import ReadReport, open_bytes, read_lines
+from tagger.corpus.readers.records import RecordFields, sentences_from
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.tokenizers import Tokenizer
+
+
+def read_jsonl(
+    path: Path, report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
+) -> Iterator[Sentence]:
+    """Read a JSONL file, record by record; see `jsonl_from`.
+
+    Raises:
+        UserError: the file cannot be read, or is malformed and `on_error=stop`.
+    """
+    with open_bytes(path) as stream:
+        yield from jsonl_from(stream, report, tokenizer=tokenizer, fields=fields)
+
+
+def jsonl_from(
+    stream: IO[bytes], report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
+) -> Iterator[Sentence]:
+    """Read sentences from a JSONL stream in constant memory. Blank lines are passed over.
+
+    Args:
+        stream: UTF-8 bytes.
+        report: the account of what is read; its source names the stream in messages.
+        tokenizer: for records with running text.
+        fields: which fields hold what.
+
+    Raises:
+        UserError: with `on_error=stop`, at the first line that is no JSON object with tokens and tags or with text
+            and spans, or whose spans overlap or lie outside the text.
+    """
+    fields = fields or RecordFields()
+    for number, line in read_lines(stream, report):
+        if not line.strip():
+            report.close_lines()
+            continue
+        place = f"{report.source}:{number}"
+        try:
+            record = json.loads(line)
+            problem = (
+                f"expected an object with named fields, found a list; {remedy(line)}"
+                if isinstance(record, list)
+                else ""
+            )
+        except RecursionError:
+            problem = "nested too deeply; write flat records"
+        except ValueError as error:  # also whole numbers of thousands of digits
+            problem = f"no JSON: {error}; {remedy(line)}"
+        if not problem:
+            yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
+            continue
+        report.reject(place, problem)
+        report.close_sentence()
+
+
+def remedy(line: str) -> str:
+    """What to do about a line that is no JSON object, be it the first of an array over many."""
+    if line.lstrip().startswith("["):
+        return "write one JSON object a line, as jq -c '.[]' FILE does of an array"
+    return "write one JSON object a line"

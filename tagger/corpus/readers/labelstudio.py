@@ -1,0 +1,141 @@
+"""Label Studio's JSON export, whole (`JSON`) or reduced (`JSON-MIN`): tasks with text and labelled regions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tagger.corpus.readers.account import MalformedError, ReadReport, open_bytes
+from tagger.corpus.readers.annotations import Annotation, ReadSentence, deliver, tag_text
+from tagger.corpus.readers.records import check_encodable, make_annotation
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.tokenizers import Tokenizer
+from tagger.errors import UserError
+
+_TEXT_FIELD = "text"
+_NO_TEXT = frozenset({"id", "annotator", "created_at", "updated_at", "lead_time"})  # JSON-MIN's own fields
+
+
+def read_labelstudio(
+    path: Path, report: ReadReport, *, tokenizer: Tokenizer, text_field: str | None = None, tagged: bool = True
+) -> Iterator[Sentence]:
+    """Read an export; the file is held in memory as a whole. A task counts as a line.
+
+    Of several annotations of a task the first one that was not cancelled is read, and of its results those with
+    labels. Tasks that all annotators skipped are left out and counted as rejected.
+
+    Args:
+        path: the export.
+        report: the account of what is read.
+        tokenizer: splits the text.
+        text_field: the task's field that holds the text; None: `text`, or else the first field that is text.
+        tagged: False leaves annotations alone and gives sentences without tags.
+
+    Raises:
+        UserError: the file cannot be read or is no JSON list; with `on_error=stop`, at the first malformed task.
+    """
+    for number, task in enumerate(_tasks(path), start=1):
+        place = f"{path}:task {number}"
+        report.line()
+        try:
+            sentences = _read_task(task, place, number, report, tokenizer, text_field, tagged)
+        except MalformedError as problem:
+            report.reject(place, str(problem))
+            sentences = None
+        if sentences is None:
+            report.close_sentence()
+        else:
+            yield from deliver(sentences, report)
+
+
+def _tasks(path: Path) -> list[Any]:
+    advice = "export the project from Label Studio as JSON"
+    with open_bytes(path) as stream:
+        try:
+            tasks = json.loads(stream.read().decode("utf-8-sig"))
+        except RecursionError:
+            raise UserError(f"{path}: nested too deeply; {advice}") from None
+        except ValueError as error:
+            raise UserError(f"{path}: no JSON: {error}; {advice}") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot read: {error.strerror or error}; check the path") from error
+    if not isinstance(tasks, list):
+        raise UserError(f"{path}: expected a list of tasks, found {type(tasks).__name__}; {advice}")
+    return tasks
+
+
+def _read_task(
+    task: Any, place: str, number: int, report: ReadReport, tokenizer: Tokenizer, text_field: str | None, tagged: bool
+) -> list[ReadSentence] | None:
+    """The sentences of a task; None, and the task left out, where its annotators skipped it."""
+    if not isinstance(task, Mapping):
+        raise MalformedError("expected a task (an object); export the project from Label Studio as JSON")
+    data = task.get("data", task)
+    text = _text(data if isinstance(data, Mapping) else {}, text_field)
+    annotations = None
+    if tagged:
+        regions = _regions(task)
+        if regions is None:
+            report.leave_out(place, "its annotators skipped it; left out")
+            return None
+        annotations = [_annotation(value, f"region {index + 1}", text) for index, value in enumerate(regions)]
+    document = task.get("id")
+    return tag_text(text, annotations, tokenizer, place=place, document=str(number if document is None else document))
+
+
+def _text(data: Mapping[str, Any], text_field: str | None) -> str:
+    candidates = [text_field] if text_field else [_TEXT_FIELD, *(key for key in data if key not in _NO_TEXT)]
+    text = next((data[key] for key in candidates if isinstance(data.get(key), str)), None)
+    if text is None:
+        raise MalformedError(f"no text in {text_field or 'its data'!r}; set data.text_field to the field that holds it")
+    check_encodable(text)
+    return str(text)
+
+
+def _regions(task: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The labelled regions of a task; None where every annotation of it was cancelled."""
+    if "data" not in task:  # JSON-MIN: regions stand right in the task, under the name of the labelling tag
+        lists = [value for value in task.values() if isinstance(value, list)]
+        return [region for regions in lists for region in regions if _is_region(region)]
+    annotations = task.get("annotations", task.get("completions"))
+    if not isinstance(annotations, list) or not annotations:
+        raise MalformedError("not annotated; annotate the task or leave it out of the export")
+    for annotation in annotations:
+        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled"):
+            results = annotation.get("result") or []
+            values = [result.get("value", {}) for result in results if isinstance(result, Mapping)]
+            return [value for value in values if _is_region(value)]
+    return None
+
+
+def _is_region(value: object) -> bool:
+    return isinstance(value, Mapping) and "start" in value and ("labels" in value or "hypertextlabels" in value)
+
+
+def _annotation(value: Mapping[str, Any], where: str, text: str) -> Annotation:
+    labels = value.get("labels", value.get("hypertextlabels"))
+    if not isinstance(labels, list) or len(labels) != 1:
+        raise MalformedError(f"{where}: expected one label, found {labels!r}")
+    annotation = make_annotation(value["start"], value.get("end"), labels[0], where)
+    covered = value.get("text")
+    if not isinstance(covered, str) or text[annotation.start : annotation.end] == covered:
+        return annotation
+    start, end = _from_utf16(text, annotation.start), _from_utf16(text, annotation.end)
+    if start is None or end is None or text[start:end] != covered:
+        raise MalformedError(
+            f"{where}: characters {annotation.start}-{annotation.end} are "
+            f"{text[annotation.start : annotation.end]!r}, not {covered!r}; correct the offsets"
+        )
+    return Annotation(start, end, annotation.label)
+
+
+def _from_utf16(text: str, units: int) -> int | None:
+    """The character at an offset that counts as JavaScript does, a character beyond U+FFFF as two."""
+    position = 0
+    for index, character in enumerate(text):
+        if position == units:
+            return index
+        position += 2 if ord(character) > 0xFFFF else 1
+    return len(text) if position == units else None

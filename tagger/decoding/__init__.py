@@ -1,0 +1,1 @@
+"""From emissions to tags and probabilities, in NumPy."""

@@ -1,0 +1,260 @@
+"""From emissions to tags: the one decoder of validation, evaluation and tagging."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.corpus.schemes import Scheme, convert_tags, may_follow, spans_from_tags, tags_from_spans
+from tagger.corpus.sentence import Span, Tagging
+from tagger.decoding.forward_backward import NO_TAG, Lattice
+from tagger.decoding.k_best import NO_PATH, n_best_paths
+from tagger.features.batching import packed_positions, sentence_lengths
+from tagger.kernels.compiled import kernels, padded
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+FORBIDDEN = np.float32(-np.inf)
+_SCORES_AT_ONCE = 1 << 16  # so that they stay in the processor's cache
+_TO_IOB2 = {"S": "B", "E": "I"}
+
+
+class Decoder:
+    """Viterbi over the tag sequences that the scheme allows, and the probabilities of these.
+
+    With a CRF's scores the best path is that of the CRF; without (softmax) it is the legal path of the highest summed
+    emissions, which for plain tags is each token's best tag. Probabilities are a CRF's in both cases; without its
+    scores, those of the softmax over each token's tags, shared out among the legal sequences alone.
+    """
+
+    def __init__(
+        self,
+        tags: Sequence[str],
+        scheme: Scheme,
+        *,
+        transitions: Floats | None = None,
+        start: Floats | None = None,
+        end: Floats | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        """
+        Args:
+            tags: the K tags in output order.
+            scheme: their scheme: IOB2, BIOES or PLAIN.
+            transitions: (K, K) scores from row to column; zeros by default.
+            start, end: (K,) scores of the first and the last tag; zeros by default.
+            temperature: what all scores are divided by for probabilities; paths do not depend on it.
+        """
+        self.tags, self.scheme, self.temperature = list(tags), scheme, temperature
+        count = len(self.tags)
+        between = np.array([[may_follow(scheme, before, after) for after in tags] for before in tags], dtype=bool)
+        begin = np.array([may_follow(scheme, None, tag) for tag in tags], dtype=bool)
+        finish = np.array([may_follow(scheme, tag, None) for tag in tags], dtype=bool)
+        zeros = np.zeros(count, dtype=np.float32)
+        scores = np.zeros((count, count), dtype=np.float32) if transitions is None else transitions
+        allowed = np.where(between, scores, FORBIDDEN)
+        self._into = np.ascontiguousarray(allowed.T)  # (K, K): row = the tag arrived at
+        self._out_of = allowed[:, :, None]  # (K, K, 1): row = the tag left
+        self._start = np.where(begin, zeros if start is None else start, FORBIDDEN)
+        self._end = np.where(finish, zeros if end is None else end, FORBIDDEN)
+        self._free = not (self._into.any() or self._start.any() or self._end.any())
+
+        written = self.tags if scheme is Scheme.PLAIN else [_TO_IOB2.get(tag[0], tag[0]) + tag[1:] for tag in self.tags]
+        self._written = np.array(written, dtype=object)
+        self._numbers = {tag: number for number, tag in enumerate(self.tags)}
+
+    @classmethod
+    def of(
+        cls, tags: Sequence[str], scheme: Scheme, tensors: Mapping[str, Floats], temperature: float = 1.0
+    ) -> Decoder:
+        """The decoder of a model's tensors, by the names of `TaggerModel.state_dict()`: with the CRF's, if any."""
+        crf = {name: tensors[f"crf.{name}"] for name in ("transitions", "start", "end") if f"crf.{name}" in tensors}
+        return cls(tags, scheme, **crf, temperature=temperature)
+
+    def at(self, temperature: float) -> Decoder:
+        """The same decoder at another temperature."""
+        other = copy.copy(self)
+        other.temperature = temperature
+        return other
+
+    def decode(self, emissions: Floats, running: Ints) -> list[list[str]]:
+        """The best legal tags of each sentence, longest first, as they are given out: IOB2 or plain.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+        """
+        return _by_sentence(self._written[self.best_paths(emissions, running)], running)
+
+    def scores(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> list[list[float | None]]:
+        """How probable the tags are that `decode` gave for these arguments, a number per token.
+
+        Returns:
+            Of plain tags the probability of each token's tag. Otherwise on all tokens of a span the probability of
+            the span (see `span_probabilities`), and None on tokens outside.
+        """
+        if self.scheme is Scheme.PLAIN:
+            rows = _by_sentence(np.arange(len(emissions)), running)
+            marginals = self.lattice(emissions, running).tokens
+            numbers = [[self._numbers[tag] for tag in sentence] for sentence in tags]
+            return [marginals[row, number].tolist() for row, number in zip(rows, numbers, strict=True)]
+        scores: list[list[float | None]] = [[None] * len(sentence) for sentence in tags]
+        spans = [spans_from_tags(sentence) for sentence in tags]
+        probabilities = self.span_probabilities(emissions, running, spans)
+        for row, within, found in zip(scores, spans, probabilities, strict=True):
+            for (start, end, _), probability in zip(within, found, strict=True):
+                row[start:end] = [probability] * (end - start)
+        return scores
+
+    def span_probabilities(
+        self, emissions: Floats, running: Ints, spans: Sequence[Sequence[Span]]
+    ) -> list[list[float]]:
+        """The probability of any spans: that of all legal tag sequences in which just this span with this label is one.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+            spans: of each sentence, longest first. The scheme is not that of plain tags.
+        """
+        sentences, known = [], []
+        numbers: list[int] = []
+        for sentence, within in enumerate(spans):
+            for span in within:
+                length = span.end - span.start
+                tags = tags_from_spans([Span(0, length, span.label)], length, self.scheme)
+                known.append(all(tag in self._numbers for tag in tags))
+                if known[-1]:
+                    sentences.append((sentence, span.start, length, self._numbers.get(f"I-{span.label}", NO_TAG)))
+                    numbers += [self._numbers[tag] for tag in tags]
+        probabilities = np.zeros(len(known))
+        if sentences:
+            number, start, lengths, longer = np.array(sentences).T
+            lattice = self.lattice(emissions, running)
+            probabilities[np.array(known)] = lattice.spans(number, start, lengths, np.array(numbers), longer)
+        found = iter(probabilities.tolist())
+        return [[next(found) for _ in within] for within in spans]
+
+    def alternatives(self, emissions: Floats, running: Ints, count: int) -> list[list[Tagging]]:
+        """The `count` best taggings of each sentence with their probabilities, best first; fewer where fewer are legal.
+
+        The first is what `decode` gives; `n_best_paths` tells the order of equals.
+        """
+        paths = n_best_paths(
+            emissions, running, into=self._into, start=self._start, end=self._end, count=count
+        )  # (N, count)
+        lattice = self.lattice(emissions, running)
+        found: list[list[Tagging]] = [[] for _ in range(running[0])]
+        for path in paths.T:
+            there = path[: running[0]] != NO_PATH  # (B,)
+            whole = np.where(path == NO_PATH, paths[:, 0], path)
+            tags = _by_sentence(self._written[whole], running)
+            probabilities = np.exp(np.minimum(lattice.log_probability(whole), 0)).tolist()
+            for number in np.flatnonzero(there).tolist():
+                found[number].append(Tagging(tags[number], probabilities[number]))
+        return found
+
+    def log_probabilities(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """(B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
+
+        Args:
+            emissions, running: as `best_paths` takes them.
+            tags: of each sentence, longest first.
+        """
+        own = [convert_tags(sentence, self.scheme) for sentence in tags]
+        known = np.array([all(tag in self._numbers for tag in sentence) for sentence in own])
+        path = np.empty(len(emissions), dtype=np.int64)
+        for row, sentence in zip(_by_sentence(np.arange(len(emissions)), running), own, strict=True):
+            path[row] = [self._numbers.get(tag, 0) for tag in sentence]
+        return np.where(known, self.lattice(emissions, running).log_probability(path), -np.inf)
+
+    def lattice(self, emissions: Floats, running: Ints) -> Lattice:
+        """All legal taggings of a batch with their probabilities at this decoder's temperature."""
+        return Lattice(
+            emissions,
+            running,
+            transitions=self._into.T,
+            start=self._start,
+            end=self._end,
+            temperature=self.temperature,
+        )
+
+    def best_paths(self, emissions: Floats, running: Ints) -> Ints:
+        """The best legal tag of every token (Viterbi 1967; ties go to the tag of the lower number).
+
+        Args:
+            emissions: (N, K) packed by time: the first tokens of all sentences, longest sentence first, then the
+                second tokens of those that have one, and so on.
+            running: (T,) sentences that reach each time step, in falling order.
+
+        Returns:
+            (N,) tag numbers, packed in the same way.
+        """
+        compiled = kernels(len(emissions))
+        if self._free:
+            return emissions.argmax(axis=1)
+        if compiled is not None:
+            return compiled.best_paths(emissions, running, **self._padded)
+        begins = np.cumsum(running) - running
+        reached = self._reached(emissions, running)
+        path = np.empty(len(emissions), dtype=np.int64)
+        tags = np.empty(0, dtype=np.int64)  # of the sentences that go on, at the step behind
+        for step in range(len(running) - 1, -1, -1):
+            going, now = len(tags), slice(begins[step], begins[step] + running[step])
+            scores = reached[now]
+            scores[:going] += self._into[tags]
+            scores[going:] += self._end
+            path[now] = tags = scores.argmax(axis=1)
+        return path
+
+    @cached_property
+    def _padded(self) -> dict[str, Floats]:
+        """The scores as the compiled search takes them."""
+        return {"out_of": padded(self._into.T), "start": padded(self._start), "end": padded(self._end)}
+
+    def _reached(self, emissions: Floats, running: Ints) -> Floats:
+        """(N, K) score of the best path up to each token that ends in each tag, relative to the best of them."""
+        reached = np.empty_like(emissions)
+        best = np.ascontiguousarray((self._start + emissions[: running[0]]).T)  # (K, n): sentences side by side
+        done = 0
+        for step, count in enumerate(running.tolist()):
+            now = slice(done, done + count)
+            if step:
+                best = self._best_into(best[:, :count])
+                best += emissions[now].T
+                # only differences count; sums over a long sentence would lose them to float32's rounding
+                best -= best.max(axis=0)
+            reached[now] = best.T
+            done += count
+        return reached
+
+    def _best_into(self, best: Floats) -> Floats:
+        """The score of the best path over each tag, before its emission, from the best up to all tags: (K, n) each."""
+        tags, sentences = best.shape
+        arrived = np.empty(best.shape, dtype=np.float32)
+        at_once = max(1, _SCORES_AT_ONCE // tags**2)
+        for first in range(0, sentences, at_once):
+            some = slice(first, first + at_once)
+            ways = best[:, None, some] + self._out_of  # (K from, K to, n)
+            ways.max(axis=0, out=arrived[:, some])
+        return arrived
+
+
+def _by_sentence(values: NDArray[Any], running: Ints) -> list[list[Any]]:
+    """(N,) values packed by time as a list for each sentence."""
+    table = np.empty_like(values)
+    table[packed_positions(running)] = values
+    flat = table.tolist()
+    ends = np.cumsum(sentence_lengths(running)).tolist()
+    return [flat[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def running_sentences(lengths: Ints) -> Ints:
+    """(T,) how many of the sentences reach each time step.
+
+    Args:
+        lengths: (B,) in falling order, each at least 1.
+    """
+    return np.searchsorted(-lengths, -np.arange(1, lengths[0] + 1), side="right")

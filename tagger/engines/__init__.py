@@ -1,0 +1,1 @@
+"""Run a model's network: words in, emissions out. NumPy, PyTorch or ONNX Runtime."""

@@ -1,0 +1,163 @@
+"""The model run in NumPy: what depends on a word alone once per distinct word, then a packed recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from tagger.config import EncoderConfig
+from tagger.engines.numpy_embeddings import WordVectors
+from tagger.engines.numpy_layers import FIXED_POINT, LAYERS, RecurrentLayer
+from tagger.engines.reference_cells import NORM_EPSILON
+from tagger.engines.word_cache import WordCache
+from tagger.errors import UserError
+from tagger.features.batching import packed_positions, reversed_positions
+from tagger.features.encoding import FeatureEncoder
+from tagger.kernels.packed_weights import Numbers
+from tagger.model_folder.folder import ModelFolder
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_ROWS = 16  # few enough for a sentence with some new words, and near the speed of many
+_CACHE_BYTES = 48 << 20  # more would save some work, and cost what memory there is to spend
+
+
+class NumpyEngine:
+    """Emissions from a model folder's weights, equal to PyTorch's to rounding.
+
+    What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
+    computed once per distinct word and kept, up to some 48 MB.
+    """
+
+    def __init__(self, folder: ModelFolder, precision: str = "fp32") -> None:
+        """
+        Args:
+            folder: the model.
+            precision: `fp32`, or `int16` for recurrent layers in fixed point, see `FixedPointGRULayer`.
+
+        Raises:
+            UserError: the model, or this installation, has something that cannot be run so.
+        """
+        config, tensors = folder.config, folder.tensors
+        if config.embeddings.encoder is not None:
+            raise UserError("the numpy engine does not run encoders, and the model has one; use engine torch, or auto")
+        self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
+        self._vectors = WordVectors(config.embeddings, tensors)
+        self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None
+        kinds = _kinds_of_layers(config.encoder, precision)
+        self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
+        self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
+        self._emission_bias = tensors["emissions.bias"]
+        self._blas = ThreadpoolController()  # its threads cost the small products here more than they give
+        self._words = WordCache(self._project, _CACHE_BYTES)
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+        """Emissions of a batch; see `Engine`."""
+        with self._blas.limit(limits=1, user_api="blas"):
+            return self._run(sentences, running)
+
+    def _run(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+        rows = self._words.rows(list(chain.from_iterable(sentences)))[packed_positions(running)]  # (N,)
+        backward = reversed_positions(running)
+        values = self._layers[0].run(self._words.arrays, rows, running, backward)  # (N, W)
+        everything = np.arange(len(rows))
+        for layer in self._layers[1:]:
+            values = layer.run(layer.project(values), everything, running, backward)
+        emissions = values @ self._emissions
+        emissions += self._emission_bias
+        return emissions
+
+    def _project(self, words: Sequence[str]) -> list[Numbers]:
+        """What the first layer takes of U words; see `_Layer.project`."""
+        vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
+        if self._feed_forward is None and self._layers[0].row_by_row:
+            return self._layers[0].project(vectors)
+        # the last bits of a product depend on its number of rows: always the same one, so that they are the word's own
+        blocks = np.zeros((max(1, -(-len(words) // _ROWS)), _ROWS, vectors.shape[1]), dtype=np.float32)
+        blocks.reshape(-1, vectors.shape[1])[: len(words)] = vectors
+        projected = zip(*map(self._project_block, blocks), strict=True)
+        return [np.concatenate(parts)[: len(words)] for parts in projected]
+
+    def _project_block(self, vectors: Floats) -> list[Numbers]:
+        if self._feed_forward is not None:
+            vectors = self._feed_forward(vectors)
+        return self._layers[0].project(vectors)
+
+
+def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[RecurrentLayer]]:
+    known = {"fp32": LAYERS, "int16": FIXED_POINT}[precision]
+    for layer in config.stack:
+        if layer.cell not in known:
+            raise UserError(f"precision {precision} is for layers of {', '.join(known)}, and the model has one of "
+                f"{layer.cell}; use fp32")  # fmt: skip
+    return [known[layer.cell] for layer in config.stack]
+
+
+class _FeedForward:
+    """Linear, GELU in its tanh form, Linear: (M, E) → (M, F)."""
+
+    def __init__(self, tensors: Mapping[str, Floats]) -> None:
+        names = ("inner.weight", "inner.bias", "outer.weight", "outer.bias")
+        self._weights = [tensors[f"encoder.feed_forward.{name}"] for name in names]
+
+    def __call__(self, vectors: Floats) -> Floats:
+        inner, inner_bias, outer, outer_bias = self._weights
+        x = vectors @ inner.T + inner_bias
+        gelu = 0.5 * x * (1 + np.tanh(np.float32(np.sqrt(2 / np.pi)) * (x + 0.044715 * x**3)))
+        return gelu @ outer.T + outer_bias
+
+
+class _Layer:
+    """A recurrent layer with what stands around it: merge, normalisation, skip connection; see `EncoderConfig`."""
+
+    def __init__(
+        self, config: EncoderConfig, number: int, kind: type[RecurrentLayer], tensors: Mapping[str, Floats]
+    ) -> None:
+        self._recurrence = kind(tensors, f"encoder.layers.{number}.")
+        self._merge = config.merge
+        self._norm = [tensors[f"encoder.norms.{number}.{name}"] for name in ("weight", "bias") if config.layer_norm]
+        self._skip = config.skip
+        self._skip_weight = tensors.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether `project` gives a row the same bits whichever others there are."""
+        return self._recurrence.row_by_row and not self._skip
+
+    def project(self, vectors: Floats) -> list[Numbers]:
+        """What the layer takes of inputs (M, E), before the recurrence.
+
+        Returns:
+            The projections (M, 2GH) and, with a skip connection, what it adds to the output, (M, W).
+        """
+        projections = self._recurrence.project(vectors)
+        if not self._skip:
+            return [projections]
+        return [projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
+
+    def run(self, projected: Sequence[Numbers], rows: Ints, running: Ints, backward: Ints) -> Floats:
+        """The layer's output (N, W) packed by time.
+
+        Args:
+            projected: what `project` gave.
+            rows: (N,) the row in it of each token.
+            running: (T,) sentences at each time step.
+            backward: (N,) the tokens' reversed positions.
+        """
+        values = self._recurrence.run(projected[0], rows, running, backward)  # (N, 2H)
+        if self._merge != "concat":
+            values = values.reshape(len(rows), 2, -1).sum(axis=1)  # (N, H)
+            values *= 0.5 if self._merge == "mean" else 1
+        if self._norm:
+            weight, bias = self._norm
+            values -= values.mean(axis=1, keepdims=True)
+            values *= 1 / np.sqrt(np.square(values).mean(axis=1, keepdims=True) + NORM_EPSILON)
+            values *= weight
+            values += bias
+        if self._skip:
+            values += projected[1][rows]
+        return values

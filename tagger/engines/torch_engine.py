@@ -1,0 +1,155 @@
+"""The model run in PyTorch, on any device it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.engines.batch_encoder import BatchEncoder
+from tagger.errors import UserError
+from tagger.features.context import FrozenContext
+from tagger.features.encoding import FeatureEncoder
+from tagger.model_folder.folder import ModelFolder
+
+try:
+    import torch
+except ImportError:
+    raise UserError("the torch engine needs PyTorch; install the extra: pip install 'tagger[train]'") from None
+
+from tagger.model.batch import TensorBatch, tokens_for
+from tagger.model.contextual import PretrainedEncoder, open_encoder
+from tagger.model.network import TaggerModel
+from tagger.model.out_of_memory import is_out_of_memory, memory_errors
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchEngine:
+    """Emissions from the trained module itself.
+
+    Attributes:
+        batch_tokens: see `AheadEngine`.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: str = "cpu",
+        encoder: str | None = None,
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> None:
+        """
+        Args:
+            folder: the model.
+            device: a PyTorch device, such as `cpu` or `cuda:0`.
+            encoder: where the encoder lies that the model was trained with, if not where it lay then.
+            precision: what products are computed in, one of `PRECISIONS`. The weights and the recurrence stay in fp32,
+                and so does what an encoder gives. In fp32 a GPU does without TF32.
+            threads: how many PyTorch is to use on the CPU in this process; None: as it is.
+
+        Raises:
+            UserError: there is no such device or precision, or the model's encoder is not there or another one.
+            MemoryError: the device has no room for the model.
+        """
+        if precision not in PRECISIONS:
+            raise UserError(f"precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._kind = PRECISIONS[precision]
+        self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
+        self._encoder = _open_encoder(folder, encoder)
+        model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
+        model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})
+        try:
+            self._device = torch.device(device)
+            self._model = model.eval().to(self._device)
+            if self._encoder is not None:
+                self._encoder.to(self._device)
+        except (RuntimeError, AssertionError) as error:
+            if is_out_of_memory(error):
+                raise MemoryError from error
+            reason = str(error).splitlines()[0]
+            raise UserError(f"device {device!r}: {reason}; use cpu, or a device that PyTorch has here") from error
+        self.batch_tokens = tokens_for(self._device)
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Emissions of a batch; see `Engine`.
+
+        Raises:
+            MemoryError: there is not enough, here or on the device.
+        """
+        return self._begun(sentences)()
+
+    def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
+        """Emissions of batches, each begun before those of the one before are given out; see `AheadEngine`."""
+        before: Callable[[], NDArray[np.float32]] | None = None
+        for sentences in batches:
+            now = self._begun(sentences)
+            if before is not None:
+                yield before()
+            before = now
+        if before is not None:
+            yield before()
+
+    @memory_errors()
+    @torch.inference_mode()
+    def _begun(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
+        """Begin with a batch. On a GPU what is returned waits until it is done, and until then the CPU is free."""
+        batch = self._batch(sentences)
+        with self._precision():
+            emissions = self._model(batch).float()  # (N, K)
+        if self._device.type != "cuda":
+            return emissions.cpu().numpy
+        there = torch.empty(emissions.shape, dtype=emissions.dtype, pin_memory=True)
+        there.copy_(emissions, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(self._device))
+
+        @memory_errors()
+        def wait() -> NDArray[np.float32]:
+            done.synchronize()
+            return there.numpy()
+
+        return wait
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind)
+
+    def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """What the embeddings give for a sentence's T words, (T, E)."""
+        with torch.inference_mode():
+            return self._model.embeddings(self._batch([words])).float().cpu().numpy()
+
+    def _batch(self, sentences: Sequence[Sequence[str]]) -> TensorBatch:
+        context = None if self._encoder is None else FrozenContext(_contextual(self._encoder, sentences))
+        return TensorBatch.of(self._batches(sentences, context), self._device)
+
+
+def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | None:
+    settings = folder.config.embeddings.encoder
+    if settings is None:
+        if path is not None:
+            raise UserError(f"encoder {path}: the model has none; leave it out")
+        return None
+    chosen = path or folder.encoder
+    revision = None if chosen else settings.revision
+    try:
+        return open_encoder(replace(settings, path=str(chosen or settings.path), revision=revision))
+    except UserError as error:
+        advice = (
+            "" if folder.encoder else f" (the model needs the encoder {settings.path}; --encoder says where it lies)"
+        )
+        raise UserError(f"{error}{advice}") from error
+
+
+def _contextual(encoder: PretrainedEncoder, sentences: Sequence[Sequence[str]]) -> NDArray[np.floating]:
+    """The vectors of all words, to the precision in which training kept them."""
+    kind = np.float32 if encoder.settings.tune else np.float16
+    vectors = np.empty((sum(map(len, sentences)), encoder.settings.width or 0), dtype=kind)
+    encoder.encode(sentences, vectors)
+    return vectors

@@ -1,0 +1,160 @@
+"""A model's scores on a split, by the same prediction path as tagging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tagger.corpus.dataset import Split
+from tagger.corpus.schemes import Scheme, spans_from_tags
+from tagger.corpus.sentence import Sentence
+from tagger.corpus.tokenizers import get_tokenizer, split_text
+from tagger.errors import UserError
+from tagger.evaluation.assessment import Assessment, Background, assess, assess_texts
+from tagger.evaluation.calibration import WANTED, Calibration, calibration
+from tagger.evaluation.report import unknown_label_warnings
+from tagger.evaluation.running_text import raw_texts, score_raw
+from tagger.evaluation.scores import gold_tags, readable_tags
+from tagger.evaluation.several_temperatures import tag_at_temperatures
+from tagger.evaluation.training_overlap import Known, training_mentions
+from tagger.features.words import normalise
+from tagger.model_folder.folder import ModelFolder
+from tagger.predict import Tagger
+
+_LABELS_SHOWN = 5
+
+
+def evaluate(
+    model: Tagger,
+    split: Split,
+    scored: Mapping[str, str],
+    background: Background | None = None,
+    wanted: Sequence[float] = WANTED,
+) -> Assessment:
+    """Score a model on a split's tokens.
+
+    Args:
+        model: gives the predictions.
+        split: with tags as read.
+        scored: what the report is to say was scored; the split's name is added.
+        background: what else is known; how sure the model is comes here.
+        wanted: precisions to find thresholds for.
+
+    Raises:
+        UserError: the split has no tags, or those are of another kind than the model's.
+    """
+    _require_same_kind(model, split)
+    gold = gold_tags(split.sentences, split.name)
+    temperature = model.folder.temperature
+    found = list(tag_at_temperatures(model, split.sentences, (1.0, temperature)))
+    predicted = [after.tags or [] for _, after in found]
+    readable = gold if model.plain else [readable_tags(tags, split.scheme) for tags in gold]
+    judged = _calibration(readable, found, temperature, model.plain, wanted)
+    background = background or Background()
+    warnings = [*background.warnings, *unknown_label_warnings(split.labels(), model.labels)]
+    scored = {**scored, "split": split.name, "input": "tokens"}
+    known = replace(background, calibration=judged, warnings=warnings)
+    return assess(split.sentences, predicted, split.scheme, scored, known)
+
+
+def evaluate_raw(
+    model: Tagger, split: Split, scored: Mapping[str, str], background: Background | None = None
+) -> Assessment:
+    """Score a model on a split's running text: its own tokenizer, entities compared by characters.
+
+    Args, Raises: as `evaluate`; also where the split has no running text, or plain tags.
+    """
+    _require_same_kind(model, split)
+    texts = raw_texts(split.sentences)
+    tokenizer = get_tokenizer(model.tokenizer)
+    predicted = [list(model.tag_sentences(split_text(text.text, tokenizer))) for text in texts]
+    raw = score_raw(texts, predicted, split.scheme)
+    background = background or Background()
+    warnings = [*background.warnings, *unknown_label_warnings(raw.scores.support, model.labels), *raw.warnings]
+    scored = {**scored, "split": split.name, "input": f"running text, tokenizer {model.tokenizer}"}
+    known = replace(background, warnings=warnings)
+    return assess_texts(raw.compared, raw.scores, split.sentences, raw.predicted, scored, known)
+
+
+def known_to(folder: ModelFolder, train: Split | None, source: str) -> Known:
+    """What a model had to learn from: its vocabulary and vectors, and the mentions of its training data.
+
+    Args:
+        folder: the model.
+        train: the training split; None where it cannot be read. Models without a vocabulary of words take its words.
+        source: which training data, in words.
+    """
+    words, static = folder.vocabularies.words, folder.static
+    lowercase = folder.config.embeddings.word.lowercase if folder.config.embeddings.word else True
+    vocabulary = set(words.entries)
+    if not vocabulary and train is not None:
+        vocabulary = {normalise(token, lowercase) for sentence in train.sentences for token in sentence.tokens}
+
+    def of_words(asked: Sequence[str]) -> tuple[Sequence[bool], Sequence[bool]]:
+        trained = [normalise(word, lowercase) in vocabulary for word in asked]
+        return trained, [True] * len(asked) if static is None else static.look_up(asked)[1].tolist()
+
+    plain = train is None or train.scheme is Scheme.PLAIN
+    mentions = None if train is None or plain else training_mentions(readable(train))
+    return Known(of_words, static is not None, mentions, source)
+
+
+def readable(split: Split) -> list[Sentence]:
+    """A split's sentences with tags in letters that have one reading; see `readable_tags`."""
+    return [replace(one, tags=readable_tags(one.tags or [], split.scheme)) for one in split.sentences]
+
+
+def require_known_labels(model: Tagger, split: Split) -> None:
+    """Turn away a split whose labels are another model's business.
+
+    Raises:
+        UserError: it has labels, and the model knows not one of them.
+    """
+    labels = split.labels()
+    if labels and not labels.keys() & set(model.labels):
+        raise UserError(
+            f"{split.reports[0].source}: not one of its labels ({_few(labels)}) is known to the model "
+            f"({_few(model.labels)}); check data and model"
+        )
+
+
+def _calibration(
+    gold: Sequence[Sequence[str]],
+    found: Sequence[tuple[Sentence, ...]],
+    temperature: float,
+    plain: bool,
+    wanted: Sequence[float],
+) -> Calibration | None:
+    """Of all predicted entities, or of all plain tags."""
+    right: list[bool] = []
+    cold: list[float] = []
+    warm: list[float] = []
+    there = 0
+    for gold_tags_, (before, after) in zip(gold, found, strict=True):
+        tags = after.tags or []
+        if plain:
+            judged = list(range(len(tags)))
+            right += [tag == gold_tag for tag, gold_tag in zip(tags, gold_tags_, strict=True)]
+            there += len(tags)
+        else:
+            spans, gold_spans = spans_from_tags(tags), set(spans_from_tags(gold_tags_))
+            judged = [span.start for span in spans]
+            right += [span in gold_spans for span in spans]
+            there += len(gold_spans)
+        cold += [(before.scores or [])[place] or 0.0 for place in judged]
+        warm += [(after.scores or [])[place] or 0.0 for place in judged]
+    return calibration(np.array(right, dtype=np.float64), np.array(cold), np.array(warm), temperature, there, wanted)
+
+
+def _few(labels: Iterable[str]) -> str:
+    first = sorted(labels)
+    return ", ".join(first[:_LABELS_SHOWN]) + (", …" if len(first) > _LABELS_SHOWN else "")
+
+
+def _require_same_kind(model: Tagger, split: Split) -> None:
+    plain = split.scheme is Scheme.PLAIN
+    if model.plain != plain:
+        kinds = ("plain tags", "entities") if model.plain else ("entities", "plain tags")
+        raise UserError(f"the model gives {kinds[0]}, the {split.name} split has {kinds[1]}; check data.tag_column")

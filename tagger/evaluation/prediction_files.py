@@ -1,0 +1,206 @@
+"""Files that something else predicted, laid beside the gold data line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from tagger.corpus.readers.account import ReadReport, open_bytes, read_lines
+from tagger.corpus.readers.marks import is_document_mark
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
+from tagger.corpus.sentence import Sentence
+from tagger.errors import UserError
+
+_COMMENT = re.compile("#[^\t]*$")
+_ADVICE = "the files must align line by line"
+
+
+@dataclass
+class Aligned:
+    """Gold sentences and what was predicted for them.
+
+    Attributes:
+        sentences: words and tags of the gold file, with their places.
+        predicted: tags per sentence, as many as it has words.
+        scheme: how the gold tags mark spans, or PLAIN.
+        differing_words: how many words the predictions have otherwise than the gold file.
+        warnings: what a reader of the scores should know, a line each.
+    """
+
+    sentences: list[Sentence]
+    predicted: list[list[str]]
+    scheme: Scheme = Scheme.IOB2
+    differing_words: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def gold(self) -> list[list[str]]:
+        """Gold tags per sentence."""
+        return [sentence.tags or [] for sentence in self.sentences]
+
+
+class _Line(NamedTuple):
+    """A line of a column file; a blank line, a comment and a document mark have no columns."""
+
+    place: str  # file:line
+    columns: list[str]
+    begins_document: bool = False
+
+
+class _StrictReport(ReadReport):
+    """Lines must stay aligned, so none can be dropped."""
+
+    def reject(self, place: str, problem: str) -> None:
+        raise UserError(f"{place}: {problem}")
+
+
+def read_aligned(gold: Path, predictions: Path) -> Aligned:
+    """Read a gold file and a file of predictions that follow each other line by line.
+
+    In each file the first column is the word and the last one the tag. Columns are parted by TABs where the first
+    line of content has one, else by blanks, in each file for itself. Blank lines (also with white space in them),
+    `-DOCSTART-` lines and, in files with TABs, comment lines (`# ...` without a TAB) part sentences; those at the end
+    of a file need no partner. Words are compared and differing ones counted, but only the lines align.
+
+    Raises:
+        UserError: a word line stands beside a blank one, a file ends early, a line has fewer than two columns, one
+            file holds plain tags and the other entities, or there are no words.
+    """
+    aligned = Aligned([], [])
+    first_difference = ""
+    for document, group in _sentences(_paired(gold, predictions)):
+        words, tags = [line.columns[0] for line, _ in group], [line.columns[-1] for line, _ in group]
+        aligned.sentences.append(Sentence(words, tags, document=document, place=group[0][0].place))
+        aligned.predicted.append([line.columns[-1] for _, line in group])
+        for word, (_, line) in zip(words, group, strict=True):
+            if line.columns[0] != word:
+                aligned.differing_words += 1
+                first_difference = first_difference or f"{line.place}: {line.columns[0]!r} for {word!r}"
+    if aligned.differing_words:
+        words_in_all = sum(map(len, aligned.sentences))
+        aligned.warnings.append(
+            f"{aligned.differing_words:,} of {words_in_all:,} words differ from the gold file (the first at "
+            f"{first_difference}); scored line by line all the same"
+        )
+    return _with_scheme(aligned, str(gold), str(predictions))
+
+
+def read_three_columns(path: Path) -> Aligned:
+    """Read one file that holds both sides: the word first, the gold tag last but one, the predicted tag last.
+
+    Raises:
+        UserError: a line has fewer than three columns, gold tags are plain and predicted ones entities or the other
+            way round, or there are no words.
+    """
+    aligned = Aligned([], [])
+    for document, group in _sentences((line, line) for line in _content(path, 3)):
+        words, gold_tags = [line.columns[0] for line, _ in group], [line.columns[-2] for line, _ in group]
+        aligned.sentences.append(Sentence(words, gold_tags, document=document, place=group[0][0].place))
+        aligned.predicted.append([line.columns[-1] for line, _ in group])
+    return _with_scheme(aligned, f"{path} (gold column)", f"{path} (predicted column)")
+
+
+def common_scheme(
+    gold: Iterable[list[str]], predicted: Iterable[list[str]], gold_source: str, predicted_source: str
+) -> Scheme:
+    """The scheme to score two sides in: that of the gold tags, if both sides are plain tags or both mark spans.
+
+    Raises:
+        UserError: one side has plain tags and the other spans, or a side mixes schemes.
+    """
+    gold, predicted = list(gold), list(predicted)
+    schemes = detect_scheme(gold, gold_source), detect_scheme(predicted, predicted_source)
+    if Scheme.PLAIN not in schemes:
+        return schemes[0]
+    for tags, source, other in ((gold, gold_source, predicted_source), (predicted, predicted_source, gold_source)):
+        prefixed = next((tag for tag in chain.from_iterable(tags) if re.match("[BIESLU]-.", tag)), None)
+        if prefixed is not None:
+            raise UserError(
+                f"{source}: entity tags ({prefixed!r}) where {other} has plain tags; "
+                "check that the same column holds the tag in both"
+            )
+    if schemes[0] in (Scheme.PLAIN, Scheme.IO):
+        return schemes[0]
+    return detect_scheme([*gold, *predicted], gold_source)  # every gold tag is O
+
+
+def _content(path: Path, columns: int) -> list[_Line]:
+    """Lines of a column file up to its last word, split into at least `columns` columns."""
+    report = _StrictReport(str(path))
+    with open_bytes(path) as stream:
+        lines = [(f"{path}:{number}", text) for number, text in read_lines(stream, report)]
+    contents = (text for _, text in lines if text.strip() and not _COMMENT.match(text))
+    separator = "\t" if "\t" in next(contents, "") else " "
+    split = [_Line(place, _split(text, separator, place, columns), is_document_mark(text)) for place, text in lines]
+    while split and not split[-1].columns:
+        split.pop()
+    if not split:
+        raise UserError(f"{path}: no words; expected lines of columns, the word first and the tag last")
+    return split
+
+
+def _split(text: str, separator: str, place: str, expected: int) -> list[str]:
+    if not text.strip() or is_document_mark(text) or (separator == "\t" and _COMMENT.match(text)):
+        return []
+    columns = text.split("\t") if separator == "\t" else re.split("[ \t]+", text.strip(" \t"))
+    columns = [columns[0], *(column.strip() for column in columns[1:])]
+    if len(columns) < expected:
+        needed = "a word and a tag" if expected == 2 else "a word, its gold tag and its predicted tag"
+        parted = "a TAB" if separator == "\t" else "blanks"
+        raise UserError(f"{place}: {len(columns)} of {expected} columns; expected {needed}, parted by {parted}")
+    if not all(columns[1 - expected :]):
+        raise UserError(f"{place}: an empty tag column; write O where there is no entity")
+    return columns
+
+
+def _paired(gold: Path, predictions: Path) -> Iterator[tuple[_Line, _Line]]:
+    """Lines side by side; raises where one side has a word and the other does not."""
+    sides = _content(gold, 2), _content(predictions, 2)
+    for gold_line, predicted_line in zip(*sides, strict=False):
+        if bool(gold_line.columns) != bool(predicted_line.columns):
+            blank, word = (predicted_line, gold_line) if gold_line.columns else (gold_line, predicted_line)
+            raise UserError(
+                f"{blank.place}: a blank line where {word.place} has the word {word.columns[0]!r}; {_ADVICE}"
+            )
+        yield gold_line, predicted_line
+    shorter, longer = sorted(sides, key=len)
+    extra = next((line for line in longer[len(shorter) :] if line.columns), None)
+    if extra is not None:
+        raise UserError(
+            f"{shorter[-1].place}: the last word of the file, but {extra.place} has the word {extra.columns[0]!r}; "
+            f"{_ADVICE}"
+        )
+
+
+def _sentences(pairs: Iterable[tuple[_Line, _Line]]) -> Iterator[tuple[str | None, list[tuple[_Line, _Line]]]]:
+    """Sentences with the number of the document they stand in, None before the first mark of the gold file."""
+    group: list[tuple[_Line, _Line]] = []
+    documents = 0
+    for pair in pairs:
+        if pair[0].columns:
+            group.append(pair)
+            continue
+        if group:
+            yield str(documents) if documents else None, group
+            group = []
+        documents += pair[0].begins_document
+    if group:
+        yield str(documents) if documents else None, group
+
+
+def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> Aligned:
+    gold, predicted = aligned.gold, aligned.predicted
+    aligned.scheme = common_scheme(gold, predicted, gold_source, predicted_source)
+    if aligned.scheme is Scheme.PLAIN:
+        return aligned
+    empty = [
+        source
+        for tags, source in ((gold, gold_source), (predicted, predicted_source))
+        if all(tag == OUTSIDE for tag in chain.from_iterable(tags))
+    ]
+    aligned.warnings += [f"{source}: no entities, every tag is O" for source in empty]
+    return aligned

@@ -1,0 +1,53 @@
+"""One tagging with probabilities at several temperatures."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.corpus.sentence import Sentence
+from tagger.engines.base import Engine
+from tagger.predict import Tagger
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+def tag_at_temperatures(
+    model: Tagger, sentences: Sequence[Sentence], temperatures: Sequence[float]
+) -> Iterator[tuple[Sentence, ...]]:
+    """Each sentence with predicted tags and their scores, once for each temperature; the network runs once."""
+    kept: list[deque[Floats]] = [deque() for _ in temperatures[1:]]
+    engines: list[Engine] = [_First(model.engine, kept), *map(_Later, kept)]
+    taggers = [
+        Tagger(replace(model.folder, temperature=temperature), engine)
+        for temperature, engine in zip(temperatures, engines, strict=True)
+    ]
+    return zip(*(tagger.tag_sentences(sentences, scores=True) for tagger in taggers), strict=True)
+
+
+class _First:
+    """Runs the network and keeps what it gives; the taggers behind read the same batches in the same order."""
+
+    def __init__(self, engine: Engine, kept: Sequence[deque[Floats]]) -> None:
+        self._engine, self._kept = engine, kept
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+        found = self._engine.emissions(sentences, running)
+        for queue in self._kept:
+            queue.append(found.copy())  # decoders may work in place
+        return found
+
+
+class _Later:
+    """Gives what was kept."""
+
+    def __init__(self, kept: deque[Floats]) -> None:
+        self._kept = kept
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+        return self._kept.popleft()

@@ -1,0 +1,1 @@
+"""Pretrained word vectors: opened, read, looked up."""

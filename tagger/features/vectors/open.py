@@ -1,0 +1,59 @@
+"""Pretrained word vectors of either kind: a vector per word, or per word piece; opened, saved, read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from tagger.features.vectors.files import read_vectors
+from tagger.features.vectors.model2vec import is_model2vec, read_model2vec
+from tagger.features.vectors.table import VECTORS, WORDS, LooksUp
+from tagger.features.vectors.wordpiece import WordPieceVectors
+from tagger.files import shipped_folder
+
+BUNDLED = "bundled"
+_BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
+
+
+class StaticVectors(LooksUp, Protocol):
+    """Vectors that depend on the word alone."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    def digest(self) -> str:
+        """A checksum of what they are, wherever they lie."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write them into a folder that `load_static` reads."""
+        ...
+
+
+def open_static(source: str) -> StaticVectors:
+    """Open the vectors that a configuration names.
+
+    Args:
+        source: `bundled`, a folder of word-piece vectors, also one of model2vec, or a file of word vectors.
+
+    Raises:
+        UserError: they are missing or damaged.
+    """
+    path = shipped_folder("data") / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
+    if not path.is_dir():
+        return read_vectors(path)
+    vectors = read_model2vec(path) if is_model2vec(path) else load_static(path)
+    return vectors.rounded() if isinstance(vectors, WordPieceVectors) else vectors
+
+
+def load_static(folder: Path) -> StaticVectors:
+    """Read vectors that `save` wrote.
+
+    Raises:
+        UserError: they are missing or damaged.
+    """
+    if (folder / WORDS).is_file():
+        return read_vectors(folder / VECTORS, words_file=folder / WORDS)
+    return WordPieceVectors.load(folder)

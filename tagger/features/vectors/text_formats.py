@@ -1,0 +1,262 @@
+"""Word vectors from a stream: GloVe and word2vec text, word2vec binary. One pass, straight into the table's rows."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+import numpy as np
+
+from tagger.errors import UserError
+from tagger.features.vectors.table import ABSENT, Floats, VectorTable, WordIndex
+
+_MAX_LINE = 1 << 20  # bytes
+_MAX_WORD = 4096  # bytes
+_MAX_WIDTH = 1 << 16
+_CHUNK = 1 << 18
+_SAMPLE = 100  # lines that settle the width of a file without a header
+_FIRST_ROWS = 16
+_MARK = b"\xef\xbb\xbf"
+_HEADER = re.compile(rb"([0-9]{1,18})[ \t]+([0-9]{1,18})\s*")
+_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
+_CONTROL = re.compile(rb"[^\t\n\r -~\x80-\xff]")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the beginning of a file tells of the rest.
+
+    Attributes:
+        width: E.
+        count: V of the header; None: there is no header.
+        binary: whether the vectors are in word2vec's binary form.
+        begin: the bytes before the first word.
+        reason: why the width is taken for true, for messages.
+    """
+
+    width: int
+    count: int | None
+    binary: bool
+    begin: int
+    reason: str
+
+
+class VectorStream:
+    """Reads one file of text or word2vec binary."""
+
+    def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int) -> None:
+        """`stream` gives the content; `raw` is the file below it, `size` bytes long: the same, or the gzipped one."""
+        self._path = path
+        self._stream = stream
+        self._raw = raw
+        self._size = size
+        self._index = WordIndex()
+        self._vectors: Floats = np.empty((0, 0), np.float32)
+
+    def read(self) -> VectorTable:
+        """The table; see `read_vectors`. Can be called once."""
+        layout = self._layout()
+        self._stream.seek(layout.begin)
+        self._allocate(layout)
+        if layout.binary:
+            self._read_binary(layout)
+        else:
+            self._read_text(layout)
+        self._vectors.resize((len(self._index), layout.width), refcheck=False)
+        return self._index.table(str(self._path), self._vectors)
+
+    def _layout(self) -> _Layout:
+        first = self._stream.readline(_MAX_LINE)
+        mark = len(_MARK) if first.startswith(_MARK) else 0
+        if header := _HEADER.fullmatch(first[mark:]):
+            count, width = map(int, header.groups())
+            if not 1 <= width <= _MAX_WIDTH or not count:
+                self._refuse(1, f"the header announces {count:,} words of {width:,} numbers; correct it, or remove it")
+            binary = _is_binary(self._stream.read(_CHUNK), width)
+            return _Layout(width, count, binary, len(first), "as line 1 announces")
+        lines = [first[mark:], *(self._stream.readline(_MAX_LINE) for _ in range(_SAMPLE - 1))]
+        widths = Counter(len(line.split()) - 1 for line in lines if line.strip())
+        width = widths.most_common(1)[0][0] if widths else 0
+        if not 1 <= width <= _MAX_WIDTH:
+            self._refuse(1, "not a file of word vectors: expected a word and its numbers in each line; check the path")
+        return _Layout(width, None, False, mark, "as in most lines" if widths.total() > 1 else "as in line 1")
+
+    def _allocate(self, layout: _Layout) -> None:
+        """Room for all words if the header tells how many, but never for more than a file of this size can hold."""
+        rows = _FIRST_ROWS
+        if layout.count is not None and self._stream is self._raw:
+            least = 2 + (4 if layout.binary else 2) * layout.width  # bytes a word takes up
+            rows = min(layout.count, self._size // least + 1)
+        self._vectors = np.empty((rows, layout.width), np.float32)
+
+    def _place(self, word: bytes) -> int:
+        """The row for a word's vector, which is made if need be, or `ABSENT`.
+
+        The room grows to what the share of the file read so far lets expect.
+        """
+        row = self._index.place(word.decode())
+        rows, width = self._vectors.shape
+        if row == rows:
+            expected = int(1.02 * rows * self._size / max(1, self._raw.tell()))
+            rows = min(max(expected, rows + rows // 8 + 1), 2 * rows)
+            self._vectors.resize((rows, width), refcheck=False)
+        return row
+
+    def _read_text(self, layout: _Layout) -> None:
+        found = 0
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is told
+            for number, line in self._lines(layout):
+                bare = line.rstrip()
+                if not bare:
+                    continue
+                found += 1
+                try:
+                    end = bare.index(b" ") if bare.count(b" ") == layout.width else _word_end(bare, layout)
+                    row = self._place(bare[:end].lstrip())
+                    if row != ABSENT:
+                        _parse(bare[end:], self._vectors[row], layout)
+                except UnicodeDecodeError as error:
+                    self._refuse(number, f"{_not_utf8(error)}; save the file as UTF-8, or remove the line")
+                except ValueError as error:
+                    self._refuse(number, f"{error}; {self._remedy()}")
+        self._check_count(layout, found)
+        if layout.count is None and not line.endswith(b"\n"):
+            self._index.note(
+                f"{self._path}:{number}: no line end; if the file is cut off here, its last number is wrong"
+            )
+
+    def _lines(self, layout: _Layout) -> Iterator[tuple[int, bytes]]:
+        number = 0 if layout.count is None else 1
+        while line := self._stream.readline(_MAX_LINE):
+            number += 1
+            if len(line) == _MAX_LINE and not line.endswith(b"\n"):
+                self._refuse(number, f"longer than {_MAX_LINE:,} bytes; not a file of word vectors; check the path")
+            yield number, line
+
+    def _remedy(self) -> str:
+        if self._stream.read(1):
+            return "correct or remove the line"
+        return "it is the last line: copy the file anew if it is cut off here, else correct or remove the line"
+
+    def _read_binary(self, layout: _Layout) -> None:
+        size = f"the header ({layout.count:,} words of {layout.width:,} numbers)"
+        found = 0
+        for offset, word, vector in self._binary_words(layout):
+            found += 1
+            try:
+                row = self._place(word)
+            except UnicodeDecodeError as error:
+                self._refuse_byte(offset, f"{_not_utf8(error)}; copy the file anew, or correct {size}")
+            if row != ABSENT:
+                self._vectors[row] = vector
+                if not np.isfinite(vector).all():
+                    where = f"number {int(np.isfinite(vector).argmin()) + 1} of word {found:,} ({word.decode()!r})"
+                    self._refuse_byte(offset, f"{where} is not finite; copy the file anew, or correct {size}")
+        self._check_count(layout, found)
+
+    def _binary_words(self, layout: _Layout) -> Iterator[tuple[int, bytes, Floats]]:
+        """Offset, word and vector (E,) of all words announced, or of those there are."""
+        assert layout.count is not None
+        length, done = 4 * layout.width, 0
+        buffer, begin, base = b"", 0, layout.begin
+        while done < layout.count:
+            space = buffer.find(b" ", begin, begin + _MAX_WORD)
+            if space >= 0 and space + 1 + length <= len(buffer):
+                word = buffer[begin:space].lstrip(b"\n")
+                yield base + space - len(word), word, np.frombuffer(buffer, "<f4", layout.width, space + 1)
+                begin, done = space + 1 + length, done + 1
+            elif space < 0 and len(buffer) - begin >= _MAX_WORD:
+                remedy = "copy the file anew, or correct the numbers in its header"
+                self._refuse_byte(base + begin, f"no word within {_MAX_WORD:,} bytes; {remedy}")
+            else:
+                base, buffer = base + begin, buffer[begin:]
+                begin, size = 0, len(buffer)
+                buffer += self._stream.read(max(_CHUNK, length))
+                if len(buffer) == size:
+                    break
+        rest = buffer[begin:].lstrip(b"\n")
+        if done < layout.count and rest:
+            here = f"the file ends inside word {done + 1:,} of {layout.count:,} or its vector"
+            self._refuse_byte(base + len(buffer), f"{here}; it is cut off: copy it anew, or correct its header")
+        if rest or self._stream.read(_CHUNK).lstrip(b"\n"):
+            more = f"more follows than the {layout.count:,} words of {layout.width:,} numbers that line 1 announces"
+            self._refuse_byte(base + len(buffer) - len(rest), f"{more}; correct line 1")
+
+    def _check_count(self, layout: _Layout, found: int) -> None:
+        if layout.count is not None and found != layout.count:
+            announced = f"the header announces {layout.count:,} words, but {found:,} are there"
+            self._refuse(1, f"{announced}; copy the file anew if it may be cut off, else correct the header")
+
+    def _refuse(self, line: int, problem: str) -> NoReturn:
+        raise UserError(f"{self._path}:{line}: {problem}") from None
+
+    def _refuse_byte(self, offset: int, problem: str) -> NoReturn:
+        raise UserError(f"{self._path}: byte {offset:,}: {problem}") from None
+
+
+def _is_binary(beginning: bytes, width: int) -> bool:
+    """Whether what follows a header is binary: no numbers in its first line, but bytes that no text has."""
+    rest = beginning.partition(b" ")[2]
+    fields = rest.partition(b"\n")[0].split()
+    if len(fields) > 1 and all(map(_NUMBER.fullmatch, fields)):
+        return False
+    window = rest[: 4 * width]
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(window)  # a character may be cut at its end
+    except UnicodeDecodeError:
+        return True
+    return _CONTROL.search(window) is not None
+
+
+def _word_end(line: bytes, layout: _Layout) -> int:
+    """Where the word of a line ends that is not simply a word, E numbers and single blanks between.
+
+    Raises:
+        ValueError: it has not E numbers.
+    """
+    fields = line.rsplit(None, layout.width)
+    if len(fields) <= layout.width:
+        raise ValueError(_wrong_count(len(fields) - 1, layout))
+    if any(map(_NUMBER.fullmatch, fields[0].split()[1:])):
+        raise ValueError(_wrong_count(len(line.split()) - 1, layout))
+    return len(fields[0])
+
+
+def _parse(text: bytes, row: Floats, layout: _Layout) -> None:
+    """Read the numbers of a line into `row` (E,).
+
+    Raises:
+        ValueError: there are not E, or one of them is none or not finite.
+    """
+    fields = text.split()
+    if len(fields) != len(row):
+        raise ValueError(_wrong_count(len(fields), layout))
+    try:
+        row[:] = fields  # NumPy reads the numbers in bytes
+        sound = b"_" not in text and bool(np.isfinite(row).all())  # to Python, 1_0 is a number
+    except ValueError:
+        sound = False
+    if not sound:
+        for number, field in enumerate(fields, start=1):
+            if not _NUMBER.fullmatch(field):
+                raise ValueError(f"expected a number, number {number:,} is {_shown(field)}")
+            if not np.isfinite(np.float32(field)):
+                raise ValueError(f"number {number:,} is {_shown(field)}, which is not finite in float32")
+
+
+def _wrong_count(found: int, layout: _Layout) -> str:
+    return f"expected {layout.width:,} numbers ({layout.reason}) after the word, found {found:,}"
+
+
+def _shown(field: bytes) -> str:
+    text = field.decode(errors="replace")
+    return repr(text if len(text) <= 20 else f"{text[:20]}…")
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    return f"the word is not UTF-8 (byte 0x{error.object[error.start]:02x} at position {error.start + 1})"

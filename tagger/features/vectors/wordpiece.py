@@ -1,0 +1,330 @@
+"""Static vectors of word pieces: a vector for any word, read without a tokenizer library.
+
+A folder of them holds
+    pieces.txt            V word pieces, one a line, UTF-8; a piece inside a word begins with `##`
+    vectors.safetensors   `vectors` (V, E): float32, float16, or int8 with `scales` (V,) float32 to multiply the rows by
+
+`scripts/distill_vectors.py` makes such folders; `data/vectors/` holds the bundled one, with a README of its own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tagger.errors import UserError
+from tagger.features.vectors.table import digest_of
+from tagger.features.word_blocks import joined
+from tagger.kernels.compiled import PieceIndex, kernels
+
+PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
+INSIDE = "##"  # how pieces begin that continue a word
+
+_MAX_CHARACTERS = 100  # BERT takes longer words for unknown
+_TOO_LARGE = 1e15  # of a value in a vector: sums of its squares would overflow
+_WORTH_AN_INDEX = 256  # words
+_BLOCK = 8192  # words looked up at a time, which bounds the memory beside the result
+_ASCII_PUNCTUATION = frozenset("$+<=>^`|~")  # symbols to Unicode, punctuation to BERT
+_IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `tokenizers` too, not at 2B820
+    *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F)),
+    *((0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0x2F800, 0x2FA1F)),
+)
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.int8]
+Bools = NDArray[np.bool_]
+
+
+class WordPieceVectors:
+    """V word pieces with a vector each; a word's vector is the mean over its pieces, brought to length 1.
+
+    Splitting follows BERT's uncased tokenizer (Devlin et al. 2019): `basic_tokens`, then of each the longest piece
+    that begins it, the longest piece that goes on, and so forth (greedy WordPiece, Wu et al. 2016). The vector is that
+    of `model2vec.StaticModel.encode(word, max_length=None)` with `normalize` set, as `model2vec.distill` sets it
+    (model2vec 0.10): a basic token that no sequence of pieces spells, or of more than 100 characters, is left out of
+    the mean. Whatever weights the pieces have are in the lengths of their vectors. The one difference: `[UNK]` and
+    `[PAD]` are special to model2vec even in a text, and five or seven characters here.
+
+    Attributes:
+        pieces: V, all different.
+        width: E.
+    """
+
+    def __init__(self, pieces: Sequence[str], vectors: Floats | Bytes, scales: Floats | None = None) -> None:
+        """Take V pieces and their vectors (V, E), which have to fit: `load` checks what comes from a file.
+
+        `scales` (V,), where given, are what the rows have yet to be multiplied by: whole numbers stay as small as they
+        are in a file.
+        """
+        self.pieces = tuple(pieces)
+        self._vectors: NDArray[Any] = vectors
+        self._scales = scales
+        self.width = vectors.shape[1]
+        self._rows = dict(zip(self.pieces, range(len(self.pieces)), strict=True))
+        self._compiled: PieceIndex | None = None
+        self._looked_up = 0
+        self._longest = max(map(len, self.pieces), default=0)
+        assert len(self._rows) == len(self.pieces) == len(vectors), (len(self._rows), len(self.pieces), len(vectors))
+
+    @classmethod
+    def load(cls, folder: Path) -> WordPieceVectors:
+        """Read a folder of `PIECES` and `VECTORS`.
+
+        Raises:
+            UserError: a file is missing, unreadable or damaged, or the two do not belong together.
+        """
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of word-piece vectors; give one with {PIECES} and {VECTORS}")
+        for name in (PIECES, VECTORS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: no {name} in it; give a folder that scripts/distill_vectors.py wrote")
+        pieces = _read_pieces(folder / PIECES)
+        vectors, scales = _read_vectors(folder / VECTORS)
+        if len(pieces) != len(vectors):
+            raise UserError(
+                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
+            )
+        return cls(pieces, vectors, scales)
+
+    def digest(self) -> str:
+        """A checksum of pieces and vectors."""
+        scales = () if self._scales is None else (self._scales,)
+        return digest_of(self.pieces, self._vectors, *scales)
+
+    def save(self, folder: Path) -> None:
+        """Write the two files, vectors as int8 with a scale per row: values change by at most 1/254 of a row's largest.
+
+        Raises:
+            ValueError: a piece is empty or holds a line break.
+            OSError: they cannot be written.
+        """
+        if any(not piece or "\n" in piece or "\r" in piece for piece in self.pieces):
+            raise ValueError("a piece is empty or holds a line break, which a file of one piece a line cannot keep")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PIECES).write_text("".join(f"{piece}\n" for piece in self.pieces), encoding="utf-8", newline="\n")
+        rounded = self.rounded()
+        assert rounded._scales is not None
+        (folder / VECTORS).write_bytes(save({"scales": rounded._scales, "vectors": rounded._vectors}))
+
+    def rounded(self) -> WordPieceVectors:
+        """These vectors as `save` keeps them."""
+        return self if self._scales is not None else WordPieceVectors(self.pieces, *quantised(self._vectors))
+
+    @property
+    def vectors(self) -> Floats:
+        """(V, E)."""
+        return self._vectors if self._scales is None else self._rows_of(np.arange(len(self._vectors)))
+
+    def _rows_of(self, rows: Ints) -> Floats:
+        """The vectors of n pieces, (n, E)."""
+        vectors: Floats = self._vectors[rows]
+        return vectors if self._scales is None else vectors * self._scales[rows][:, None]
+
+    def look_up(self, words: Sequence[str]) -> tuple[Floats, Bools]:
+        """Vectors of U words.
+
+        Args:
+            words: U of them, any strings at all.
+
+        Returns:
+            Their vectors (U, E), of length 1, or zeros for a word without a known piece; and (U,) whether it has one.
+        """
+        vectors = np.zeros((len(words), self.width), dtype=np.float32)
+        known = np.zeros(len(words), dtype=np.bool_)
+        for begin in range(0, len(words), _BLOCK):
+            rows, counts = self._pieces_of_each(words[begin : begin + _BLOCK])
+            known[begin : begin + len(counts)] = counts > 0
+            sums = self._sums(rows, counts)  # of the same direction as the means
+            lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
+            np.divide(sums, lengths, out=vectors[begin : begin + len(counts)], where=lengths > 0)
+        return vectors, known
+
+    def _sums(self, rows: Ints, counts: Ints) -> Floats:
+        """Sums over the rows of each of U words, (U, E).
+
+        Args:
+            rows: (P,) one word's after the other's.
+            counts: (U,) how many each has.
+        """
+        if self._scales is not None and (compiled := kernels(0)) is not None:
+            return compiled.sums_of_pieces(rows, counts, self._vectors, self._scales)
+        sums = np.zeros((len(counts), self.width), dtype=np.float32)
+        starts = np.cumsum(counts) - counts
+        for place in range(counts.max(initial=0)):
+            longer = np.flatnonzero(counts > place)
+            sums[longer] += self._rows_of(rows[starts[longer] + place])
+        return sums
+
+    def pieces_of(self, word: str) -> list[int]:
+        """Rows of a word's pieces, those of unknown parts left out."""
+        return self._pieces_of_each([word])[0].tolist()
+
+    def _pieces_of_each(self, words: Sequence[str]) -> tuple[Ints, Ints]:
+        """Rows of the pieces of U words, one word's after the other's, and (U,) how many each has."""
+        lines = joined(words)
+        self._looked_up += len(words)
+        if lines is not None and (index := self._index()) is not None:
+            return index.split(lines.translate(_FOLDED_LINES), len(words), _MAX_CHARACTERS)
+        folded = map(_fold_all, words) if lines is None else lines.translate(_FOLDED_LINES).split("\n")
+        rows: list[int] = []
+        ends = [0]
+        for form in folded:
+            for token in form.split():
+                if (row := self._rows.get(token)) is not None:
+                    rows.append(row)
+                elif len(token) <= _MAX_CHARACTERS:
+                    self._add_longest_first(token, rows)
+            ends.append(len(rows))
+        return np.array(rows, dtype=np.int64), np.diff(ends)
+
+    def _index(self) -> PieceIndex | None:
+        """The pieces for the compiled search, once it is there and there are words enough to repay this index."""
+        if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels(0)) is not None:
+            self._compiled = PieceIndex(found, self.pieces, INSIDE)
+        return self._compiled
+
+    def _add_longest_first(self, token: str, rows: list[int]) -> None:
+        """Add the rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""
+        known, longest, before = self._rows.get, self._longest, len(rows)
+        rest, least = token, 0
+        while (end := len(rest)) > least:
+            end = min(end, longest)
+            while (row := known(rest[:end])) is None:
+                end -= 1
+                if end <= least:
+                    del rows[before:]
+                    return
+            rows.append(row)
+            rest, least = INSIDE + rest[end:], len(INSIDE)
+
+
+def basic_tokens(text: str) -> list[str]:
+    """What BERT's uncased normaliser and pre-tokenizer make of a text: WordPiece is done within each of these.
+
+    In lower case, without accents (NFD, then category Mn left out) and control characters; split at white space, and
+    on both sides of punctuation and of CJK ideographs. Every step is done character by character: as nothing of
+    category Mn remains, so is NFD. Characters have the properties of this Python's Unicode version, those of
+    `tokenizers` are of an older one: they differ in marks and punctuation that Unicode has got since 2015 or so.
+    """
+    return _fold_all(text).split()
+
+
+def _fold_all(text: str) -> str:
+    return text.translate(_FOLDED)
+
+
+class _Folded(dict[int, str]):
+    """What each character becomes, found when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _fold(chr(code))
+        return folded
+
+
+_FOLDED = _Folded()
+_FOLDED_LINES = _Folded({ord("\n"): "\n"})  # for words that are a line each
+
+
+def _fold(character: str) -> str:
+    """What BERT's normaliser makes of a character, with spaces where a basic token ends."""
+    if character in "\t\n\r":
+        return " "
+    if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs"):
+        return ""
+    if character.isspace():
+        return " "
+    if any(first <= ord(character) <= last for first, last in _IDEOGRAPHS):
+        return f" {unicodedata.normalize('NFD', character)} "
+    parts = (part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn")
+    return "".join(f" {part} " if _is_punctuation(part) else part.lower() for part in parts)
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in _ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")
+
+
+def quantised(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Rows (V, E) as whole numbers from -127 to 127, and the (V,) scales that they have to be multiplied by."""
+    scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(127)
+    scales[scales < np.finfo(np.float32).tiny] = 1  # nothing but zeros, or next to it
+    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
+
+
+def _read_pieces(path: Path) -> list[str]:
+    try:
+        pieces = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it anew") from error
+    distinct = set(pieces)
+    if "" in distinct:
+        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it anew")
+    if len(distinct) < len(pieces):
+        twice = next(piece for piece, count in Counter(pieces).items() if count > 1)
+        earlier = pieces.index(twice)
+        line = pieces.index(twice, earlier + 1) + 1
+        raise UserError(f"{path}:{line}: damaged: {twice!r} stands in line {earlier + 1} too; copy it anew")
+    return pieces
+
+
+def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
+    """The vectors (V, E) as int8 with scales (V,) where they are kept so, else as float32."""
+    try:
+        tensors = load_file(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:  # types unknown to NumPy
+        raise UserError(f"{path}: damaged: {error}; copy it anew") from error
+    if problem := _problem(tensors):
+        raise UserError(f"{path}: {problem}; copy it anew, or make it with scripts/distill_vectors.py")
+    vectors, scales = tensors["vectors"], tensors.get("scales")
+    if vectors.dtype != np.int8:
+        vectors = vectors.astype(np.float32)
+    largest = np.maximum(vectors.max(axis=1).astype(np.float32), -vectors.min(axis=1).astype(np.float32))  # (V,)
+    if scales is not None:
+        scales = scales.astype(np.float32)
+        with np.errstate(all="ignore"):  # damaged scales are found below
+            largest = np.abs(largest * scales)
+    _require_sensible(largest, path)
+    return vectors, scales
+
+
+def sound_rows(vectors: Floats, path: Path) -> Floats:
+    """The same vectors (V, E), none of whose numbers is infinite, huge or none at all.
+
+    Raises:
+        UserError: a row has such a number.
+    """
+    _require_sensible(np.abs(vectors).max(axis=1), path)
+    return vectors
+
+
+def _require_sensible(largest: Floats, path: Path) -> None:
+    """Of each row's (V,) largest number, without its sign."""
+    sound = largest < _TOO_LARGE  # NaN is not less either
+    if not sound.all():
+        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
+
+
+def _problem(tensors: Mapping[str, NDArray[np.generic]]) -> str | None:
+    """What is wrong with names, types or shapes."""
+    vectors, scales = tensors.get("vectors"), tensors.get("scales")
+    if vectors is None:
+        return f"no tensor `vectors`, only {sorted(tensors)}"
+    if vectors.ndim != 2 or not vectors.shape[1] or vectors.dtype not in (np.int8, np.float16, np.float32):
+        return f"`vectors` is {vectors.dtype} {vectors.shape}, expected int8, float16 or float32 (pieces, width)"
+    if vectors.dtype == np.int8 and scales is None:
+        return "`vectors` is int8, but there is no tensor `scales`"
+    if scales is not None and (scales.shape != vectors.shape[:1] or scales.dtype not in (np.float16, np.float32)):
+        return f"`scales` is {scales.dtype} {scales.shape}, expected float32 {vectors.shape[:1]}"
+    return None

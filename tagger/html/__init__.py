@@ -1,0 +1,1 @@
+"""HTML pages: templates filled in, and the colours of all pages."""

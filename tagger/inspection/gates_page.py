@@ -1,0 +1,176 @@
+"""Sentences taken apart as an HTML page: every picture is a table, whose cells are coloured by the numbers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.config import Cell
+from tagger.corpus.schemes import spans_from_tags
+from tagger.html.palette import STYLE, label_hue
+from tagger.html.rendering import render
+from tagger.inspection.explainer import Explanation
+from tagger.inspection.gates import KEEPS, LayerTrace
+from tagger.inspection.memory import Memory
+
+UNITS_SHOWN = 10
+MOST_COLUMNS = 40  # of a table that has a column for each word
+_DISTANCES = (1, 2, 4, 8, 16, 32, 64)
+
+Floats = NDArray[np.floating]
+
+
+class Gate(NamedTuple):
+    """How something that a cell computes is shown: its name there, its symbol in the equations, and its colour."""
+
+    name: str
+    symbol: str
+    colour: str
+
+
+STATE = Gate("state", "h", "signed")
+GATES: dict[Cell, tuple[Gate, ...]] = {
+    "gru": (Gate("update", "z", "keep"), Gate("reset", "r", "reset")),
+    "gru_reset_before": (Gate("update", "z", "keep"), Gate("reset", "r", "reset")),
+    "lstm": (Gate("forget", "f", "keep"), Gate("input", "i", "reset"), Gate("output", "o", "other")),
+    "rnn": (),
+}
+TITLES: dict[Cell, str] = {
+    "gru": "GRU",
+    "gru_reset_before": "GRU with the reset gate before the product",
+    "lstm": "LSTM",
+    "rnn": "plain RNN",
+}
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """One direction of a layer as the page shows it.
+
+    Attributes:
+        means: of each gate over all units, by its name: T numbers.
+        units: the numbers of those shown.
+        of_units: T rows of the values of these units, by name.
+        memory: what it keeps, where the cell has a gate that does.
+        first, first_longest: what each of T words has left of the word read first, mean of all and of slow units.
+    """
+
+    name: str
+    arrow: str
+    means: Mapping[str, Sequence[float]]
+    units: Sequence[int]
+    of_units: Mapping[str, Sequence[Sequence[float]]]
+    memory: Memory | None
+    first: Sequence[float]
+    first_longest: Sequence[float]
+
+
+def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Sequence[int], units: Sequence[int]) -> str:
+    """A page that needs nothing else.
+
+    Args:
+        explanations: the sentences', one section each.
+        model: what to call the model.
+        layers: numbers of the layers to show, from 0.
+        units: numbers of the units to show, from 0; without any, those whose keeping gate moves most.
+    """
+    several = len(explanations) > 1
+    sections = [
+        gates_section(one, number=number, several=several, layers=layers, units=units)
+        for number, one in enumerate(explanations, 1)
+    ]
+    return render("inspection/templates/page.html.j2", palette=STYLE, sections=sections, model=model)
+
+
+def gates_style() -> str:
+    """The CSS that sections need, beside the palette; all of it speaks of what an element of class `gates` holds."""
+    return render("inspection/templates/style.css.j2")
+
+
+def gates_section(
+    explanation: Explanation,
+    *,
+    number: int = 1,
+    several: bool = False,
+    layers: Sequence[int] | None = None,
+    units: Sequence[int] = (),
+) -> str:
+    """One sentence as a piece of a page, whose head has the style.
+
+    Args:
+        explanation: the sentence's.
+        number: of the sentence on the page, for its anchors; told in the heading if there are `several`.
+        layers, units: as `gates_page` takes them; all layers by default.
+    """
+    shown = range(len(explanation.trace.layers)) if layers is None else layers
+    return render(
+        "inspection/templates/section.html.j2",
+        found=explanation,
+        number=number,
+        pieces=_pieces(explanation),
+        layers=[_layer(explanation, place, units) for place in shown],
+        several=several,
+        changed=sum(step.alone != step.tag for step in explanation.path.steps),
+        across=len(explanation.tokens) <= MOST_COLUMNS,
+        most=MOST_COLUMNS,
+    )
+
+
+def _layer(explanation: Explanation, place: int, units: Sequence[int]) -> dict[str, Any]:
+    layer, memories = explanation.trace.layers[place], explanation.memories[place]
+    kept = [memory for memory in memories.values() if memory]
+    reach = len(explanation.tokens) if kept else 0
+    directions = [
+        _direction(layer, name, arrow, memories[name], units) for name, arrow in (("forward", "→"), ("backward", "←"))
+    ]
+    return {
+        "number": place + 1,
+        "cell": layer.cell,
+        "title": TITLES[layer.cell],
+        "gates": GATES[layer.cell],
+        "shown": (*GATES[layer.cell], STATE),
+        "width": layer.forward["state"].shape[1],
+        "directions": directions,
+        "steps": [(gap, *(memory.by_distance()[gap] for memory in kept)) for gap in _DISTANCES if gap < reach],
+    }
+
+
+def _direction(layer: LayerTrace, name: str, arrow: str, memory: Memory | None, units: Sequence[int]) -> _Direction:
+    computed = layer.directions[name]
+    chosen = list(units) or moving_units(computed[KEEPS[layer.cell] or "state"], UNITS_SHOWN)
+    read_first = 0 if name == "forward" else -1
+    return _Direction(
+        name=name,
+        arrow=arrow,
+        means={gate.name: computed[gate.name].mean(axis=1).tolist() for gate in GATES[layer.cell]}
+        | {"state": np.abs(computed["state"]).mean(axis=1).tolist()},
+        units=chosen,
+        of_units={gate.name: computed[gate.name][:, chosen].tolist() for gate in (*GATES[layer.cell], STATE)},
+        memory=memory,
+        first=memory.kept[read_first].tolist() if memory else [],
+        first_longest=memory.kept_longest[read_first].tolist() if memory else [],
+    )
+
+
+def moving_units(values: Floats, count: int) -> list[int]:
+    """The units whose values (T, H) have the largest standard deviation over the sentence, largest first."""
+    return np.argsort(-values.std(axis=0), kind="stable")[:count].tolist()
+
+
+def _pieces(explanation: Explanation) -> list[dict[str, Any]]:
+    """The sentence in pieces: entities (or plain tags' tokens) with label, probability and hue; single other words."""
+    chosen = {one.span: one.probability for one in explanation.decisions if one.chosen}
+    spans = list(chosen) if explanation.plain else spans_from_tags(list(explanation.tags))
+    hues = {label: label_hue(turn) for turn, label in enumerate(dict.fromkeys(span.label for span in spans))}
+    pieces: list[dict[str, Any]] = []
+    place = 0
+    for span in spans:
+        pieces += [{"words": [word], "label": ""} for word in explanation.tokens[place : span.start]]
+        words = explanation.tokens[span.start : span.end]
+        pieces.append({"words": words, "label": span.label, "probability": chosen[span], "hue": hues[span.label]})
+        place = span.end
+    return pieces + [{"words": [word], "label": ""} for word in explanation.tokens[place:]]

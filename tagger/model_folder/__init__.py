@@ -1,0 +1,1 @@
+"""The model folder: save, load and check what training leaves."""

@@ -1,0 +1,1 @@
+"""Finished training runs: their records, summed up and compared."""

@@ -1,0 +1,99 @@
+"""What an evaluation tells beside scores: what the model was trained on, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagger.corpus.dataset import DataConfig, Split, data_digest, load_split, load_splits
+from tagger.corpus.readers.account import ReadReport, Tally
+from tagger.corpus.schemes import Scheme
+from tagger.corpus.stores import open_store
+from tagger.errors import UserError
+from tagger.evaluation.assessment import Background
+from tagger.evaluation.datacard import data_card
+from tagger.evaluation.learning_curve import read_learning
+from tagger.evaluation.model_scores import known_to, readable
+from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from tagger.evaluation.prediction_files import Aligned
+    from tagger.model_folder.folder import ModelFolder
+
+
+def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], title: str) -> Background:
+    """What is known at the end of a run.
+
+    Args:
+        run_dir: its folder, with its logs.
+        folder: the model.
+        splits: all of the data.
+        title: what the data are called.
+    """
+    return Background(
+        known=known_to(folder, splits["train"], f"the train split of {title}"),
+        learning=read_learning(run_dir),
+        data=data_card(title, list(splits.values())),
+    )
+
+
+def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -> Background:
+    """What is known of a model that is scored on a split: its run, where it lies in one, and the data's other splits.
+
+    Args:
+        model: where the model folder is.
+        folder: what it holds.
+        data: the settings that `split` was read by.
+        split: what is scored.
+    """
+    warnings = []
+    splits = {split.name: split}
+    if open_store(data).has("train"):
+        try:
+            splits = load_splits(data) | splits
+        except UserError as error:
+            warnings.append(f"the other splits were not read, so that the report tells less of training: {error}")
+    train = splits.get("train")
+    record = RunRecord.read(model.parent)
+    if record is not None and len(splits) > 1 and data_digest(splits) != record.data_sha256:
+        warnings.append(
+            f"the model was trained on other data than {data.title}: what the report tells of mentions seen in "
+            "training is of these data, what it tells of words is of the model"
+        )
+    source = "the model's vocabulary" if train is None else f"the train split of {data.title}"
+    return Background(
+        known=known_to(folder, train, source),
+        learning=read_learning(model.parent),
+        data=data_card(data.title, list(splits.values())),
+        warnings=warnings,
+    )
+
+
+def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
+    """What is known of predictions from the column file that whatever made them was trained on.
+
+    Args:
+        train: that file.
+        aligned: gold data and predictions.
+        source: where the gold data were read.
+
+    Raises:
+        UserError: it cannot be read, or has plain tags where the predictions have entities or the other way round.
+    """
+    # named thrice, so that nothing is drawn from it
+    split = load_split(DataConfig(title=str(train), train=str(train), dev=str(train), test=str(train)), "train")
+    plain = aligned.scheme is Scheme.PLAIN
+    if (split.scheme is Scheme.PLAIN) != plain:
+        kinds = ("plain tags", "entities") if plain else ("entities", "plain tags")
+        raise UserError(f"train={train}: the predictions have {kinds[0]}, this file has {kinds[1]}")
+    mentions = None if plain else training_mentions(readable(split))
+    words = training_words(split.sentences)
+    read = ReadReport(source, sentences=Tally(kept=len(aligned.sentences)))
+    gold = Split("scored", aligned.sentences, aligned.scheme, [read])
+    return Background(
+        known=Known(words, False, mentions, str(train)),
+        data=data_card(str(train), [split, gold]),
+        warnings=aligned.warnings,
+    )

@@ -1,0 +1,146 @@
+"""`evaluate.py compare=[RUN_A,RUN_B,…]`: the runs found, those of one system put together, and compared."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from tagger.commands.hydra import hydra_entry
+from tagger.commands.hydra.overrides import of_every_repetition
+from tagger.corpus.schemes import detect_scheme
+from tagger.errors import UserError
+from tagger.evaluation.comparison import Comparison, Contest, Entrant, compare
+from tagger.evaluation.prediction_files import read_three_columns
+from tagger.evaluation.report_files import DATA, PREDICTIONS
+from tagger.runs.summary import found_runs
+from tagger.runs.tables import as_text
+
+
+def entered(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The runs that folders and globs stand for: a run, a report, or a folder of several runs, such as a multirun's.
+
+    Args:
+        names: folders, or globs of them.
+
+    Returns:
+        Folders of runs or reports, each once, and those among and below several that have no report to compare.
+
+    Raises:
+        UserError: a glob matches no folder.
+    """
+    runs: dict[Path, str] = {}
+    without: list[str] = []
+    for name in names:
+        several = not Path(name).exists() and glob.has_magic(name)
+        folders = [path for path in sorted(glob.glob(name)) if Path(path).is_dir()] if several else [name]
+        if not folders:
+            raise UserError(f"{name}: no folder is called so; give folders of runs or reports, or globs of them")
+        for folder in folders:
+            below = _below(Path(folder))
+            for run in below or [folder]:
+                if _has_report(Path(run)) or not (several or below):
+                    runs.setdefault(Path(run).resolve(), run)
+                else:
+                    without.append(run)
+    return list(runs.values()), without
+
+
+def _below(folder: Path) -> list[str]:
+    """The runs in a folder that is none itself; empty where it is one, or a report, or holds none."""
+    if _has_report(folder) or not folder.is_dir():
+        return []
+    try:
+        found = found_runs([folder])
+    except UserError:
+        return []
+    return [str(path) for path in found if path != folder]
+
+
+def contest(runs: Sequence[str]) -> Contest:
+    """Compare runs by the predictions in their report folders.
+
+    Runs whose `config.yaml` differ in nothing but seed and folder are one system's.
+
+    Args:
+        runs: folders of runs, or of reports.
+
+    Raises:
+        UserError: one has no report, or the reports are not of the same data.
+    """
+    folders = [_report_folder(Path(run)) for run in runs]
+    together: dict[str, list[str]] = {}
+    keys = [_settings(Path(run)) or run for run in runs]
+    for run, key in zip(runs, keys, strict=True):
+        together.setdefault(key, []).append(run)
+    names = {key: _name(alike) for key, alike in together.items()}
+    if len(set(names.values())) < len(names):
+        names = {key: alike[0] for key, alike in together.items()}
+    entrants = []
+    for run, key, folder in zip(runs, keys, folders, strict=True):
+        aligned = read_three_columns(folder / PREDICTIONS)
+        found = detect_scheme(aligned.predicted, str(folder))
+        entrants.append(Entrant(run, names[key], aligned.sentences, aligned.predicted, aligned.scheme, found))
+    return compare(entrants)
+
+
+def as_table(found: Comparison) -> str:
+    """Systems with their scores in points of 100, and how they differ from the first."""
+    differences = {one.second: one for one in found.differences}
+    rows = []
+    for system in found.systems:
+        sd = "" if system.sd is None else f"± {100 * system.sd:.1f}"
+        one = differences.get(system.name)
+        rest = (
+            ["", "", "", ""]
+            if one is None
+            else [f"{100 * one.difference:+.1f}", f"{one.p:.4f}", str(one.better), str(one.worse)]
+        )
+        rows.append([system.name, str(len(system.runs)), f"{100 * system.mean:.1f}", sd, *rest])
+    return as_text(("system", "runs", found.score, "sd", "difference", "p", "better", "worse"), rows, left=1)
+
+
+def _report_folder(run: Path) -> Path:
+    folder = next(_reports(run), None)
+    if folder is not None:
+        _check_format(folder / DATA)
+        return folder
+    raise UserError(f"{run}: no {PREDICTIONS} and {DATA} in it or in its report/; give the folders of runs or reports")
+
+
+def _reports(run: Path) -> Iterator[Path]:
+    for folder in (run / "report", run):
+        if (folder / PREDICTIONS).is_file() and (folder / DATA).is_file():
+            yield folder
+
+
+def _has_report(run: Path) -> bool:
+    return any(True for _ in _reports(run))
+
+
+def _check_format(path: Path) -> None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["format"], int):
+            raise ValueError("its format is no number")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged: {error}; evaluate again") from error
+
+
+def _settings(run: Path) -> str | None:
+    """What the runs of one system have in common; None where the folder is no run's."""
+    path = run / "config.yaml"
+    if not path.is_file():
+        return None
+    return json.dumps(of_every_repetition(hydra_entry.read_config(path)), sort_keys=True)
+
+
+def _name(runs: Sequence[str]) -> str:
+    """What the folders of a system's runs have in common: the beginning of their names, or the folder they are in."""
+    names = [Path(run).resolve().name for run in runs]
+    common = "".join(letters[0] for letters in takewhile(lambda one: len(set(one)) == 1, zip(*names, strict=False)))
+    return names[0] if len(names) == 1 else common.rstrip("-_=. ") or Path(runs[0]).resolve().parent.name

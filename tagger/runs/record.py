@@ -1,0 +1,121 @@
+"""`run.json`: what a finished run says of itself to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+import tagger
+from tagger.corpus.dataset import Split, data_digest
+from tagger.errors import UserError
+from tagger.evaluation.scores import Scores
+from tagger.files import written_whole
+
+if TYPE_CHECKING:
+    from tagger.training.training_run import Outcome
+
+NAME = "run.json"
+FORMAT = 1  # raised when a key changes its meaning or goes away
+_PACKAGES = ("numpy", "torch", "pytorch-lightning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A finished run.
+
+    Attributes:
+        seed: the run's.
+        data_sha256: of the content of train, dev and test.
+        train_tokens: how many the training split has.
+        dev: the dev score of the model that was kept, by name: `dev_f1` or `dev_accuracy`.
+        test: the test split's scores by name, the headline first. All scores are fractions of 1.
+        epochs: how many were trained.
+        seconds: how long that took; of a resumed run, its last part.
+        resumed: whether the run went on from a checkpoint.
+        stopped_by: SIGINT or SIGTERM, if a signal ended it before its last epoch.
+        model_bytes: of all files of the model folder.
+        versions: of Python and of the packages that matter.
+    """
+
+    seed: int
+    data_sha256: str
+    train_tokens: int
+    dev: dict[str, float]
+    test: dict[str, float]
+    epochs: int
+    seconds: float
+    resumed: bool
+    stopped_by: str | None
+    model_bytes: int
+    versions: dict[str, str]
+
+    def write(self, run_dir: Path) -> None:
+        """Write `run.json` into the run's folder.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with written_whole(run_dir / NAME) as stream:
+            stream.write(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunRecord | None:
+        """The record of a run; None where there is none, as in the folder of an unfinished run.
+
+        Raises:
+            UserError: it is not what `write` writes.
+        """
+        path = run_dir / NAME
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise UserError(f"{path}: of another format than {FORMAT}; read it with the version that wrote it")
+            return cls(**content)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path}: damaged: {error}; train again") from error
+
+
+def make_record(
+    outcome: Outcome, splits: Mapping[str, Split], scores: Scores, *, seed: int, resumed: bool, model_dir: Path
+) -> RunRecord:
+    """The record of a run whose model is saved.
+
+    Args:
+        outcome: the training run's.
+        splits: the data.
+        scores: of the test split.
+        seed, resumed: the run's.
+        model_dir: its model folder.
+    """
+    return RunRecord(
+        seed=seed,
+        data_sha256=data_digest(splits),
+        train_tokens=sum(map(len, splits["train"].sentences)),
+        dev={outcome.score_name: outcome.score},
+        test=named_scores(scores),
+        epochs=outcome.epochs,
+        seconds=round(outcome.seconds, 1),
+        resumed=resumed,
+        stopped_by=outcome.stopped_by.name if outcome.stopped_by else None,
+        model_bytes=sum(path.stat().st_size for path in model_dir.rglob("*") if path.is_file()),
+        versions={
+            "tagger": tagger.__version__,
+            "python": python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+    )
+
+
+def named_scores(scores: Scores) -> dict[str, float]:
+    """Scores by name, the headline first; precision and recall of entities only, as for plain tags they are it."""
+    micro = {"precision": scores.micro.precision, "recall": scores.micro.recall} if scores.kind == "entities" else {}
+    return {scores.headline_name: scores.headline, **micro, "macro F1": scores.macro.f1}

@@ -1,0 +1,33 @@
+"""Tables of texts, for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tagger.evaluation.escaping import visible_on_page
+
+Row = Sequence[str]
+
+
+def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
+    """Columns padded to a common width; the first `left` of them are flush left, the others flush right."""
+    shown = [[visible_on_page(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = []
+    for row in shown:
+        cells = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def as_markdown(header: Row, rows: Sequence[Row], *, left: int) -> str:
+    """The same as a Markdown table."""
+    rule = ["---" if number < left else "--:" for number in range(len(header))]
+    lines = [
+        f"| {' | '.join(visible_on_page(cell).replace('|', chr(92) + '|') for cell in row)} |"
+        for row in (header, *rows)
+    ]
+    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])

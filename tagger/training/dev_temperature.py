@@ -1,0 +1,40 @@
+"""A trained model's temperature, from the dev split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from tagger.corpus.sentence import Sentence
+from tagger.decoding.decoder import Decoder, running_sentences
+from tagger.decoding.temperature import GoldBatch, fit_temperature
+from tagger.features.batching import length_batches
+from tagger.features.encoding import EncodedCorpus
+from tagger.model.batch import TensorBatch, tokens_for
+from tagger.model.network import TaggerModel
+from tagger.model_folder.folder import ModelFolder
+
+
+def calibrated(
+    folder: ModelFolder, network: TaggerModel, dev: EncodedCorpus, sentences: Sequence[Sentence]
+) -> ModelFolder:
+    """The same model with the temperature that fits the dev split.
+
+    Args:
+        folder: the model.
+        network: with the same weights.
+        dev: the split as the network takes it.
+        sentences: the same with their tags as read.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    batches = []
+    for numbers in length_batches(dev.lengths, tokens_for(device)):
+        with torch.inference_mode():
+            emissions = network(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
+        gold = [sentences[number].tags or [] for number in numbers]
+        batches.append(GoldBatch(emissions, running_sentences(dev.lengths[numbers]), gold))
+    decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors)
+    return replace(folder, temperature=fit_temperature(decoder, batches))

@@ -1,0 +1,193 @@
+"""Documents are read whole, in order and unchanged, and what is wrong with input is told in one line."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagger.bulk.records import Document, InputFormat, ReadOptions, Unit, read_records
+from tagger.corpus.sentence import Entity, Sentence
+from tagger.corpus.tokenizers import get_tokenizer, split_text, whitespace
+from tagger.errors import UserError
+
+_SPLIT = partial(split_text, tokenizer=whitespace)
+_CONLLU_REST = "\t_" * 8
+
+
+def read(content: bytes | str, kind: str = "text", **options: Any) -> list[Document]:
+    raw = content.encode() if isinstance(content, str) else content
+    records = read_records(io.BytesIO(raw), "in", InputFormat(kind), ReadOptions(**options))
+    return [record.document(_SPLIT, "in") for record in records]
+
+
+def texts(content: bytes | str, kind: str = "text", **options: Any) -> list[str]:
+    return [document.text for document in read(content, kind, **options)]
+
+
+def tokens(documents: list[Document]) -> list[list[str]]:
+    return [sentence.tokens for document in documents for sentence in document.sentences]
+
+
+def test_every_line_is_a_record_also_an_empty_one() -> None:
+    assert texts("a b\r\n\n  \nc\x0bd\u2028e") == ["a b", "", "  ", "c\x0bd\u2028e"]
+
+
+def test_paragraphs_keep_inner_line_ends_and_lose_blank_lines() -> None:
+    content = "\n\na\r\nb\r\n\r\n \nc\n\n"
+    assert texts(content, unit=Unit.PARAGRAPH) == ["a\r\nb", "c"]
+
+
+@pytest.mark.parametrize("content", ["a\r\n\nb\n\n", "a\r", "\n", "a\nb", "a\r\r\n\r"])
+def test_a_file_is_one_record_without_any_change(content: str) -> None:
+    assert texts(content, unit=Unit.FILE) == [content]
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_a_byte_order_mark_is_no_part_of_the_text(unit: Unit) -> None:
+    assert texts(b"\xef\xbb\xbfa", unit=unit) == ["a"]
+    assert texts(b"\xef\xbb\xbf", unit=unit) == texts(b"", unit=unit) == []
+    assert texts(b"\xef\xbb\xbf\n", unit=unit) == texts(b"\n", unit=unit)
+
+
+@given(content=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_lines_joined_are_the_file(content: str) -> None:
+    ends_removed = [line.removesuffix("\r") for line in content.removeprefix("\ufeff").split("\n")]
+    assert [*texts(content), *([""] if content.endswith("\n") else [])] == ends_removed or content == "\ufeff"
+
+
+def test_offsets_count_in_the_record_across_lines() -> None:
+    [document] = read("A b\n\n  c", unit=Unit.FILE)
+    spans = [span for sentence in document.sentences for span in sentence.offsets or []]
+    assert [document.text[start:end] for start, end in spans] == ["A", "b", "c"]
+
+
+def test_conll_sentences_are_records_of_joined_tokens_without_their_tags() -> None:
+    documents = read("Ada B-PER\nmet O\n\nBob B-PER\n", "conll")
+    assert [document.text for document in documents] == ["Ada met", "Bob"]
+    assert all(sentence.tags is None for document in documents for sentence in document.sentences)
+
+
+def test_conll_options_reach_the_reader() -> None:
+    content = "## note\nO\tNew York\n"
+    found = read(content, "conll", token_column=-1, separator="tab", comment_prefix="##")
+    assert tokens(found) == [["New York"]]
+
+
+def test_conllu_text_is_used_where_its_words_are_found_in_it() -> None:
+    content = (
+        f"# text = Ada, hi\n1\tAda{_CONLLU_REST}\n2\t,{_CONLLU_REST}\n3\thi{_CONLLU_REST}\n\n1\tBob{_CONLLU_REST}\n"
+    )
+    documents = read(content, "conllu")
+    assert [document.text for document in documents] == ["Ada, hi", "Bob"]
+    assert tokens(documents) == [["Ada", ",", "hi"], ["Bob"]]
+
+
+def test_jsonl_keeps_fields_and_splits_text() -> None:
+    [document] = read('{"id": 7, "text": "Ada met", "x": null}\n\n', "jsonl")
+    assert (document.text, document.fields["id"]) == ("Ada met", 7)
+    assert tokens([document]) == [["Ada", "met"]]
+
+
+def test_jsonl_tokens_are_taken_as_given() -> None:
+    documents = read('{"tokens": ["New York", "", "x"]}\n{"text": null, "tokens": []}', "jsonl")
+    assert tokens(documents) == [["New York", "", "x"]]
+    assert [document.text for document in documents] == ["New York  x", ""]
+
+
+def test_jsonl_text_field_can_be_named() -> None:
+    assert texts('{"body": "b", "text": 3}', "jsonl", text_field="body") == ["b"]
+
+
+BAD = [
+    ("text", b"ok\n\xff\n", "in:2: invalid UTF-8 (byte 0xff at column 1)"),
+    ("text", b"a\0b", "in:1: a NUL character"),
+    ("conll", b"a B\nc\n", "in:2: 1 column where the first line has 2"),
+    ("conllu", b"1\ta\n", "in:1: expected 10 columns parted by TABs, found 2; correct the line, or set --input-format"),
+    ("jsonl", b"{}\n", "in:1: no field 'text' or 'tokens' (found none); name the text's field with --text-field"),
+    ("jsonl", b'\n{"text": 1}', "in:2: field 'text' holds a number, not text"),
+    ("jsonl", b'{"tokens": ["a", 1]}', "in:1: field 'tokens' is not a list of strings"),
+    ("jsonl", b"[1]", "in:1: expected a JSON object, found a list"),
+    ("jsonl", b'{"text": ', "in:1: no JSON ("),
+    (
+        "jsonl",
+        b'[{"text": "a"},\n',
+        "in:1: no JSON (Expecting value at column 16); write one JSON object a line, as jq -c",
+    ),
+    ("jsonl", gzip.compress(b"{}", mtime=0), "in: compressed with gzip, not text; decompress it first"),
+    ("jsonl", b"[" * 100_000, "in:1: nested too deeply"),
+    ("jsonl", b'{"text": ' + b"1" * 5000 + b"}", "in:1: a whole number of thousands of digits"),
+]
+
+
+@pytest.mark.parametrize(("kind", "content", "message"), BAD)
+def test_bad_input_is_told_in_one_line(kind: str, content: bytes, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read(content, kind)
+    assert str(caught.value).startswith(message)
+    assert "data." not in str(caught.value)
+
+
+def test_a_column_that_is_not_there_names_the_option() -> None:
+    with pytest.raises(UserError, match="--token-column"):
+        read("a b\n", "conll", token_column=5)
+    with pytest.raises(UserError, match="--token-column"):
+        read(f"1\ta{_CONLLU_REST}\n", "conllu", token_column=12)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "unit"),
+    [
+        ("", "text", Unit.LINE),
+        ("", "text", Unit.FILE),
+        ("\n \n", "text", Unit.PARAGRAPH),
+        ("\n\n", "conll", Unit.LINE),
+        ("\n", "jsonl", Unit.LINE),
+    ],
+)
+def test_what_is_empty_or_blank_has_no_records(content: str, kind: str, unit: Unit) -> None:
+    assert read(content, kind, unit=unit) == []
+
+
+def test_a_failing_stream_is_told_in_one_line() -> None:
+    class Failing(io.BytesIO):
+        def __iter__(self) -> Iterator[bytes]:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(UserError, match="in: cannot read: Input/output error"):
+        list(read_records(Failing(), "in", InputFormat.TEXT, ReadOptions()))
+
+
+def test_reading_is_lazy() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"Ada\n"
+
+    stream: Any = endless()
+    assert next(read_records(stream, "in", InputFormat.TEXT, ReadOptions())).text == "Ada"
+
+
+def test_entities_count_in_the_text_of_the_document() -> None:
+    first, second = split_text("Ada met\nNew York", whitespace)
+    first.tags, second.tags = ["B-PER", "O"], ["B-LOC", "I-LOC"]
+    document = Document("Ada met\nNew York", [first, second])
+    assert document.entities == [Entity(0, 3, "PER", "Ada"), Entity(8, 16, "LOC", "New York")]
+
+
+def test_plain_tags_mark_no_entities() -> None:
+    assert Document("run", [Sentence(["run"], ["B-V"])], plain=True).entities == []
+
+
+def test_syntok_keeps_the_text_of_a_record() -> None:
+    text = "Don't re-read it.\r\n\r\n  It's done...\t(Really.)"
+    split = partial(split_text, tokenizer=get_tokenizer("syntok"))
+    [record] = read_records(io.BytesIO(text.encode()), "in", InputFormat.TEXT, ReadOptions(unit=Unit.FILE))
+    document = record.document(split, "in")
+    assert document.text == text
+    assert "".join(token for sentence in document.sentences for token in sentence.tokens) == "".join(text.split())

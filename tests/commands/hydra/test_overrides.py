@@ -1,0 +1,54 @@
+"""Settings told as overrides: what they say makes the settings again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tagger.commands.hydra.hydra_entry import compose
+from tagger.commands.hydra.overrides import data_name, overrides_of
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], []),
+        (["seed=7", "run_dir=x", "resume=true"], []),
+        (["data=wnut17", "data.dir=somewhere"], []),
+        (["data=crossner", "data.domain=music"], []),
+        (["data=conll", "data.train=a.conll", "data.tag_column=3"], ["data.tag_column=3"]),
+        (["data=xsid", "data.language=de"], ["data.language=de"]),
+        (["embeddings=tiny"], ["embeddings=tiny"]),
+        (["experiment=tiny"], ["experiment=tiny"]),
+        (["embeddings.static=null"], ["embeddings=tiny"]),
+        (["embeddings.static=bundled"], ["embeddings.static=bundled"]),
+        (["embeddings.affixes.lengths=[1,2]"], ["embeddings.affixes.lengths=[1,2]"]),
+        (["embeddings.word=null"], ["embeddings.word=null"]),
+        (["decoder=softmax", "encoder.hidden_size=64"], ["decoder=softmax", "encoder.hidden_size=64"]),
+        (["+trainer.barebones=false"], ["+trainer.barebones=false"]),
+        (["~trainer.max_steps"], ["~trainer.max_steps"]),
+        (["optim.optimizer.lr=0.01", "threads=2"], ["optim.optimizer.lr=0.01", "threads=2"]),
+    ],
+)
+def test_only_what_differs_from_the_defaults_is_told(given: list[str], expected: list[str]) -> None:
+    assert list(overrides_of(compose("train", given))) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["embeddings=tiny", "trainer.max_epochs=3", "embeddings.characters=null"],
+        ["trainer=ddp", "optim.patience=3", "embeddings.affixes.lengths=[4]"],
+        ["trainer=debug", "decoder.scheme=iob2", "~trainer.max_steps", "+trainer.barebones=false"],
+    ],
+)
+def test_what_is_told_makes_the_settings_again(given: list[str]) -> None:
+    settings = compose("train", [*given, "run_dir=x"])
+    assert compose("train", [*overrides_of(settings), "run_dir=x"]) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(["data=crossner", "data.domain=ai"], "crossner/ai"), (["data=snips"], "snips"), (["data.title=mine"], "mine")],
+)
+def test_data_are_called_by_title_and_domain(given: list[str], expected: str) -> None:
+    assert data_name(compose("train", given)) == expected

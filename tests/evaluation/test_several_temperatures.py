@@ -1,0 +1,45 @@
+"""Probabilities at several temperatures from one run of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from random_models import random_folder
+
+from tagger import predict as tagging
+from tagger.corpus.sentence import Sentence
+from tagger.engines.numpy_engine import NumpyEngine
+from tagger.evaluation.several_temperatures import tag_at_temperatures
+from tagger.predict import Tagger
+
+SENTENCES = [Sentence([f"w{n % 7}" for n in range(length)]) for length in (3, 0, 9, 1, 5, 4, 8)]
+
+
+class Counting:
+    """An engine that counts the sentences it is given."""
+
+    def __init__(self, engine: NumpyEngine) -> None:
+        self._engine, self.sentences = engine, 0
+
+    def emissions(self, sentences: Sequence[Sequence[str]], running: np.ndarray) -> np.ndarray:
+        self.sentences += len(sentences)
+        return self._engine.emissions(sentences, running)
+
+
+def test_each_temperature_gives_what_a_tagger_of_its_own_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "_WINDOW_SENTENCES", 3)  # several windows
+    folder = random_folder()
+    engine = Counting(NumpyEngine(folder))
+    found = list(tag_at_temperatures(Tagger(folder, engine), SENTENCES, (1.0, 2.5)))
+    assert engine.sentences == sum(map(bool, SENTENCES))
+    for number, temperature in enumerate((1.0, 2.5)):
+        alone = replace(folder, temperature=temperature)
+        expected = list(Tagger(alone, NumpyEngine(alone)).tag_sentences(SENTENCES, scores=True))
+        assert [one[number].tags for one in found] == [one.tags for one in expected]
+        for one, other in zip(found, expected, strict=True):
+            assert [score or 0 for score in one[number].scores or []] == pytest.approx(
+                [score or 0 for score in other.scores or []]
+            )
