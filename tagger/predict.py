@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence, Tagging
 from tagger.corpus.tokenizers import Tokenizer, get_tokenizer, split_text

@@ -11,7 +11,8 @@ from tagger.bulk.blocks import Block, blocks
 from tagger.bulk.compression import compression_of
 from tagger.bulk.fingerprints import Digest, Fingerprint, Watched, digest_of, digested_lines
 from tagger.bulk.inputs import Source
-from tagger.bulk.records import InputFormat, ReadOptions, Record, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import InputFormat, ReadOptions, Record
 from tagger.errors import UserError
 
 _BUFFER = 1 << 17

@@ -16,7 +16,8 @@ from tagger.bulk.inputs import Source
 from tagger.bulk.min_scores import MinimumScores
 from tagger.bulk.output_paths import Outputs
 from tagger.bulk.outputs import Written
-from tagger.bulk.records import Document, InputFormat, ReadOptions, Splitter
+from tagger.bulk.records import InputFormat, ReadOptions, Splitter
+from tagger.corpus.document import Document
 from tagger.corpus.schemes import OUTSIDE
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text

@@ -15,7 +15,7 @@ from tagger.bulk.formats.lines import Rows
 from tagger.bulk.inputs import Source
 from tagger.bulk.manifest import Done, Manifest, Mark
 from tagger.bulk.parts import Part
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.errors import UserError
 
 Written = str | list[Document] | Rows  # lines, documents that have yet to be put on a page, rows of a table

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 from tagger.bulk.fingerprints import Digest, Fingerprint, digest_of, has_fingerprint
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import Rows
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 
 _LONGEST_NAME = 240  # bytes; file systems take 255
 

@@ -17,7 +17,8 @@ from tagger.bulk.job import Counts, Hands, Job, TaggedBlock
 from tagger.bulk.manifest import Manifest
 from tagger.bulk.outputs import FilesOutput, Output, StreamOutput
 from tagger.bulk.parts import LinesPart, PagePart, Part, TablePart
-from tagger.bulk.records import InputFormat, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import InputFormat
 from tagger.bulk.resume import History
 
 _QUICKLY_READ = (InputFormat.TEXT, InputFormat.JSONL)  # columns take a third of the time that tagging them does

@@ -21,7 +21,8 @@ from tagger.bulk.blocks import Block, blocks
 from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source
 from tagger.bulk.job import Counts, TaggedBlock
-from tagger.bulk.records import ReadOptions, Record, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import ReadOptions, Record
 from tagger.errors import UserError
 from tagger.files import written_whole
 

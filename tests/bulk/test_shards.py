@@ -15,7 +15,8 @@ from tagger.bulk.blocks import Block, blocks
 from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source
 from tagger.bulk.job import Counts, TaggedBlock
-from tagger.bulk.records import InputFormat, ReadOptions, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import InputFormat, ReadOptions
 from tagger.bulk.shards import (
     Stretch,
     in_the_way,

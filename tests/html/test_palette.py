@@ -8,7 +8,7 @@ from pathlib import Path
 from random_models import random_folder
 
 from tagger.bulk.formats.html import HtmlPage
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Background, assess

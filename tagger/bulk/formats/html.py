@@ -8,7 +8,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.corpus.sentence import Entity
 from tagger.html.palette import STYLE, label_hue
 from tagger.printable import ON_A_PAGE

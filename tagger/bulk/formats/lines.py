@@ -13,7 +13,8 @@ from functools import partial
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
-from tagger.bulk.records import ID_COLUMN, Document
+from tagger.bulk.records import ID_COLUMN
+from tagger.corpus.document import Document
 from tagger.corpus.entities import entities, extent
 from tagger.corpus.sentence import Entity, Sentence
 

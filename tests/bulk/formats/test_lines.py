@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat, line_writer
-from tagger.bulk.records import Document
+from tagger.corpus.document import Document
 from tagger.corpus.readers.account import ReadReport
 from tagger.corpus.readers.columns import columns_from
 from tagger.corpus.sentence import Sentence

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.bulk.records import InputFormat, ReadOptions, Record, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import InputFormat, ReadOptions, Record
 from tagger.errors import UserError
 from tests.conftest import REPOSITORY
 

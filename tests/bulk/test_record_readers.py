@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.bulk.records import Document, InputFormat, ReadOptions, Unit, read_records
+from tagger.bulk.record_readers import read_records
+from tagger.bulk.records import InputFormat, ReadOptions, Unit
+from tagger.corpus.document import Document
 from tagger.corpus.sentence import Entity, Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text, whitespace
 from tagger.errors import UserError
