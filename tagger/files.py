@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -62,6 +63,20 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def let_go_of_output(*, flush: bool) -> None:
+    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
+    if sys.stdout is None:
+        return
+    try:
+        if flush:
+            sys.stdout.flush()
+            return
+    except OSError:
+        pass
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

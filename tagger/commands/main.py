@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from importlib import import_module
 
@@ -54,17 +53,3 @@ def run_command(name: str, arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-
-
-def let_go_of_output(*, flush: bool) -> None:
-    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
-    if sys.stdout is None:
-        return
-    try:
-        if flush:
-            sys.stdout.flush()
-            return
-    except OSError:
-        pass
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

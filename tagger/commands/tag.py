@@ -21,11 +21,11 @@ from tagger.bulk.manifest import NAME, Manifest
 from tagger.bulk.progress import Progress
 from tagger.bulk.resume import History, refuse_unfinished, resume
 from tagger.bulk.run_job import carry_out
-from tagger.commands.main import let_go_of_output
 from tagger.commands.tag_cluster import BLOCKS_PER_SHARD, check_cluster_options, tag_on_cluster
 from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
+from tagger.files import let_go_of_output
 
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended

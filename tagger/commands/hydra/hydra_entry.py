@@ -13,9 +13,8 @@ from typing import Any
 
 from tagger.commands.hydra.child_processes import command_line
 from tagger.commands.hydra.sweep import Sweep
-from tagger.commands.main import let_go_of_output
 from tagger.errors import UserError
-from tagger.files import shipped_folder, written_whole
+from tagger.files import let_go_of_output, shipped_folder, written_whole
 
 try:
     import hydra
