@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagger.decoding.decoder import running_sentences
+from tagger.decoding.decoder import batch_sizes_of
 from tagger.engines.base import Engine
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
@@ -61,8 +61,8 @@ def _sentences(folder: ModelFolder) -> list[list[str]]:
 
 def _difference(one: Engine, other: Engine, sentences: Sequence[Sequence[str]]) -> float:
     """By how much their emissions differ at most, over the largest there is."""
-    running = running_sentences(np.array([len(words) for words in sentences]))
-    expected, found = (engine.emissions(sentences, running) for engine in (one, other))
+    batch_sizes = batch_sizes_of(np.array([len(words) for words in sentences]))
+    expected, found = (engine.emissions(sentences, batch_sizes) for engine in (one, other))
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 

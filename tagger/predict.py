@@ -17,7 +17,7 @@ from tagger.corpus.document import Document
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence, Tagging
 from tagger.corpus.tokenizers import Tokenizer, get_tokenizer, split_text
-from tagger.decoding.decoder import Decoder, running_sentences
+from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.engines.base import AheadEngine, Engine
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
@@ -109,8 +109,8 @@ class Tagger:
         batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):
-            running = running_sentences(lengths[numbers])
-            for number, one in zip(numbers, wanted.of(self._decoder, emissions, running), strict=True):
+            batch_sizes = batch_sizes_of(lengths[numbers])
+            for number, one in zip(numbers, wanted.of(self._decoder, emissions, batch_sizes), strict=True):
                 predicted[number] = one
         for given, found in zip(window, predicted, strict=True):
             tags, scores, more = found or wanted.of_nothing()
@@ -119,7 +119,7 @@ class Tagger:
     def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
         if self._ahead is not None:
             return self._ahead.emissions_ahead(batches)
-        return (self.engine.emissions(words, running_sentences(np.array(list(map(len, words))))) for words in batches)
+        return (self.engine.emissions(words, batch_sizes_of(np.array(list(map(len, words))))) for words in batches)
 
 
 class _Predicted(NamedTuple):
@@ -141,11 +141,11 @@ class _Wanted:
         if self.n_best < 0:
             raise UserError(f"n_best: must be at least 0, not {self.n_best}")
 
-    def of(self, decoder: Decoder, emissions: Floats, running: Ints) -> Iterator[_Predicted]:
+    def of(self, decoder: Decoder, emissions: Floats, batch_sizes: Ints) -> Iterator[_Predicted]:
         """For each sentence of a batch."""
-        tags = decoder.decode(emissions, running)
-        scores = decoder.scores(emissions, running, tags) if self.scores else repeat(None)
-        alternatives = decoder.alternatives(emissions, running, self.n_best) if self.n_best else repeat(None)
+        tags = decoder.decode(emissions, batch_sizes)
+        scores = decoder.scores(emissions, batch_sizes, tags) if self.scores else repeat(None)
+        alternatives = decoder.alternatives(emissions, batch_sizes, self.n_best) if self.n_best else repeat(None)
         return map(_Predicted, tags, scores, alternatives)
 
     def of_nothing(self) -> _Predicted:

@@ -37,9 +37,9 @@ class WordEngine:
         self.batches: list[list[int]] = []
         self._tags = tags
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         self.batches.append([len(sentence) for sentence in sentences])
-        words = [sentence[step] for step, count in enumerate(running) for sentence in sentences[:count]]
+        words = [sentence[step] for step, count in enumerate(batch_sizes) for sentence in sentences[:count]]
         return np.eye(self._tags, dtype=np.float32)[[len(word) % self._tags for word in words]]
 
 

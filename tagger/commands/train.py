@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tagger.training.run_config import RunConfig
-    from tagger.training.training_run import Outcome
+    from tagger.training.training_run import TrainingResult
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
@@ -110,7 +110,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
 
     from tagger.training.checks import check_accelerator, check_optimizer  # after them, as Lightning takes seconds
     from tagger.training.process_group import batches_per_step, is_leader
-    from tagger.training.run_folder import Misfit, claimed
+    from tagger.training.run_folder import CheckpointMismatchError, lock_run_dir
     from tagger.training.training_run import train, train_on_dev
 
     make_optimizer = hydra_entry.partial(config.optim.optimizer)
@@ -119,7 +119,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
     leads = is_leader()
     with contextlib.ExitStack() as held:
         if leads:
-            held.enter_context(claimed(run))
+            held.enter_context(lock_run_dir(run))
             held.enter_context(alone_in(run_dir))
         splits = load_splits(data)
         model = settled(settings, data.language, plain=splits["train"].scheme is Scheme.PLAIN)
@@ -147,7 +147,7 @@ def _run(config: DictConfig, run_dir: Path) -> None:
         held.enter_context(_resumable(run_dir))
         try:
             outcome = train(splits, **how)
-        except Misfit as error:
+        except CheckpointMismatchError as error:
             raise UserError(f"{error}{_what_differs(run_dir, settings)}") from error
         if run.train_on_dev and outcome.stopped_by is None:
             outcome = train_on_dev(outcome, splits, **how)
@@ -284,7 +284,7 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     print(end="", flush=True)
 
 
-def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
+def _finish(outcome: TrainingResult, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:
     """Save the model, score the test split through the saved folder, write the card, move `latest`."""
     from tagger.evaluation.markdown import as_table
     from tagger.evaluation.model_scores import evaluate, score_split
@@ -299,7 +299,7 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     model_dir = run_dir / "model"
     folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
     model = load(model_dir, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
-    warnings: list[str] = []
+    warnings: Sequence[str] = ()
     if run.report:
         background = of_run(run_dir, folder, splits, data.title)
         found = evaluate(model, splits["test"], {"model": str(model_dir), "data": data.title}, background)

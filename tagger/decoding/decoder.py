@@ -83,15 +83,15 @@ class Decoder:
         other.temperature = temperature
         return other
 
-    def decode(self, emissions: Floats, running: Ints) -> list[list[str]]:
+    def decode(self, emissions: Floats, batch_sizes: Ints) -> list[list[str]]:
         """The best legal tags of each sentence, longest first, as they are given out: IOB2 or plain.
 
         Args:
-            emissions, running: as `best_paths` takes them.
+            emissions, batch_sizes: as `best_paths` takes them.
         """
-        return _by_sentence(self._written[self.best_paths(emissions, running)], running)
+        return _by_sentence(self._written[self.best_paths(emissions, batch_sizes)], batch_sizes)
 
-    def scores(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> list[list[float | None]]:
+    def scores(self, emissions: Floats, batch_sizes: Ints, tags: Sequence[Sequence[str]]) -> list[list[float | None]]:
         """How probable the tags are that `decode` gave for these arguments, a number per token.
 
         Returns:
@@ -99,25 +99,25 @@ class Decoder:
             the span (see `span_probabilities`), and None on tokens outside.
         """
         if self.scheme is Scheme.PLAIN:
-            rows = _by_sentence(np.arange(len(emissions)), running)
-            marginals = self.lattice(emissions, running).tokens
+            rows = _by_sentence(np.arange(len(emissions)), batch_sizes)
+            marginals = self.lattice(emissions, batch_sizes).tokens
             numbers = [[self._numbers[tag] for tag in sentence] for sentence in tags]
             return [marginals[row, number].tolist() for row, number in zip(rows, numbers, strict=True)]
         scores: list[list[float | None]] = [[None] * len(sentence) for sentence in tags]
         spans = [spans_from_tags(sentence) for sentence in tags]
-        probabilities = self.span_probabilities(emissions, running, spans)
+        probabilities = self.span_probabilities(emissions, batch_sizes, spans)
         for row, within, found in zip(scores, spans, probabilities, strict=True):
             for (start, end, _), probability in zip(within, found, strict=True):
                 row[start:end] = [probability] * (end - start)
         return scores
 
     def span_probabilities(
-        self, emissions: Floats, running: Ints, spans: Sequence[Sequence[Span]]
+        self, emissions: Floats, batch_sizes: Ints, spans: Sequence[Sequence[Span]]
     ) -> list[list[float]]:
         """The probability of any spans: that of all legal tag sequences in which just this span with this label is one.
 
         Args:
-            emissions, running: as `best_paths` takes them.
+            emissions, batch_sizes: as `best_paths` takes them.
             spans: of each sentence, longest first. The scheme is not that of plain tags.
         """
         sentences, known = [], []
@@ -133,62 +133,64 @@ class Decoder:
         probabilities = np.zeros(len(known))
         if sentences:
             number, start, lengths, longer = np.array(sentences).T
-            lattice = self.lattice(emissions, running)
+            lattice = self.lattice(emissions, batch_sizes)
             probabilities[np.array(known)] = lattice.spans(number, start, lengths, np.array(numbers), longer)
         found = iter(probabilities.tolist())
         return [[next(found) for _ in within] for within in spans]
 
-    def alternatives(self, emissions: Floats, running: Ints, count: int) -> list[list[Tagging]]:
+    def alternatives(self, emissions: Floats, batch_sizes: Ints, count: int) -> list[list[Tagging]]:
         """The `count` best taggings of each sentence with their probabilities, best first; fewer where fewer are legal.
 
         The first is what `decode` gives; `n_best_paths` tells the order of equals.
         """
         paths = n_best_paths(
-            emissions, running, into=self._into, start=self._start, end=self._end, count=count
+            emissions, batch_sizes, into=self._into, start=self._start, end=self._end, count=count
         )  # (N, count)
-        lattice = self.lattice(emissions, running)
-        found: list[list[Tagging]] = [[] for _ in range(running[0])]
+        lattice = self.lattice(emissions, batch_sizes)
+        found: list[list[Tagging]] = [[] for _ in range(batch_sizes[0])]
         for path in paths.T:
-            there = path[: running[0]] != NO_PATH  # (B,)
+            there = path[: batch_sizes[0]] != NO_PATH  # (B,)
             whole = np.where(path == NO_PATH, paths[:, 0], path)
-            tags = _by_sentence(self._written[whole], running)
+            tags = _by_sentence(self._written[whole], batch_sizes)
             probabilities = np.exp(np.minimum(lattice.log_probability(whole), 0)).tolist()
             for number in np.flatnonzero(there).tolist():
                 found[number].append(Tagging(tags[number], probabilities[number]))
         return found
 
-    def log_probabilities(self, emissions: Floats, running: Ints, tags: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    def log_probabilities(
+        self, emissions: Floats, batch_sizes: Ints, tags: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
         """(B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
 
         Args:
-            emissions, running: as `best_paths` takes them.
+            emissions, batch_sizes: as `best_paths` takes them.
             tags: of each sentence, longest first.
         """
         own = [convert_tags(sentence, self.scheme) for sentence in tags]
         known = np.array([all(tag in self._numbers for tag in sentence) for sentence in own])
         path = np.empty(len(emissions), dtype=np.int64)
-        for row, sentence in zip(_by_sentence(np.arange(len(emissions)), running), own, strict=True):
+        for row, sentence in zip(_by_sentence(np.arange(len(emissions)), batch_sizes), own, strict=True):
             path[row] = [self._numbers.get(tag, 0) for tag in sentence]
-        return np.where(known, self.lattice(emissions, running).log_probability(path), -np.inf)
+        return np.where(known, self.lattice(emissions, batch_sizes).log_probability(path), -np.inf)
 
-    def lattice(self, emissions: Floats, running: Ints) -> Lattice:
+    def lattice(self, emissions: Floats, batch_sizes: Ints) -> Lattice:
         """All legal taggings of a batch with their probabilities at this decoder's temperature."""
         return Lattice(
             emissions,
-            running,
+            batch_sizes,
             transitions=self._into.T,
             start=self._start,
             end=self._end,
             temperature=self.temperature,
         )
 
-    def best_paths(self, emissions: Floats, running: Ints) -> Ints:
+    def best_paths(self, emissions: Floats, batch_sizes: Ints) -> Ints:
         """The best legal tag of every token (Viterbi 1967; ties go to the tag of the lower number).
 
         Args:
             emissions: (N, K) packed by time: the first tokens of all sentences, longest sentence first, then the
                 second tokens of those that have one, and so on.
-            running: (T,) sentences that reach each time step, in falling order.
+            batch_sizes: (T,) sentences that reach each time step, in falling order.
 
         Returns:
             (N,) tag numbers, packed in the same way.
@@ -196,13 +198,13 @@ class Decoder:
         if self._free:
             return emissions.argmax(axis=1)
         if (compiled := kernels()) is not None:
-            return compiled.best_paths(emissions, running, **self._padded)
-        begins = np.cumsum(running) - running
-        reached = self._reached(emissions, running)
+            return compiled.best_paths(emissions, batch_sizes, **self._padded)
+        begins = np.cumsum(batch_sizes) - batch_sizes
+        reached = self._reached(emissions, batch_sizes)
         path = np.empty(len(emissions), dtype=np.int64)
         tags = np.empty(0, dtype=np.int64)  # of the sentences that go on, at the step behind
-        for step in range(len(running) - 1, -1, -1):
-            going, now = len(tags), slice(begins[step], begins[step] + running[step])
+        for step in range(len(batch_sizes) - 1, -1, -1):
+            going, now = len(tags), slice(begins[step], begins[step] + batch_sizes[step])
             scores = reached[now]
             scores[:going] += self._into[tags]
             scores[going:] += self._end
@@ -214,12 +216,12 @@ class Decoder:
         """The scores as the compiled search takes them."""
         return {"out_of": padded(self._into.T), "start": padded(self._start), "end": padded(self._end)}
 
-    def _reached(self, emissions: Floats, running: Ints) -> Floats:
+    def _reached(self, emissions: Floats, batch_sizes: Ints) -> Floats:
         """(N, K) score of the best path up to each token that ends in each tag, relative to the best of them."""
         reached = np.empty_like(emissions)
-        best = np.ascontiguousarray((self._start + emissions[: running[0]]).T)  # (K, n): sentences side by side
+        best = np.ascontiguousarray((self._start + emissions[: batch_sizes[0]]).T)  # (K, n): sentences side by side
         done = 0
-        for step, count in enumerate(running.tolist()):
+        for step, count in enumerate(batch_sizes.tolist()):
             now = slice(done, done + count)
             if step:
                 best = self._best_into(best[:, :count])
@@ -242,16 +244,16 @@ class Decoder:
         return arrived
 
 
-def _by_sentence(values: NDArray[Any], running: Ints) -> list[list[Any]]:
+def _by_sentence(values: NDArray[Any], batch_sizes: Ints) -> list[list[Any]]:
     """(N,) values packed by time as a list for each sentence."""
     table = np.empty_like(values)
-    table[packed_positions(running)] = values
+    table[packed_positions(batch_sizes)] = values
     flat = table.tolist()
-    ends = np.cumsum(sentence_lengths(running)).tolist()
+    ends = np.cumsum(sentence_lengths(batch_sizes)).tolist()
     return [flat[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def running_sentences(lengths: Ints) -> Ints:
+def batch_sizes_of(lengths: Ints) -> Ints:
     """(T,) how many of the sentences reach each time step.
 
     Args:

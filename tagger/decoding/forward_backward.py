@@ -25,7 +25,7 @@ class Lattice:
     def __init__(
         self,
         emissions: Floats,
-        running: Ints,
+        batch_sizes: Ints,
         *,
         transitions: Floats,
         start: Floats,
@@ -35,7 +35,7 @@ class Lattice:
         """
         Args:
             emissions: (N, K) packed by time.
-            running: (T,) sentences that reach each time step, in falling order.
+            batch_sizes: (T,) sentences that reach each time step, in falling order.
             transitions: (K, K) scores from row to column; minus infinity where forbidden, as in the next two.
             start, end: (K,) scores of the first and the last tag.
             temperature: what all scores are divided by.
@@ -44,12 +44,12 @@ class Lattice:
         self._emissions = scaled - scaled.max(axis=1, keepdims=True)  # a constant per token is in every path
         self._transitions = transitions.astype(np.float64) / temperature
         self._start, self._end = start.astype(np.float64) / temperature, end.astype(np.float64) / temperature
-        self._running = running
-        self._begins = np.concatenate([[0], np.cumsum(running)])  # where each time step begins
+        self._running = batch_sizes
+        self._begins = np.concatenate([[0], np.cumsum(batch_sizes)])  # where each time step begins
         self._steps = [slice(*bounds) for bounds in zip(self._begins[:-1], self._begins[1:], strict=True)]
-        self._sentence = np.concatenate([np.arange(count) for count in running])  # (N,)
+        self._sentence = np.concatenate([np.arange(count) for count in batch_sizes])  # (N,)
         self._lengths = np.bincount(self._sentence)  # (B,)
-        self._last = self._begins[self._lengths - 1] + np.arange(running[0])  # (B,) each sentence's last token
+        self._last = self._begins[self._lengths - 1] + np.arange(batch_sizes[0])  # (B,) each sentence's last token
 
     @cached_property
     def tokens(self) -> Doubles:

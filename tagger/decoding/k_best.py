@@ -11,7 +11,7 @@ NO_PATH = -1
 _SCORES_AT_ONCE = 1 << 22
 
 
-def n_best_paths(emissions: Floats, running: Ints, *, into: Floats, start: Floats, end: Floats, count: int) -> Ints:
+def n_best_paths(emissions: Floats, batch_sizes: Ints, *, into: Floats, start: Floats, end: Floats, count: int) -> Ints:
     """The `count` best legal paths of each sentence, best first, all of them different.
 
     Sums are taken as `Decoder.best_paths` takes them, so that the first path is its path. Of equal scores the path
@@ -19,7 +19,7 @@ def n_best_paths(emissions: Floats, running: Ints, *, into: Floats, start: Float
 
     Args:
         emissions: (N, K) packed by time.
-        running: (T,) sentences that reach each time step, in falling order.
+        batch_sizes: (T,) sentences that reach each time step, in falling order.
         into: (K, K) scores to the row's tag from the column's; minus infinity where forbidden, as in the next two.
         start, end: (K,) scores of the first and the last tag.
         count: how many paths are wanted, at least 1.
@@ -27,25 +27,25 @@ def n_best_paths(emissions: Floats, running: Ints, *, into: Floats, start: Float
     Returns:
         (N, count) tag numbers packed in the same way; NO_PATH where a sentence has fewer legal paths.
     """
-    begins = np.concatenate([[0], np.cumsum(running)])
-    best = np.full((running[0], emissions.shape[1], count), -np.inf, dtype=np.float32)
-    best[:, :, 0] = start + emissions[: running[0]]
+    begins = np.concatenate([[0], np.cumsum(batch_sizes)])
+    best = np.full((batch_sizes[0], emissions.shape[1], count), -np.inf, dtype=np.float32)
+    best[:, :, 0] = start + emissions[: batch_sizes[0]]
     came_from = np.empty((*emissions.shape, count), dtype=np.int32)
-    for step in range(1, len(running)):
+    for step in range(1, len(batch_sizes)):
         now = slice(begins[step], begins[step + 1])
-        came_from[now], reached = _merged(best[: running[step]], into)
+        came_from[now], reached = _merged(best[: batch_sizes[step]], into)
         reached += emissions[now, :, None]
-        best[: running[step]] = reached - reached[:, :, :1].max(axis=1, keepdims=True)
+        best[: batch_sizes[step]] = reached - reached[:, :, :1].max(axis=1, keepdims=True)
     origin = _merged(best, end[None, :])[0][:, 0]  # (B, count): tag * count + rank among the paths that end in it
     paths = np.empty((len(emissions), count), dtype=np.int64)
-    for step in range(len(running) - 1, -1, -1):
+    for step in range(len(batch_sizes) - 1, -1, -1):
         now = slice(begins[step], begins[step + 1])
-        current = origin[: running[step]]
+        current = origin[: batch_sizes[step]]
         tag, rank = np.divmod(current, count)
         paths[now] = np.where(current == NO_PATH, NO_PATH, tag)
         if step:
             back = came_from[now][np.arange(len(current))[:, None], tag, rank]
-            origin[: running[step]] = np.where(current == NO_PATH, NO_PATH, back)
+            origin[: batch_sizes[step]] = np.where(current == NO_PATH, NO_PATH, back)
     return paths
 
 

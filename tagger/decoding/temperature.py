@@ -17,10 +17,10 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class GoldBatch(NamedTuple):
-    """Emissions (N, K) and running (T,) as `Decoder.best_paths` takes them, and each sentence's gold tags."""
+    """Emissions (N, K) and batch_sizes (T,) as `Decoder.best_paths` takes them, and each sentence's gold tags."""
 
     emissions: NDArray[np.float32]
-    running: NDArray[np.int64]
+    batch_sizes: NDArray[np.int64]
     tags: Sequence[Sequence[str]]
 
 

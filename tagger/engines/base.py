@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 class Engine(Protocol):
     """Runs a model folder's network."""
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         """How well each tag fits each token, before transitions.
 
         Args:
             sentences: the words of B sentences, longest first, none empty.
-            running: (T,) sentences that reach each time step, in falling order.
+            batch_sizes: (T,) sentences that reach each time step, in falling order.
 
         Returns:
             (N, K) packed by time: the first tokens of all sentences, then the second tokens of those that have one,

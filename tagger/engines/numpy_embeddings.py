@@ -28,7 +28,7 @@ class WordVectors:
         if config.word:
             self._parts.append(Words(tensors))
         if config.characters:
-            spelling = ConvolvedCharacters if config.characters.kind == "cnn" else ReadCharacters
+            spelling = CharCNN if config.characters.kind == "cnn" else CharGRU
             self._parts.append(spelling(tensors))
         if config.shape:
             self._parts.append(Shapes(tensors))
@@ -42,7 +42,7 @@ class WordVectors:
         return np.concatenate([part(features) for part in self._parts], axis=1)
 
 
-class ConvolvedCharacters:
+class CharCNN:
     """The character convolution as one table look-up and sum per kernel position, some thousand words at a time."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
@@ -80,7 +80,7 @@ class ConvolvedCharacters:
         return np.maximum(result, 0, out=result)
 
 
-class ReadCharacters:
+class CharGRU:
     """The last states of a GRU over the characters in both directions, some thousand words at a time."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
@@ -97,10 +97,10 @@ class ReadCharacters:
             words = order[first : first + at_once]
             steps = np.arange(lengths[words[0]])
             inside = steps[:, None] < lengths[words]  # (C, u)
-            running = inside.sum(axis=1)
+            batch_sizes = inside.sum(axis=1)
             characters = features.characters[words, : len(steps)].T[inside]  # packed by time
-            backward = reversed_positions(running)
-            states = self._layer.run(self._projections, characters, running, backward)
+            backward = reversed_positions(batch_sizes)
+            states = self._layer.run(self._projections, characters, batch_sizes, backward)
             result[words, :hidden] = states[backward[: len(words)], :hidden]  # at each word's last character
             result[words, hidden:] = states[: len(words), hidden:]  # at its first
         return result

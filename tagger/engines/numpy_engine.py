@@ -89,18 +89,18 @@ class NumpyEngine:
         self._emission_bias = tensors["emissions.bias"]
         self._words = WordCache(self._project, _CACHE_BYTES)
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
         with _one_blas_thread:
-            return self._run(sentences, running)
+            return self._run(sentences, batch_sizes)
 
-    def _run(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
-        backward = reversed_positions(running)
+    def _run(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
+        backward = reversed_positions(batch_sizes)
         with self._words.lookup(list(chain.from_iterable(sentences))) as (arrays, rows):
-            values = self._layers[0].run(arrays, rows[packed_positions(running)], running, backward)  # (N, W)
+            values = self._layers[0].run(arrays, rows[packed_positions(batch_sizes)], batch_sizes, backward)  # (N, W)
         everything = np.arange(len(values))
         for layer in self._layers[1:]:
-            values = layer.run(layer.project(values), everything, running, backward)
+            values = layer.run(layer.project(values), everything, batch_sizes, backward)
         emissions = values @ self._emissions
         emissions += self._emission_bias
         return emissions
@@ -173,16 +173,16 @@ class _Layer:
             return [projections]
         return [projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
 
-    def run(self, projected: Sequence[Numbers], rows: Ints, running: Ints, backward: Ints) -> Floats:
+    def run(self, projected: Sequence[Numbers], rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
         """The layer's output (N, W) packed by time.
 
         Args:
             projected: what `project` gave.
             rows: (N,) the row in it of each token.
-            running: (T,) sentences at each time step.
+            batch_sizes: (T,) sentences at each time step.
             backward: (N,) the tokens' reversed positions.
         """
-        values = self._recurrence.run(projected[0], rows, running, backward)  # (N, 2H)
+        values = self._recurrence.run(projected[0], rows, batch_sizes, backward)  # (N, 2H)
         if self._merge != "concat":
             values = values.reshape(len(rows), 2, -1).sum(axis=1)  # (N, H)
             values *= 0.5 if self._merge == "mean" else 1

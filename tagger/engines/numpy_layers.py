@@ -71,16 +71,16 @@ class RecurrentLayer(ABC):
         projections += self._bias
         return projections
 
-    def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
+    def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
         """Hidden states (N, 2H) packed by time.
 
         Args:
             projections: (M, 2GH), as `project` gives them.
             rows: (N,) the row in it of each token.
-            running: (T,) sentences at each time step.
+            batch_sizes: (T,) sentences at each time step.
             backward: (N,) where the token stands in the packed order that the backward direction reads as its k-th.
         """
-        hidden, sentences = self.hidden_size, int(running[0])
+        hidden, sentences = self.hidden_size, int(batch_sizes[0])
         halves = projections.reshape(-1, self.gates * hidden)  # (2M, GH), forward and backward by turns
         reading = np.stack([2 * rows, 2 * rows[backward] + 1])  # (2, N)
         states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
@@ -89,7 +89,7 @@ class RecurrentLayer(ABC):
         gates = np.empty((sentences, self.gates * hidden), dtype=np.float32)
         product = np.empty((self.gates, sentences, hidden), dtype=np.float32)
         done = 0
-        for count in running.tolist():
+        for count in batch_sizes.tolist():
             now = slice(done, done + count)
             read = gates[:count]
             by_gate = read.reshape(count, self.gates, hidden).swapaxes(0, 1)
@@ -146,11 +146,11 @@ class GRULayer(RecurrentLayer):
         from_input, _ = self._packed
         return compiled.gru_projections(from_input, self._bias.reshape(2, 3, -1), vectors)
 
-    def run(self, projections: Numbers, rows: Ints, running: Ints, backward: Ints) -> Floats:
+    def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
         if (compiled := kernels()) is None:
-            return super().run(projections, rows, running, backward)
+            return super().run(projections, rows, batch_sizes, backward)
         _, recurrent = self._packed
-        return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, running, backward)
+        return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, batch_sizes, backward)
 
     @cached_property
     def _packed(self) -> tuple[Packed, ...]:

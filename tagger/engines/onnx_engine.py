@@ -58,11 +58,11 @@ class OnnxEngine:
             raise UserError(f"{file}: not the graph that this version makes of the model's weights; {remedy}")
         return cls(folder, expected, threads)
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`."""
         batch = self._batches(sentences)
         given = {name: getattr(batch.features, name) for name in self._features}
         given |= {"rows": batch.rows, "lengths": batch.lengths.astype(np.int32)}
         (emissions,) = self._session.run(["emissions"], given)  # (B, T, K)
-        inside = np.arange(len(batch.lengths))[None, :] < running[:, None]  # (T, B)
+        inside = np.arange(len(batch.lengths))[None, :] < batch_sizes[:, None]  # (T, B)
         return np.ascontiguousarray(emissions.transpose(1, 0, 2)[inside], dtype=np.float32)

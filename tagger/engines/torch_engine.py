@@ -77,7 +77,7 @@ class TorchEngine:
             raise UserError(f"device {device!r}: {reason}; use cpu, or a device that PyTorch has here") from error
         self.batch_tokens = tokens_for(self._device)
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: NDArray[np.int64]) -> NDArray[np.float32]:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`.
 
         Raises:

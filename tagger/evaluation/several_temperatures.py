@@ -36,8 +36,8 @@ class _First:
     def __init__(self, engine: Engine, kept: Sequence[deque[Floats]]) -> None:
         self._engine, self._kept = engine, kept
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
-        found = self._engine.emissions(sentences, running)
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
+        found = self._engine.emissions(sentences, batch_sizes)
         for queue in self._kept:
             queue.append(found.copy())  # decoders may work in place
         return found
@@ -49,5 +49,5 @@ class _Later:
     def __init__(self, kept: deque[Floats]) -> None:
         self._kept = kept
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: Ints) -> Floats:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         return self._kept.popleft()

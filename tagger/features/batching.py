@@ -74,52 +74,52 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
     return [batches[process::processes] for process in range(processes)]
 
 
-def sentence_lengths(running: Ints) -> Ints:
+def sentence_lengths(batch_sizes: Ints) -> Ints:
     """(B,) tokens of each sentence, in falling order.
 
     Args:
-        running: (T,) sentences that reach each time step.
+        batch_sizes: (T,) sentences that reach each time step.
     """
-    return np.searchsorted(-running, -np.arange(1, running[0] + 1), side="right")
+    return np.searchsorted(-batch_sizes, -np.arange(1, batch_sizes[0] + 1), side="right")
 
 
-def packed_positions(running: Ints) -> Ints:
+def packed_positions(batch_sizes: Ints) -> Ints:
     """Of sentences one after the other, where the tokens stand that come k-th when they are packed by time.
 
     Args:
-        running: (T,) sentences that reach each time step, in falling order.
+        batch_sizes: (T,) sentences that reach each time step, in falling order.
 
     Returns:
         (N,), whose entry k, which stands at step t of sentence i, is t more than the tokens of the sentences before i.
     """
-    if running[0] == 1:
-        return np.arange(len(running))
-    steps, sentences = _places(running)
-    lengths = sentence_lengths(running)
+    if batch_sizes[0] == 1:
+        return np.arange(len(batch_sizes))
+    steps, sentences = _places(batch_sizes)
+    lengths = sentence_lengths(batch_sizes)
     return (np.cumsum(lengths) - lengths)[sentences] + steps
 
 
-def reversed_positions(running: Ints) -> Ints:
+def reversed_positions(batch_sizes: Ints) -> Ints:
     """Of sentences packed by time, the packed position of each one's tokens from its last to its first.
 
     Args:
-        running: (T,) sentences that reach each time step, in falling order.
+        batch_sizes: (T,) sentences that reach each time step, in falling order.
 
     Returns:
         (N,), whose entry k, which stands at step t of sentence i, is the position of that sentence's token
         `length - 1 - t`. Taken twice, it leads back.
     """
-    if running[0] == 1:
-        return np.arange(len(running) - 1, -1, -1)
-    steps, sentences = _places(running)
-    starts = np.cumsum(running) - running
-    return starts[sentence_lengths(running)[sentences] - 1 - steps] + sentences
+    if batch_sizes[0] == 1:
+        return np.arange(len(batch_sizes) - 1, -1, -1)
+    steps, sentences = _places(batch_sizes)
+    starts = np.cumsum(batch_sizes) - batch_sizes
+    return starts[sentence_lengths(batch_sizes)[sentences] - 1 - steps] + sentences
 
 
-def _places(running: Ints) -> tuple[Ints, Ints]:
+def _places(batch_sizes: Ints) -> tuple[Ints, Ints]:
     """(N,) the step and (N,) the sentence of each token packed by time."""
-    steps = np.repeat(np.arange(len(running)), running)
-    return steps, np.arange(len(steps)) - (np.cumsum(running) - running)[steps]
+    steps = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
+    return steps, np.arange(len(steps)) - (np.cumsum(batch_sizes) - batch_sizes)[steps]
 
 
 def _noisy_order(lengths: Ints, seed: int, epoch: int) -> tuple[Ints, np.random.Generator]:

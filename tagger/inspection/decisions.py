@@ -96,8 +96,8 @@ def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
         folder: the model, whose scheme and CRF count.
         decoder: its decoder.
     """
-    running = np.ones(len(emissions), dtype=np.int64)
-    best = decoder.best_paths(emissions, running)
+    batch_sizes = np.ones(len(emissions), dtype=np.int64)
+    best = decoder.best_paths(emissions, batch_sizes)
     tags = folder.vocabularies.tags
     own = np.take_along_axis(emissions, best[:, None], axis=1)[:, 0]
     others = emissions.copy()
@@ -113,9 +113,9 @@ def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
     return Path(
         steps=steps,
         end=end,
-        probability=float(np.exp(decoder.lattice(emissions, running).log_probability(best)[0])),
+        probability=float(np.exp(decoder.lattice(emissions, batch_sizes).log_probability(best)[0])),
         crf=crf,
-        legal=[tags[tag] for tag in Decoder(tags, folder.scheme).best_paths(emissions, running).tolist()],
+        legal=[tags[tag] for tag in Decoder(tags, folder.scheme).best_paths(emissions, batch_sizes).tolist()],
     )
 
 
@@ -147,11 +147,11 @@ def decisions(tokens: Sequence[str], emissions: Floats, engine: Engine, decoder:
 
 def _wanted(emissions: Floats, decoder: Decoder) -> tuple[list[Span], bool]:
     """The decisions to look at, and whether they are in the output."""
-    running = np.ones(len(emissions), dtype=np.int64)
+    batch_sizes = np.ones(len(emissions), dtype=np.int64)
     if decoder.scheme is Scheme.PLAIN:
-        tags = decoder.decode(emissions, running)[0]
+        tags = decoder.decode(emissions, batch_sizes)[0]
         return [Span(place, place + 1, tag) for place, tag in enumerate(tags)], True
-    for rank, tagging in enumerate(decoder.alternatives(emissions, running, _ALTERNATIVES)[0]):
+    for rank, tagging in enumerate(decoder.alternatives(emissions, batch_sizes, _ALTERNATIVES)[0]):
         if spans := spans_from_tags(tagging.tags):
             return spans, rank == 0
     return [], False
@@ -160,8 +160,8 @@ def _wanted(emissions: Floats, decoder: Decoder) -> tuple[list[Span], bool]:
 def _probabilities(emissions: Floats, length: int, wanted: Sequence[Span], decoder: Decoder) -> Doubles:
     """(B, D) of the decisions in each of B sentences of one length, emissions packed by time."""
     sentences = len(emissions) // length
-    running = np.full(length, sentences)
+    batch_sizes = np.full(length, sentences)
     if decoder.scheme is not Scheme.PLAIN:
-        return np.array(decoder.span_probabilities(emissions, running, [wanted] * sentences))
-    marginals = decoder.lattice(emissions, running).tokens.reshape(length, sentences, -1)
+        return np.array(decoder.span_probabilities(emissions, batch_sizes, [wanted] * sentences))
+    marginals = decoder.lattice(emissions, batch_sizes).tokens.reshape(length, sentences, -1)
     return np.stack([marginals[span.start, :, decoder.tags.index(span.label)] for span in wanted], axis=1)

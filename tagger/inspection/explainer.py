@@ -151,12 +151,12 @@ class Explainer:
             raise UserError(
                 f"a sentence of {len(tokens):,} tokens; give one of at most {MOST_TOKENS}, cut it if need be"
             )
-        running = np.ones(len(tokens), dtype=np.int64)
-        emissions = self._engine.emissions([tokens], running)
+        batch_sizes = np.ones(len(tokens), dtype=np.int64)
+        emissions = self._engine.emissions([tokens], batch_sizes)
         traced = trace(self._vectors(tokens), self.folder.config.encoder, self.folder.tensors)
         return Explanation(
             tokens=tokens,
-            tags=self._decoder.decode(emissions, running)[0],
+            tags=self._decoder.decode(emissions, batch_sizes)[0],
             plain=self.folder.scheme is Scheme.PLAIN,
             trace=traced,
             memories=[

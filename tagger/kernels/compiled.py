@@ -81,7 +81,7 @@ class Kernels:
         return result
 
     def gru_states(
-        self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, running: Ints, backward: Ints
+        self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints
     ) -> Floats:
         """A GRU layer's states (N, 2H), as `numpy_layers.GRULayer.run` gives them.
 
@@ -89,32 +89,32 @@ class Kernels:
             weights: (2, H, 3, H), packed.
             bias: (2, H) of the candidate.
             projections: (M, 6H), of the weights' kind.
-            rows, running, backward: as there.
+            rows, batch_sizes, backward: as there.
         """
-        sentences, hidden = int(running[0]), bias.shape[1]
+        sentences, hidden = int(batch_sizes[0]), bias.shape[1]
         states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
         room = np.empty((sentences, weights.depth), dtype=np.float32)
         multiplied = np.empty(room.shape, dtype=np.int16) if weights.fixed else room
-        of_tokens = [np.ascontiguousarray(array, dtype=np.int64) for array in (rows, backward, running)]
+        of_tokens = [np.ascontiguousarray(array, dtype=np.int64) for array in (rows, backward, batch_sizes)]
         before = [_data(array) for array in (projections, *of_tokens)]
         arrays = (weights.numbers, weights.factors, bias, multiplied, room, _sums(weights), states)
         after = [_data(array) for array in arrays]
-        self._gru_states[weights.fixed](*before, len(running), *after, hidden, weights.depth)
+        self._gru_states[weights.fixed](*before, len(batch_sizes), *after, hidden, weights.depth)
         return states
 
-    def best_paths(self, emissions: Floats, running: Ints, *, out_of: Floats, start: Floats, end: Floats) -> Ints:
+    def best_paths(self, emissions: Floats, batch_sizes: Ints, *, out_of: Floats, start: Floats, end: Floats) -> Ints:
         """(N,) the best paths, as `decoder.Decoder.best_paths` gives them.
 
         Args:
-            emissions, running: as there.
+            emissions, batch_sizes: as there.
             out_of, start, end: (W, W), (W,) and (W,), as `padded` makes them.
         """
         (width,) = end.shape
         path = np.empty(len(emissions), dtype=np.int64)
-        reached = np.empty((len(running), width), dtype=np.float32)
-        running = np.ascontiguousarray(running, dtype=np.int64)
-        at = [_data(array) for array in (emissions, running, out_of, start, end, reached, path)]
-        self._best_paths(*at[:2], len(running), *at[2:], emissions.shape[1], width)
+        reached = np.empty((len(batch_sizes), width), dtype=np.float32)
+        batch_sizes = np.ascontiguousarray(batch_sizes, dtype=np.int64)
+        at = [_data(array) for array in (emissions, batch_sizes, out_of, start, end, reached, path)]
+        self._best_paths(*at[:2], len(batch_sizes), *at[2:], emissions.shape[1], width)
         return path
 
     def sums_of_pieces(self, rows: Ints, counts: Ints, vectors: NDArray[np.int8], scales: Floats) -> Floats:
@@ -132,7 +132,7 @@ class Kernels:
         return sums
 
     def convolved(self, characters: Ints, contribution: Floats, bias: Floats) -> Floats:
-        """(U, F), as `word_vectors.ConvolvedCharacters` gives them.
+        """(U, F), as `word_vectors.CharCNN` gives them.
 
         Args:
             characters: (U, C).

@@ -99,8 +99,8 @@ def states_of(fixed: bool) -> Callable[..., None]:
             states_: (N, 2, H) the result.
             hidden, depth: H, and K: H or one more.
         """
-        running, groups = carray(running_, steps), -(-hidden // LANES)
-        sentences, tokens, wide = running[0], running.sum(), groups * LANES
+        batch_sizes, groups = carray(running_, steps), -(-hidden // LANES)
+        sentences, tokens, wide = batch_sizes[0], batch_sizes.sum(), groups * LANES
         backward, rows, biases = carray(backward_, tokens), carray(rows_, tokens), carray(bias_, (2, hidden))
         all_factors, all_sums = carray(factors_, (2, GATES, wide)), carray(sums_, (AT_ONCE, GATES, wide))
         multiplied, all_states = carray(multiplied_, (sentences, depth)), carray(state_, (sentences, depth))
@@ -110,10 +110,10 @@ def states_of(fixed: bool) -> Callable[..., None]:
             multiplied[:], all_states[:] = 0, 0
             done = 0
             for step in range(steps):
-                for sentence in range(running[step]):
+                for sentence in range(batch_sizes[step]):
                     row = sentence % AT_ONCE
                     if row == 0:
-                        left = running[step] - sentence
+                        left = batch_sizes[step] - sentence
                         for following in range(done + sentence, done + sentence + min(left, AT_ONCE)):
                             token = backward[following] if direction else following
                             begin = (2 * rows[token] + direction) * GATES * hidden
@@ -144,7 +144,7 @@ def states_of(fixed: bool) -> Callable[..., None]:
                         result[token, direction, unit] = state[unit]
                         if fixed:
                             multiplied[sentence, unit] = np.floor(state[unit] * row_one + _HALF)
-                done += running[step]
+                done += batch_sizes[step]
 
     return states
 

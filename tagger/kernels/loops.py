@@ -48,14 +48,14 @@ def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, pat
         path_: (N,) the result.
         tags, width: K and W, which divides by 4.
     """
-    running, reached = carray(running_, steps), carray(reached_, (steps, width))
+    batch_sizes, reached = carray(running_, steps), carray(reached_, (steps, width))
     out_of, start, end = carray(out_of_, (width, width)), carray(start_, width), carray(end_, width)
-    for sentence in range(running[0]):
+    for sentence in range(batch_sizes[0]):
         place, length = sentence, 1
         for tag in range(width):
             reached[0, tag] = start[tag] + (emissions_[place * tags + tag] if tag < tags else np.float32(0))
-        while length < steps and running[length] > sentence:
-            place += running[length - 1]
+        while length < steps and batch_sizes[length] > sentence:
+            place += batch_sizes[length - 1]
             before, now = reached[length - 1], reached[length]
             now[:] = -np.inf
             for source in range(0, width, 4):
@@ -77,7 +77,7 @@ def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, pat
                 tag = other
         path_[place] = tag
         for step in range(length - 1, 0, -1):
-            place -= running[step - 1]
+            place -= batch_sizes[step - 1]
             best_source = 0
             for source in range(1, tags):
                 score = reached[step - 1, source] + out_of[source, tag]
@@ -188,7 +188,7 @@ def add_pieces(rows_, counts_, words, vectors_, scales_, width, sums_):  # type:
 
 
 def convolve(characters_, words, length, contribution_, places, known, filters, bias_, room_, result_):  # type: ignore[no-untyped-def]
-    """Character convolution, maximum over a word, rectifier; see `engines.numpy_embeddings.ConvolvedCharacters`.
+    """Character convolution, maximum over a word, rectifier; see `engines.numpy_embeddings.CharCNN`.
 
     Args:
         characters_: (U, C) from the left, zeros behind them.

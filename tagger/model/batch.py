@@ -72,11 +72,11 @@ class TensorBatch:
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
         """Copy a batch to `device`, all at once."""
         inside = np.arange(batch.rows.shape[1])[:, None] < batch.lengths  # (T, B)
-        running, numbers = packed(batch.lengths)
+        batch_sizes, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
         there = iter(on_device(numbers + of_words + of_tokens, device))
-        packing = Packing(torch.from_numpy(running), *islice(there, len(numbers)))
+        packing = Packing(torch.from_numpy(batch_sizes), *islice(there, len(numbers)))
         features = TensorFeatures(batch.features, *islice(there, len(of_words)))
         rows, tags, context = there
         return cls(

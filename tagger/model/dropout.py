@@ -21,7 +21,7 @@ class LockedDropout(nn.Module):
         if not self.training or self.probability == 0:
             return values
         keep = 1 - self.probability
-        masks = values.new_empty(int(packing.running[0]), values.shape[1]).bernoulli_(keep) / keep  # (B, E)
+        masks = values.new_empty(int(packing.batch_sizes[0]), values.shape[1]).bernoulli_(keep) / keep  # (B, E)
         return values * masks.index_select(0, packing.sentences)
 
 

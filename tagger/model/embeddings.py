@@ -50,7 +50,7 @@ class WordVectors(nn.Module):
         return self.table.look_up(words, np.append(features.arrays.words, UNK))  # (U, E)
 
 
-class ConvolvedCharacters(nn.Module):
+class CharCNN(nn.Module):
     """A convolution over a word's characters, rectified and max-pooled over positions.
 
     After Ma & Hovy 2016 (arXiv:1603.01354), who rectify nothing.
@@ -107,7 +107,7 @@ class ConvolvedCharacters(nn.Module):
         return places.unsqueeze(1) + torch.arange(-gap, gap + 1, device=device), stream
 
 
-class ReadCharacters(nn.Module):
+class CharGRU(nn.Module):
     """The last states of a GRU that reads a word's characters in both directions (after Lample et al. 2016)."""
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
@@ -224,7 +224,7 @@ class EmbeddingStack(nn.Module):
         if config.word:
             parts["word"] = WordVectors(config.word, vocabularies)
         if config.characters:
-            spelling = ConvolvedCharacters if config.characters.kind == "cnn" else ReadCharacters
+            spelling = CharCNN if config.characters.kind == "cnn" else CharGRU
             parts["characters"] = spelling(config.characters, vocabularies)
         if config.shape:
             parts["shape"] = ShapeVectors(config.shape, vocabularies)

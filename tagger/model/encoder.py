@@ -62,7 +62,7 @@ class RecurrentEncoder(nn.Module):
         if self.feed_forward is not None:
             values = self.feed_forward(values)
         for number, (layer, norm, dropout) in enumerate(zip(self.layers, self.norms, self.dropouts, strict=True)):
-            states = norm(self._merged(_run(layer, values, packing.running)))
+            states = norm(self._merged(_run(layer, values, packing.batch_sizes)))
             values = dropout(states if self.skips is None else states + self.skips[number](values), packing)
         return values
 
@@ -78,9 +78,9 @@ def _skip(before: int, after: int) -> nn.Module:
     return nn.Identity() if before == after else nn.Linear(before, after, bias=False)
 
 
-def _run(layer: nn.Module, values: Tensor, running: Tensor) -> Tensor:
+def _run(layer: nn.Module, values: Tensor, batch_sizes: Tensor) -> Tensor:
     """Both directions' states side by side, (N, 2H)."""
-    if running[0] == running[-1]:  # then there is nothing to pack, which takes time quadratic in T
-        shape = (len(running), int(running[0]))
+    if batch_sizes[0] == batch_sizes[-1]:  # then there is nothing to pack, which takes time quadratic in T
+        shape = (len(batch_sizes), int(batch_sizes[0]))
         return layer(values.unflatten(0, shape).transpose(0, 1))[0].transpose(0, 1).flatten(0, 1)
-    return layer(PackedSequence(values, running))[0].data
+    return layer(PackedSequence(values, batch_sizes))[0].data

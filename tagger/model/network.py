@@ -61,7 +61,7 @@ class TaggerModel(nn.Module):
             losses = functional.cross_entropy(emissions.float(), tags, reduction="sum")
         if label_smoothing:
             losses = losses + label_smoothing * self._above_mean(emissions.float(), batch).sum()
-        return losses / int(batch.packing.running[0])
+        return losses / int(batch.packing.batch_sizes[0])
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
         """(N,) by how much each token's gold emission is above the mean of all that are possible there."""

@@ -36,9 +36,9 @@ class Order(NamedTuple):
     before: Tensor
 
     @classmethod
-    def of(cls, running: Tensor, device: torch.device) -> Order:
+    def of(cls, batch_sizes: Tensor, device: torch.device) -> Order:
         """From the sentences (T,) that reach each step, on the CPU."""
-        counts = running.numpy()
+        counts = batch_sizes.numpy()
         before = np.arange(counts[0], counts.sum()) - np.repeat(counts[:-1], counts[1:])
         return cls(counts.tolist(), *on_device([reversed_positions(counts), before], device))
 

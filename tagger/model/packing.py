@@ -17,7 +17,7 @@ class Packing:
     """N tokens of B sentences, longest first: the first tokens of all, then the second tokens, and so on.
 
     Attributes:
-        running: (T,) sentences that reach each step, in falling order; on the CPU.
+        batch_sizes: (T,) sentences that reach each step, in falling order; on the CPU.
         steps: (N,) at which step each token stands.
         sentences: (N,) which sentence each token is of.
         before: (N - B,) of the tokens after the first step, the position of the one before.
@@ -25,7 +25,7 @@ class Packing:
         reading: (N,) the place of each token where sentence follows sentence.
     """
 
-    running: Tensor
+    batch_sizes: Tensor
     steps: Tensor
     sentences: Tensor
     before: Tensor
@@ -34,23 +34,23 @@ class Packing:
 
     @classmethod
     def of(cls, lengths: Ints, device: torch.device) -> Packing:
-        """From the sentences' lengths (B,) in falling order, each at least 1; all but `running` goes to `device`."""
-        running, numbers = packed(lengths)
-        return cls(torch.from_numpy(running), *on_device(numbers, device))
+        """Pack sentences of lengths (B,), in falling order and at least 1. All but `batch_sizes` goes to `device`."""
+        batch_sizes, numbers = packed(lengths)
+        return cls(torch.from_numpy(batch_sizes), *on_device(numbers, device))
 
     @property
     def sizes(self) -> list[int]:
-        """`running` as a list."""
-        return self.running.tolist()
+        """`batch_sizes` as a list."""
+        return self.batch_sizes.tolist()
 
 
 def packed(lengths: Ints) -> tuple[Ints, list[Ints]]:
-    """What a `Packing` holds, in its order: `running`, and what goes to a device."""
+    """What a `Packing` holds, in its order: `batch_sizes`, and what goes to a device."""
     inside = np.arange(lengths[0])[:, None] < lengths  # (T, B)
-    running = inside.sum(axis=1)
-    starts = np.cumsum(running) - running
+    batch_sizes = inside.sum(axis=1)
+    starts = np.cumsum(batch_sizes) - batch_sizes
     steps, sentences = np.nonzero(inside)
-    before = np.arange(running[0], running.sum()) - np.repeat(running[:-1], running[1:])
+    before = np.arange(batch_sizes[0], batch_sizes.sum()) - np.repeat(batch_sizes[:-1], batch_sizes[1:])
     last = starts[lengths - 1] + np.arange(len(lengths))
     reading = (np.cumsum(lengths) - lengths)[sentences] + steps
-    return running, [steps, sentences, before, last, reading]
+    return batch_sizes, [steps, sentences, before, last, reading]

@@ -27,7 +27,7 @@ def log_partition(emissions: Tensor, transitions: Tensor, start: Tensor, end: Te
         transitions, start, end: (K, K) from row to column, (K,), (K,).
         packing: of the N tokens.
     """
-    steps, sentences, tags = len(packing.running), len(packing.last), emissions.shape[1]
+    steps, sentences, tags = len(packing.batch_sizes), len(packing.last), emissions.shape[1]
     if emissions.device.type == "cpu" or steps * sentences * tags**2 > _AT_ONCE:
         found: Tensor = StepByStep.apply(emissions, transitions, start, end, packing)
         return found
@@ -47,11 +47,11 @@ class StepByStep(torch.autograd.Function):
         alpha = start + first  # (B, K), of a sentence that has ended as it was at its last token
         relative, sums = emissions.new_empty(2, len(emissions) - sizes[0], emissions.shape[1])
         for now, weights, total in zip(later, relative.split(sizes[1:]), sums.split(sizes[1:]), strict=True):
-            running = alpha[: len(now)]
-            largest = running.amax(dim=1, keepdim=True)
-            torch.sub(running, largest, out=weights).exp_()
+            reached = alpha[: len(now)]
+            largest = reached.amax(dim=1, keepdim=True)
+            torch.sub(reached, largest, out=weights).exp_()
             torch.mm(weights, factors, out=total).clamp_min_(smallest)
-            torch.log(total, out=running).add_(largest).add_(now)
+            torch.log(total, out=reached).add_(largest).add_(now)
         ended = alpha + end
         ctx.save_for_backward(relative, sums, factors, ended.softmax(dim=1))
         ctx.sizes = sizes
@@ -70,10 +70,10 @@ class StepByStep(torch.autograd.Function):
         divisors = sums.masked_fill(sums <= torch.finfo(sums.dtype).tiny, torch.inf)
         parts = (later, *(part.split(sizes[1:]) for part in (relative, divisors, of_sums)))
         for marginal, weights, divisor, of_sum in reversed(list(zip(*parts, strict=True))):
-            running = of_alpha[: len(marginal)]
-            marginal.copy_(running)
-            torch.div(running, divisor, out=of_sum)
-            torch.mm(of_sum, factors.T, out=running).mul_(weights)
+            reached = of_alpha[: len(marginal)]
+            marginal.copy_(reached)
+            torch.div(reached, divisor, out=of_sum)
+            torch.mm(of_sum, factors.T, out=reached).mul_(weights)
         first.copy_(of_alpha)
         return marginals, factors * (relative.T @ of_sums), of_alpha.sum(dim=0), at_end.sum(dim=0), None
 
@@ -84,7 +84,7 @@ def by_halves(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor
     An associative scan (Särkkä & García-Fernández 2021, arXiv:1905.13002) of which only the end is wanted: K times the
     multiplications of `StepByStep`, but no waiting for one step after the other.
     """
-    steps, sentences = len(packing.running), len(packing.last)
+    steps, sentences = len(packing.batch_sizes), len(packing.last)
     at = (packing.steps, packing.sentences)
     padded = emissions.new_zeros(steps, sentences, emissions.shape[1]).index_put(at, emissions)
     inside = torch.zeros(steps, sentences, dtype=torch.bool, device=emissions.device).index_put(

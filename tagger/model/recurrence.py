@@ -132,21 +132,21 @@ def _states(
     return packed.unflatten(0, (steps, sentences)).transpose(0, 1)
 
 
-def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, running: Tensor) -> Tensor:
+def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, batch_sizes: Tensor) -> Tensor:
     """(N, E) packed by time → (N, 2H); under autocast the products with the input weights are in its type."""
     kind = values.device.type
     products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    parameters, order = list(layer.parameters()), Order.of(running, values.device)
+    parameters, order = list(layer.parameters()), Order.of(batch_sizes, values.device)
     with torch.autocast(kind, enabled=False):
         return cell.apply(values.to(parameters[0].dtype), order, products, layer.frozen, *parameters)
 
 
 def _last(states: PackedSequence) -> Tensor:
     """(2, B, H) the states after each direction's last token, of sentences in the order they had before packing."""
-    running = states.batch_sizes
-    sentences = int(running[0])
-    lengths = (running.unsqueeze(1) > torch.arange(sentences)).sum(dim=0)  # (B,)
-    ends = (running.cumsum(dim=0) - running)[lengths - 1] + torch.arange(sentences)
+    batch_sizes = states.batch_sizes
+    sentences = int(batch_sizes[0])
+    lengths = (batch_sizes.unsqueeze(1) > torch.arange(sentences)).sum(dim=0)  # (B,)
+    ends = (batch_sizes.cumsum(dim=0) - batch_sizes)[lengths - 1] + torch.arange(sentences)
     forward, reverse = states.data.chunk(2, dim=1)
     last = torch.stack([forward[ends], reverse[:sentences]])
     return last if states.unsorted_indices is None else last[:, states.unsorted_indices]

@@ -11,13 +11,13 @@ from tagger.evaluation.markdown import as_table
 
 if TYPE_CHECKING:
     from tagger.evaluation.scores import Scores
-    from tagger.training.training_run import Outcome
+    from tagger.training.training_run import TrainingResult
 
 _NAMES = {"static": "pretrained vectors", "encoder": "contextual encoder"}
 
 
 def model_card(
-    outcome: Outcome, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
+    outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
 ) -> str:
     """Markdown: data, scores, settings, and how to use the folder.
 

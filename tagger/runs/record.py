@@ -17,7 +17,7 @@ from tagger.evaluation.scores import Scores
 from tagger.files import written_whole
 
 if TYPE_CHECKING:
-    from tagger.training.training_run import Outcome
+    from tagger.training.training_run import TrainingResult
 
 NAME = "run.json"
 FORMAT = 1  # raised when a key changes its meaning or goes away
@@ -85,7 +85,7 @@ class RunRecord:
 
 
 def make_record(
-    outcome: Outcome, splits: Mapping[str, Split], scores: Scores, *, seed: int, resumed: bool, model_dir: Path
+    outcome: TrainingResult, splits: Mapping[str, Split], scores: Scores, *, seed: int, resumed: bool, model_dir: Path
 ) -> RunRecord:
     """The record of a run whose model is saved.
 

@@ -45,7 +45,7 @@ class EpochLines(Checkpoint):
         self._line = None
 
 
-class StopAtDivergence(Callback):
+class TerminateOnNaN(Callback):
     """Ends training where the loss is no number any more; the best model before that is kept.
 
     Raises:

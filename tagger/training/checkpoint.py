@@ -19,7 +19,7 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 _ANEW = "set another run_dir to train anew"
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the checkpoint and renames, so that a run that is killed leaves the one before.
 
     Lightning's own goes by way of the system's temporary folder, which may lie on another disk. What was the last

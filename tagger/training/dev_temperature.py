@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from tagger.corpus.sentence import Sentence
-from tagger.decoding.decoder import Decoder, running_sentences
+from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.decoding.temperature import GoldBatch, fit_temperature
 from tagger.features.batching import length_batches
 from tagger.features.encoding import EncodedCorpus
@@ -35,6 +35,6 @@ def calibrated(
         with torch.inference_mode():
             emissions = network(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
         gold = [sentences[number].tags or [] for number in numbers]
-        batches.append(GoldBatch(emissions, running_sentences(dev.lengths[numbers]), gold))
+        batches.append(GoldBatch(emissions, batch_sizes_of(dev.lengths[numbers]), gold))
     decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors)
     return replace(folder, temperature=fit_temperature(decoder, batches))

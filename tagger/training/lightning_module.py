@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.decoding.decoder import Decoder, running_sentences
+from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.errors import UserError
 from tagger.evaluation.scores import Scores, score, score_entities
 from tagger.model.batch import TensorBatch
@@ -26,7 +26,7 @@ from tagger.model.network import ENCODER_PREFIX, TaggerModel
 from tagger.training.loader import Step
 from tagger.training.process_group import gathered, joined
 from tagger.training.random_states import random_states, restore_random_states
-from tagger.training.row_updates import RowUpdates, by_rows, large_tables
+from tagger.training.row_updates import LazyAdam, by_rows, large_tables
 from tagger.training.run_config import OptimConfig
 from tagger.training.schedule import learning_rate_factor
 
@@ -68,7 +68,7 @@ class TaggingModule(LightningModule):
         self._decoder: Decoder | None = None
         self._tokens, self._steps, self._started, self._speed = 0, 0, 0.0, 0.0
         self._loss = torch.zeros(())
-        self._rows: RowUpdates | None = None
+        self._rows: LazyAdam | None = None
         self._resumed: Mapping[str, Any] = {}
 
     def on_train_start(self) -> None:
@@ -130,7 +130,7 @@ class TaggingModule(LightningModule):
         assert self._decoder is not None
         with torch.autocast(self.device.type, enabled=False):  # as the saved model tags
             emissions = self.model(tensors).float().cpu().numpy()
-        tags = self._decoder.decode(emissions, running_sentences(arrays.lengths))
+        tags = self._decoder.decode(emissions, batch_sizes_of(arrays.lengths))
         self._predicted.update(zip(arrays.sentences.tolist(), tags, strict=True))
 
     def on_validation_epoch_end(self) -> None:
@@ -164,7 +164,7 @@ class TaggingModule(LightningModule):
         optimizer = self._optimizer()
         tables = large_tables(self.model)
         if tables and self._one_copy() and by_rows(optimizer):
-            self._rows = RowUpdates(optimizer, tables)
+            self._rows = LazyAdam(optimizer, tables)
         total = self._steps_of_schedule()
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

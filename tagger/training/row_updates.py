@@ -36,7 +36,7 @@ def by_rows(optimizer: Optimizer) -> bool:
     )
 
 
-class RowUpdates:
+class LazyAdam:
     """Takes an Adam optimiser's steps (Kingma & Ba 2015; Loshchilov & Hutter 2019) on the rows that were read.
 
     To dense Adam, a row that a step does not meet has gradient zero: its moments shrink by β₁ and β₂, it moves on by

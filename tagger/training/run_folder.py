@@ -20,7 +20,7 @@ WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
 _OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
 
 
-class Misfit(UserError):
+class CheckpointMismatchError(UserError):
     """A run cannot go on where a checkpoint was kept, as its settings or data are others now."""
 
     def __init__(self, checkpoint: Path) -> None:
@@ -28,7 +28,7 @@ class Misfit(UserError):
 
 
 @dataclass(frozen=True)
-class Beginning:
+class ResumeState:
     """Where a run begins: with nothing, or with a checkpoint.
 
     Attributes:
@@ -53,7 +53,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 @contextmanager
-def claimed(run: RunConfig) -> Iterator[None]:
+def lock_run_dir(run: RunConfig) -> Iterator[None]:
     """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.
 
     Raises:
@@ -82,7 +82,7 @@ def claimed(run: RunConfig) -> Iterator[None]:
         raise
 
 
-def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginning:
+def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> ResumeState:
     """What a run that is resumed goes on from: the last checkpoint that is whole, if there is one.
 
     Args:
@@ -97,12 +97,12 @@ def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> Beginn
         read_checkpoint(folder / BEST)
     last = read_last_checkpoint(folder)
     if last is None:
-        return Beginning()
+        return ResumeState()
     path, state = last
     if not fits(state):
-        raise Misfit(path)
+        raise CheckpointMismatchError(path)
     _tidy(folder, path)
-    return Beginning(path, state["global_step"], state.get("logged_rows"))
+    return ResumeState(path, state["global_step"], state.get("logged_rows"))
 
 
 @rank_zero_only

@@ -33,7 +33,7 @@ from tagger.training.run_config import OptimConfig
 
 
 @dataclass(frozen=True)
-class Start:
+class RunSetup:
     """A run's beginning.
 
     Attributes:
@@ -108,7 +108,7 @@ class Start:
         )
 
 
-def make_start(split: Split, model: ModelConfig, init_from: Path | None) -> Start:
+def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunSetup:
     """Vocabularies of the training split, on top of those of the model to start from, if any.
 
     Raises:
@@ -140,7 +140,7 @@ def make_start(split: Split, model: ModelConfig, init_from: Path | None) -> Star
         counts = count_words(count_tokens(split.sentences), embeddings)
         vocabularies = folder.vocabularies.extended(vocabularies, counts)
     weights = folder.tensors if folder else {}
-    return Start(replace(config, embeddings=embeddings), vocabularies, scheme, weights, static, encoder)
+    return RunSetup(replace(config, embeddings=embeddings), vocabularies, scheme, weights, static, encoder)
 
 
 def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> StaticVectors:

@@ -30,22 +30,22 @@ from tagger.errors import UserError
 from tagger.model.network import TaggerModel
 from tagger.model.out_of_memory import is_out_of_memory
 from tagger.model_folder.folder import ModelFolder
-from tagger.training.callbacks import EpochLines, Progress, StopAtDivergence, averaging, best_checkpoint, early_stopping
-from tagger.training.checkpoint import BEST, LAST, WholeCheckpoints, read_checkpoint
+from tagger.training.callbacks import EpochLines, Progress, TerminateOnNaN, averaging, best_checkpoint, early_stopping
+from tagger.training.checkpoint import BEST, LAST, AtomicCheckpointIO, read_checkpoint
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.dev_temperature import calibrated
 from tagger.training.last_checkpoint import LastCheckpoint
 from tagger.training.lightning_module import OptimizerFactory, TaggingModule
 from tagger.training.metrics_log import MetricsLog
 from tagger.training.run_config import OptimConfig, RunConfig
-from tagger.training.run_folder import WITH_DEV, Beginning, Misfit, beginning
-from tagger.training.run_setup import Start, copy_weights, make_start
+from tagger.training.run_folder import WITH_DEV, CheckpointMismatchError, ResumeState, beginning
+from tagger.training.run_setup import RunSetup, copy_weights, set_up_run
 
 TrainerFactory = Callable[..., Trainer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrainingResult:
     """What a run gave.
 
     Attributes:
@@ -90,7 +90,7 @@ def train(
     run: RunConfig,
     progress_bar: bool = False,
     keep_last: bool = False,
-) -> Outcome:
+) -> TrainingResult:
     """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
 
     Args:
@@ -112,7 +112,7 @@ def train(
     torch.set_num_threads(run.threads)
     os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
     seed_everything(run.seed, workers=True, verbose=False)
-    start = make_start(splits["train"], model, run.init_from)
+    start = set_up_run(splits["train"], model, run.init_from)
     network = TaggerModel(start.config, start.vocabularies, start.scheme, start.tuned_encoder)
     if start.weights:
         copy_weights(start.weights, network)
@@ -128,7 +128,7 @@ def train(
     )
     kept = run.run_dir / "checkpoints"
     keeper = LastCheckpoint(kept / LAST, seconds=run.checkpoint_seconds)
-    begun = beginning(kept, module.fits) if run.resume else Beginning()
+    begun = beginning(kept, module.fits) if run.resume else ResumeState()
     callbacks = [best_checkpoint(kept, module.score_name), keeper, *_callbacks(module.score_name, optim, progress_bar)]
     trainer = _make_trainer(make_trainer, run.run_dir, callbacks, begun, progress_bar)
     device = trainer.strategy.root_device
@@ -153,7 +153,7 @@ def train(
         raise KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{goes_on}")
     state = _restore(network, kept / (LAST if keep_last else BEST))
     network.to(device)  # Lightning has brought it back to the CPU
-    return Outcome(
+    return TrainingResult(
         folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
         score_name=module.score_name,
         score=_best_score(state, module.score_name),
@@ -166,14 +166,14 @@ def train(
 
 
 def train_on_dev(
-    outcome: Outcome,
+    outcome: TrainingResult,
     splits: Mapping[str, Split],
     *,
     optim: OptimConfig,
     make_trainer: TrainerFactory,
     run: RunConfig,
     **settings: Any,
-) -> Outcome:
+) -> TrainingResult:
     """Train anew on train and dev together, for as many epochs as the best model took, and keep the last one's.
 
     The dev score and the temperature stay those of `outcome`, whose model has not seen the dev split.
@@ -202,7 +202,7 @@ def train_on_dev(
     return replace(outcome, folder=folder, seconds=outcome.seconds + again.seconds)
 
 
-def _replacement(sentences: Sequence[Sentence], start: Start, probability: float) -> MentionReplacement | None:
+def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: float) -> MentionReplacement | None:
     """Of mentions, of which plain tags have none.
 
     Raises:
@@ -221,13 +221,13 @@ def _callbacks(monitor: str, optim: OptimConfig, progress_bar: bool) -> list[Cal
         *early_stopping(monitor, optim.patience),
         *averaging(optim.ema),
         LearningRateMonitor(logging_interval="step"),
-        StopAtDivergence(),
+        TerminateOnNaN(),
         Progress() if progress_bar else EpochLines(),
     ]
 
 
 def _make_trainer(
-    make_trainer: TrainerFactory, run_dir: Path, callbacks: Sequence[Callback], begun: Beginning, progress_bar: bool
+    make_trainer: TrainerFactory, run_dir: Path, callbacks: Sequence[Callback], begun: ResumeState, progress_bar: bool
 ) -> Trainer:
     loggers: list[Logger] = [
         MetricsLog(run_dir / "logs" / "csv" / "metrics.csv", kept=begun.logged_rows),
@@ -239,7 +239,7 @@ def _make_trainer(
             callbacks=list(callbacks),
             logger=loggers,
             enable_progress_bar=progress_bar,
-            plugins=[WholeCheckpoints()],
+            plugins=[AtomicCheckpointIO()],
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise UserError(f"trainer: {error}") from error
@@ -266,7 +266,7 @@ def _fit(
         raise UserError(f"{resumed or 'trainer'}: {error}; correct the settings in trainer") from error
     except RuntimeError as error:
         if resumed and "loading state_dict" in str(error):
-            raise Misfit(resumed) from error
+            raise CheckpointMismatchError(resumed) from error
         if "'fused' optimizer" in str(error):  # whose gradients 16-mixed scales
             raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
         raise

@@ -71,7 +71,7 @@ def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextmanager
-def running(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def batch_sizes(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """`tag.py` in a process group of its own, ended at the end."""
     with subprocess.Popen(
         command(*arguments), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -123,7 +123,7 @@ def test_a_killed_worker_s_shard_is_done_again_and_the_output_is_that_of_one_pro
     alone = run(place, "corpus", "--scores")
     assert alone.returncode == 0
     options = ["--scores", "--engine-cluster", "ray", "--workers", "2", "--blocks-per-shard", "1", "--output", "out"]
-    with running(place, "corpus", *options) as process:
+    with batch_sizes(place, "corpus", *options) as process:
         killed = None
         while killed is None and process.poll() is None:
             killed = kill_in_the_midst(place / "out")
@@ -194,7 +194,7 @@ def test_a_running_cluster_is_used_and_left_running(place: Path, monkeypatch: py
 
 def test_ctrl_c_ends_all_and_leaves_whole_shards(place: Path) -> None:
     options = ["--engine-cluster", "ray", "--blocks-per-shard", "1", "--output", "out"]
-    with running(place, "corpus", *options) as process:
+    with batch_sizes(place, "corpus", *options) as process:
         while process.poll() is None and not list((place / "out").glob("part-*")):
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)

@@ -143,7 +143,7 @@ def test_a_killed_worker_ends_the_run_with_a_line(streaming: subprocess.Popen[by
     assert streaming.wait(300) == 1
     assert told.startswith(b"tag.py: a worker process ended by signal 9")
     assert told.count(b"\n") == 1
-    assert not any(map(running, workers))
+    assert not any(map(batch_sizes, workers))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_signal_to_all_ends_all(
     os.killpg(streaming.pid, number) if number is signal.SIGINT else streaming.send_signal(number)
     assert streaming.communicate(timeout=60)[1] == told
     assert streaming.returncode == code
-    assert not any(map(running, workers))
+    assert not any(map(batch_sizes, workers))
 
 
 def test_workers_end_with_the_process_that_started_them(streaming: subprocess.Popen[bytes]) -> None:
@@ -164,12 +164,12 @@ def test_workers_end_with_the_process_that_started_them(streaming: subprocess.Po
     streaming.kill()
     streaming.wait()
     deadline = time.monotonic() + 60
-    while any(map(running, workers)) and time.monotonic() < deadline:
+    while any(map(batch_sizes, workers)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not any(map(running, workers))
+    assert not any(map(batch_sizes, workers))
 
 
-def running(process: int) -> bool:
+def batch_sizes(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

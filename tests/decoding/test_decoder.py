@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
-from tagger.decoding.decoder import Decoder, running_sentences
+from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tests.helpers.legal_paths import (
     SCHEMES,
     TAGS,
@@ -96,9 +96,9 @@ def test_spans_are_given_out_in_iob2(scheme: Scheme) -> None:
 @given(lengths=LENGTHS, seed=SEEDS)
 def test_iob2_output_has_the_spans_of_the_bioes_path(lengths: list[int], seed: int) -> None:
     decoder = Decoder(TAGS[Scheme.BIOES], Scheme.BIOES)
-    emissions, running = packed(random_emissions(Scheme.BIOES, lengths, seed))
-    paths = unpacked(decoder.best_paths(emissions, running), lengths)
-    for written, path in zip(decoder.decode(emissions, running), paths, strict=True):
+    emissions, batch_sizes = packed(random_emissions(Scheme.BIOES, lengths, seed))
+    paths = unpacked(decoder.best_paths(emissions, batch_sizes), lengths)
+    for written, path in zip(decoder.decode(emissions, batch_sizes), paths, strict=True):
         inner = [TAGS[Scheme.BIOES][number] for number in path]
         assert spans_from_tags(written) == spans_from_tags(inner)
         assert convert_tags(written, Scheme.IOB2) == written
@@ -164,4 +164,4 @@ def test_a_very_long_sentence_loses_nothing_to_rounding() -> None:
 def test_running_sentences_are_those_that_reach_a_step(lengths: list[int]) -> None:
     ordered = np.array(sorted(lengths, reverse=True))
     expected = [sum(length > step for length in lengths) for step in range(max(lengths))]
-    assert running_sentences(ordered).tolist() == expected
+    assert batch_sizes_of(ordered).tolist() == expected

@@ -115,24 +115,24 @@ def test_the_partition_sum_makes_the_probabilities_of_all_legal_paths_sum_to_one
 @settings(max_examples=20)
 def test_scores_of_what_was_decoded(scheme: Scheme, crf: bool, lengths: list[int], seed: int) -> None:
     decoder = Decoder(TAGS[scheme], scheme, **(random_scores(scheme, seed) if crf else {}))
-    emissions, running = packed(random_emissions(scheme, lengths, seed))
-    decoded = decoder.decode(emissions, running)
-    marginals_of = rows_of(decoder.lattice(emissions, running).tokens, lengths)
+    emissions, batch_sizes = packed(random_emissions(scheme, lengths, seed))
+    decoded = decoder.decode(emissions, batch_sizes)
+    marginals_of = rows_of(decoder.lattice(emissions, batch_sizes).tokens, lengths)
     spans = [spans_from_tags(tags) for tags in decoded]
-    for number, (tags, scores) in enumerate(zip(decoded, decoder.scores(emissions, running, decoded), strict=True)):
+    for number, (tags, scores) in enumerate(zip(decoded, decoder.scores(emissions, batch_sizes, decoded), strict=True)):
         if scheme is Scheme.PLAIN:
             assert scores == [marginals_of[number][at, TAGS[scheme].index(tag)] for at, tag in enumerate(tags)]
             continue
         assert [score is None for score in scores] == [tag == "O" for tag in tags]
-        expected = decoder.span_probabilities(emissions, running, spans)[number]
+        expected = decoder.span_probabilities(emissions, batch_sizes, spans)[number]
         for span, probability in zip(spans[number], expected, strict=True):
             assert scores[span.start : span.end] == [probability] * (span.end - span.start)
 
 
 @given(lengths=LENGTHS, seed=SEEDS)
 def test_without_transitions_the_marginals_of_plain_tags_are_the_softmax(lengths: list[int], seed: int) -> None:
-    emissions, running = packed(random_emissions(Scheme.PLAIN, lengths, seed))
-    found = Decoder(TAGS[Scheme.PLAIN], Scheme.PLAIN).lattice(emissions, running).tokens
+    emissions, batch_sizes = packed(random_emissions(Scheme.PLAIN, lengths, seed))
+    found = Decoder(TAGS[Scheme.PLAIN], Scheme.PLAIN).lattice(emissions, batch_sizes).tokens
     exponentials = np.exp(emissions.astype(np.float64))
     np.testing.assert_allclose(found, exponentials / exponentials.sum(axis=1, keepdims=True), atol=1e-12)
 
@@ -178,11 +178,11 @@ def test_extreme_scores_stay_exact(scheme: Scheme, size: float) -> None:
 def test_sums_computed_again_by_logarithms_are_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = Scheme.BIOES
     decoder = Decoder(TAGS[scheme], scheme, **random_scores(scheme, 4))
-    emissions, running = packed(random_emissions(scheme, [9, 6, 6, 2], 4))
-    expected = decoder.lattice(emissions, running).tokens
+    emissions, batch_sizes = packed(random_emissions(scheme, [9, 6, 6, 2], 4))
+    expected = decoder.lattice(emissions, batch_sizes).tokens
     monkeypatch.setattr(forward_backward, "_SCORES_AT_ONCE", at_once)
     monkeypatch.setattr(forward_backward, "_LOST", np.inf)
-    np.testing.assert_allclose(decoder.lattice(emissions, running).tokens, expected, atol=1e-12)
+    np.testing.assert_allclose(decoder.lattice(emissions, batch_sizes).tokens, expected, atol=1e-12)
 
 
 def plain_marginals(emissions: NDArray[np.float64], transitions: NDArray[np.float64]) -> NDArray[np.float64]:

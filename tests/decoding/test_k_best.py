@@ -56,9 +56,9 @@ def test_they_are_the_best_of_all_legal_paths_enumerated_with_their_probabilitie
 def test_the_first_is_what_decoding_gives(scheme: Scheme, lengths: list[int], seed: int, scale: float) -> None:
     for scores in ({}, random_scores(scheme, seed)):
         decoder = Decoder(TAGS[scheme], scheme, **scores)
-        emissions, running = packed(random_emissions(scheme, lengths, seed, scale=scale))
-        found = decoder.alternatives(emissions, running, 3)
-        assert [taggings[0].tags for taggings in found] == decoder.decode(emissions, running)
+        emissions, batch_sizes = packed(random_emissions(scheme, lengths, seed, scale=scale))
+        found = decoder.alternatives(emissions, batch_sizes, 3)
+        assert [taggings[0].tags for taggings in found] == decoder.decode(emissions, batch_sizes)
 
 
 def test_of_equal_scores_the_lower_tags_come_first_the_last_token_s_before_all() -> None:

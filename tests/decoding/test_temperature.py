@@ -98,9 +98,9 @@ def test_the_temperature_changes_no_path(scheme: Scheme, temperature: float) -> 
     scores = random_scores(scheme, 5)
     plain = Decoder(TAGS[scheme], scheme, **scores)
     warm = Decoder(TAGS[scheme], scheme, **scores, temperature=temperature)
-    emissions, running = packed(random_emissions(scheme, [6, 5, 5, 2], 5))
-    assert warm.decode(emissions, running) == plain.decode(emissions, running)
-    several = [decoder.alternatives(emissions, running, 4) for decoder in (plain, warm)]
+    emissions, batch_sizes = packed(random_emissions(scheme, [6, 5, 5, 2], 5))
+    assert warm.decode(emissions, batch_sizes) == plain.decode(emissions, batch_sizes)
+    several = [decoder.alternatives(emissions, batch_sizes, 4) for decoder in (plain, warm)]
     tags, warm_tags = ([[tagging.tags for tagging in found] for found in one] for one in several)
     assert warm_tags == tags
     assert (several[0] == several[1]) == (temperature == 1.0)

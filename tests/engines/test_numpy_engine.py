@@ -17,7 +17,7 @@ from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.reference_cells import CellWeights, gru_cell
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch, TensorFeatures
-from tagger.model.embeddings import ConvolvedCharacters, ReadCharacters
+from tagger.model.embeddings import CharCNN, CharGRU
 from tagger.model.network import TaggerModel
 from tagger.model_folder.folder import ModelFolder
 from tests.helpers.padded import padded
@@ -193,10 +193,10 @@ def test_the_character_convolution_is_that_of_pytorch(
     folder = random_folder(parts=("characters",))
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
-    assert isinstance(module, ConvolvedCharacters)
+    assert isinstance(module, CharCNN)
     with torch.no_grad():
         from_torch = module(TensorFeatures.of(features, torch.device("cpu"))).numpy()
-    found = numpy_embeddings.ConvolvedCharacters(folder.tensors)(features)
+    found = numpy_embeddings.CharCNN(folder.tensors)(features)
     np.testing.assert_allclose(found, from_torch, **CLOSE)
     np.testing.assert_allclose(found, [word_vector(folder, word) for word in chosen], **CLOSE)
 
@@ -212,10 +212,10 @@ def test_characters_are_read_as_pytorch_reads_them(
     folder = random_folder(embeddings=embeddings_config(["characters"], spelling="bigru"))
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(chosen)
     module = torch_model(folder).embeddings.parts["characters"]
-    assert isinstance(module, ReadCharacters)
+    assert isinstance(module, CharGRU)
     with torch.no_grad():
         from_torch = module(TensorFeatures.of(features, torch.device("cpu"))).numpy()
-    np.testing.assert_allclose(numpy_embeddings.ReadCharacters(folder.tensors)(features), from_torch, **CLOSE)
+    np.testing.assert_allclose(numpy_embeddings.CharGRU(folder.tensors)(features), from_torch, **CLOSE)
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -228,7 +228,7 @@ def test_every_width_of_kernel_sees_its_neighbours(kernel: int) -> None:
     tensors[name] = np.random.default_rng(kernel).normal(size=(filters, size, kernel)).astype(np.float32)
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies).encode_words(WORDS)
     expected = [word_vector(replace(folder, tensors=tensors), word) for word in WORDS]
-    np.testing.assert_allclose(numpy_embeddings.ConvolvedCharacters(tensors)(features), expected, **CLOSE)
+    np.testing.assert_allclose(numpy_embeddings.CharCNN(tensors)(features), expected, **CLOSE)
 
 
 def test_what_was_run_before_changes_no_bit() -> None:

@@ -43,11 +43,11 @@ def run(cell: Cell, tensors: dict[str, Floats], sentences: list[Floats]) -> list
     """The layer's states (T, 2H) of each of the sentences, longest first, all in one batch."""
     layer = LAYERS[cell](tensors, "layer.")
     lengths = [len(sentence) for sentence in sentences]
-    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
-    places = [(row, step) for step, count in enumerate(running) for row in range(count)]
+    batch_sizes = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
+    places = [(row, step) for step, count in enumerate(batch_sizes) for row in range(count)]
     packed = np.stack([sentences[row][step] for row, step in places])
-    backward = reversed_positions(running)
-    states = layer.run(layer.project(packed), np.arange(len(packed)), running, backward)
+    backward = reversed_positions(batch_sizes)
+    states = layer.run(layer.project(packed), np.arange(len(packed)), batch_sizes, backward)
     return [states[[place[0] == row for place in places]] for row in range(len(sentences))]
 
 

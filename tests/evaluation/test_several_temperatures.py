@@ -24,9 +24,9 @@ class Counting:
     def __init__(self, engine: NumpyEngine) -> None:
         self._engine, self.sentences = engine, 0
 
-    def emissions(self, sentences: Sequence[Sequence[str]], running: np.ndarray) -> np.ndarray:
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: np.ndarray) -> np.ndarray:
         self.sentences += len(sentences)
-        return self._engine.emissions(sentences, running)
+        return self._engine.emissions(sentences, batch_sizes)
 
 
 def test_each_temperature_gives_what_a_tagger_of_its_own_gives(monkeypatch: pytest.MonkeyPatch) -> None:

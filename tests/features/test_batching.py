@@ -133,7 +133,7 @@ def test_a_batch_holds_sentences_of_similar_length() -> None:
 
 @pytest.mark.parametrize("lengths", [[1], [4], [3, 3, 3], [5, 4, 2, 2, 1]])
 def test_reversed_positions_lead_from_each_end(lengths: list[int]) -> None:
-    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
-    places = [(sentence, step) for step in range(lengths[0]) for sentence in range(running[step])]
+    batch_sizes = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
+    places = [(sentence, step) for step in range(lengths[0]) for sentence in range(batch_sizes[step])]
     expected = [places.index((sentence, lengths[sentence] - 1 - step)) for sentence, step in places]
-    assert reversed_positions(running).tolist() == expected
+    assert reversed_positions(batch_sizes).tolist() == expected

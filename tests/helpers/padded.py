@@ -21,7 +21,7 @@ def padded_run(encoder: RecurrentEncoder, values: Tensor, lengths: Sequence[int]
 
 def padded(values: Tensor, packing: Packing) -> Tensor:
     """(N, …) → (B, T, …), zeros beyond a sentence's end."""
-    inside = torch.arange(len(packing.last)) < packing.running[:, None]  # (T, B)
+    inside = torch.arange(len(packing.last)) < packing.batch_sizes[:, None]  # (T, B)
     found = values.new_zeros(*inside.shape, *values.shape[1:])
     found[inside] = values
     return found.transpose(0, 1)

@@ -126,10 +126,10 @@ def emissions_by_sentence(engine: Engine, sentences: Sequence[Sequence[str]]) ->
     """An engine's emissions for sentences in any order, (T, K) for each; all of them in one batch."""
     order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
     lengths = [len(sentences[number]) for number in order]
-    running = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
-    packed = engine.emissions([sentences[number] for number in order], running)
+    batch_sizes = np.array([sum(length > step for length in lengths) for step in range(lengths[0])])
+    packed = engine.emissions([sentences[number] for number in order], batch_sizes)
     found: list[NDArray[np.float32]] = [packed[:0]] * len(sentences)
-    begins = np.cumsum([0, *running])
+    begins = np.cumsum([0, *batch_sizes])
     for place, number in enumerate(order):
         found[number] = packed[begins[: lengths[place]] + place]
     return found

@@ -79,11 +79,11 @@ def test_best_paths_are_those_of_numpy(
 
     count = len(tags)
     own = Decoder(tags, scheme, transitions=scores(count, count), start=scores(count), end=scores(count))
-    running = np.array([9, 9, 7, 3, 1, 1])
-    emissions = scores(int(running.sum()), count)
-    found = own.best_paths(emissions, running)
+    batch_sizes = np.array([9, 9, 7, 3, 1, 1])
+    emissions = scores(int(batch_sizes.sum()), count)
+    found = own.best_paths(emissions, batch_sizes)
     without_kernels(monkeypatch)
-    np.testing.assert_array_equal(found, own.best_paths(emissions.copy(), running))
+    np.testing.assert_array_equal(found, own.best_paths(emissions.copy(), batch_sizes))
 
 
 @pytest.mark.usefixtures("kernels")
@@ -91,7 +91,7 @@ def test_characters_are_convolved_to_the_same_bits(monkeypatch: pytest.MonkeyPat
     folder = random_folder()
     words = ["", "a", "New", "Αθήνα", "x" * 200, "25,000", "ꙮꙮ"]
     features = FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static).encode_words(words)
-    characters = numpy_embeddings.ConvolvedCharacters(folder.tensors)
+    characters = numpy_embeddings.CharCNN(folder.tensors)
     found = characters(features)
     assert not found[0].any()
     assert found[1:].any()

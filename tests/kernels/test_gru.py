@@ -54,10 +54,10 @@ def random_tensors(hidden: int, scale: float = 0.4) -> dict[str, Floats]:
 
 def states(layer: GRULayer, sentences: list[Floats]) -> list[Floats]:
     """(T, 2H) of each of the sentences, longest first, all in one batch."""
-    running = np.array([sum(len(one) > step for one in sentences) for step in range(len(sentences[0]))])
-    places = [(row, step) for step, count in enumerate(running) for row in range(count)]
+    batch_sizes = np.array([sum(len(one) > step for one in sentences) for step in range(len(sentences[0]))])
+    places = [(row, step) for step, count in enumerate(batch_sizes) for row in range(count)]
     packed = np.stack([sentences[row][step] for row, step in places])
-    found = layer.run(layer.project(packed), np.arange(len(packed)), running, reversed_positions(running))
+    found = layer.run(layer.project(packed), np.arange(len(packed)), batch_sizes, reversed_positions(batch_sizes))
     return [found[[place[0] == row for place in places]] for row in range(len(sentences))]
 
 

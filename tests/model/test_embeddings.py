@@ -16,7 +16,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder, WordFeatures
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
 from tagger.model.batch import TensorBatch, TensorFeatures
-from tagger.model.embeddings import ConvolvedCharacters, EmbeddingStack, FineTunedVectors, ReadCharacters, WordVectors
+from tagger.model.embeddings import CharCNN, CharGRU, EmbeddingStack, FineTunedVectors, WordVectors
 from tests.helpers.random_models import NER_TRAIN, PARTS, embeddings_config
 
 CPU = torch.device("cpu")
@@ -79,7 +79,7 @@ def test_a_word_that_was_not_seen_is_unknown(training: bool) -> None:
 def test_characters_are_convolved_as_without_padding(words: list[str]) -> None:
     torch.manual_seed(1)
     assert CONFIG.characters is not None
-    vectors = ConvolvedCharacters(CONFIG.characters, KNOWN).eval()
+    vectors = CharCNN(CONFIG.characters, KNOWN).eval()
     found = vectors(features_of([*words, "a word that is much longer"]))
     for row, word in enumerate(words):
         characters = features_of([word]).characters[0]
@@ -98,7 +98,7 @@ def test_convolved_characters_and_their_gradients_are_those_of_a_padded_convolut
 ) -> None:
     torch.manual_seed(1)
     assert CONFIG.characters is not None
-    vectors = ConvolvedCharacters(replace(CONFIG.characters, kernel=kernel, dropout=dropout), KNOWN)
+    vectors = CharCNN(replace(CONFIG.characters, kernel=kernel, dropout=dropout), KNOWN)
     if dropout:  # the other way through the module, nothing dropped
         monkeypatch.setattr(vectors.character_dropout, "forward", lambda values: values)
     features = features_of(["Anna", "", "aaaa", "bought", "25,000", "x"])
@@ -116,7 +116,7 @@ def test_convolved_characters_and_their_gradients_are_those_of_a_padded_convolut
 
 def test_a_dropped_character_is_dropped_in_all_windows() -> None:
     torch.manual_seed(1)
-    vectors = ConvolvedCharacters(CharacterEmbedding(size=4, filters=3, kernel=3, dropout=0.5), KNOWN)
+    vectors = CharCNN(CharacterEmbedding(size=4, filters=3, kernel=3, dropout=0.5), KNOWN)
     with torch.no_grad():
         vectors.convolution.weight.fill_(1.0)
         vectors.convolution.bias.zero_()
@@ -126,9 +126,9 @@ def test_a_dropped_character_is_dropped_in_all_windows() -> None:
     assert found.mean().item() == pytest.approx(4.0, abs=0.4)
 
 
-def reading(words: list[str]) -> tuple[ReadCharacters, Tensor]:
+def reading(words: list[str]) -> tuple[CharGRU, Tensor]:
     torch.manual_seed(1)
-    vectors = ReadCharacters(CharacterEmbedding(kind="bigru", size=5, hidden_size=4, max_length=12), KNOWN).eval()
+    vectors = CharGRU(CharacterEmbedding(kind="bigru", size=5, hidden_size=4, max_length=12), KNOWN).eval()
     return vectors, vectors(features_of(words))
 
 

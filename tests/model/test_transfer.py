@@ -82,7 +82,7 @@ def test_a_batch_is_one_copy(width: int, copies: list[int]) -> None:
 
 
 def test_an_order_is_one_copy(copies: list[int]) -> None:
-    running = torch.tensor([3, 2, 2])
-    for one, other in zip(Order.of(running, GPU), Order.of(running, CPU), strict=True):
+    batch_sizes = torch.tensor([3, 2, 2])
+    for one, other in zip(Order.of(batch_sizes, GPU), Order.of(batch_sizes, CPU), strict=True):
         assert one is other or np.array_equal(one, other)
     assert copies == [2]

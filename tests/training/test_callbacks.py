@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from tagger.errors import UserError
-from tagger.training.callbacks import StopAtDivergence, averaging, best_checkpoint
+from tagger.training.callbacks import TerminateOnNaN, averaging, best_checkpoint
 
 
 def best_of(folder: Path) -> ModelCheckpoint:
@@ -94,9 +94,9 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_best_before(
     trainer = Trainer(callbacks=[best], logger=False, enable_progress_bar=False, accelerator="cpu")
     trainer.callback_metrics["epoch_loss"] = torch.tensor(loss)
     with pytest.raises(UserError, match=rf"the loss of epoch 1 is {loss}; lower optim\.optimizer\.lr"):
-        StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+        TerminateOnNaN().on_validation_end(trainer, None)  # type: ignore[arg-type]
     best.best_model_path = "best.ckpt"
-    StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+    TerminateOnNaN().on_validation_end(trainer, None)  # type: ignore[arg-type]
     assert trainer.should_stop
     assert capsys.readouterr().err.startswith("warning: training ends here")
 
@@ -104,7 +104,7 @@ def test_a_loss_that_is_no_number_ends_training_and_keeps_the_best_before(
 def test_a_loss_that_is_a_number_ends_nothing(tmp_path: Path) -> None:
     trainer = Trainer(callbacks=[best_of(tmp_path)], logger=False, enable_progress_bar=False, accelerator="cpu")
     trainer.callback_metrics["epoch_loss"] = torch.tensor(3.0)
-    StopAtDivergence().on_validation_end(trainer, None)  # type: ignore[arg-type]
+    TerminateOnNaN().on_validation_end(trainer, None)  # type: ignore[arg-type]
     assert not trainer.should_stop
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tagger.errors import UserError
-from tagger.training.checkpoint import WholeCheckpoints, read_checkpoint
+from tagger.training.checkpoint import AtomicCheckpointIO, read_checkpoint
 
 STATE = {"state_dict": {"a": torch.ones(3)}, "callbacks": {}, "optimizer_states": []}
 
 
 def test_what_is_saved_is_read(tmp_path: Path) -> None:
-    WholeCheckpoints().save_checkpoint(STATE, str(tmp_path / "made" / "last.ckpt"))
+    AtomicCheckpointIO().save_checkpoint(STATE, str(tmp_path / "made" / "last.ckpt"))
     assert torch.equal(read_checkpoint(tmp_path / "made" / "last.ckpt")["state_dict"]["a"], torch.ones(3))
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["last.ckpt"]
 
@@ -27,11 +27,11 @@ def test_a_save_that_does_not_come_to_its_end_keeps_the_checkpoint_before(
         raise KeyboardInterrupt
 
     path = tmp_path / "last.ckpt"
-    WholeCheckpoints().save_checkpoint(STATE, path)
+    AtomicCheckpointIO().save_checkpoint(STATE, path)
     before = path.read_bytes()
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        WholeCheckpoints().save_checkpoint({**STATE, "more": 1}, path)
+        AtomicCheckpointIO().save_checkpoint({**STATE, "more": 1}, path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["last.ckpt"]
 
@@ -42,14 +42,14 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name_and_then_the_name_is
     synced: list[tuple[int, bool]] = []  # which file or folder, and whether the checkpoint had its name
     monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.exists())))
     path = tmp_path / "best.ckpt"
-    WholeCheckpoints().save_checkpoint(STATE, path)
+    AtomicCheckpointIO().save_checkpoint(STATE, path)
     assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 700])
 def test_a_truncated_checkpoint_is_told(tmp_path: Path, size: int) -> None:
     path = tmp_path / "last.ckpt"
-    WholeCheckpoints().save_checkpoint(STATE, path)
+    AtomicCheckpointIO().save_checkpoint(STATE, path)
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserError, match=r"last\.ckpt: damaged checkpoint \(\w+\); set another run_dir"):
         read_checkpoint(path)

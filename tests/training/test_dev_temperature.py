@@ -34,8 +34,10 @@ def test_it_is_fitted_on_what_the_engine_gives_for_each_sentence(scheme: Scheme,
     engine, batches = NumpyEngine(folder), []
     for sentence in dev:
         if sentence.tokens:
-            running = np.ones(len(sentence), dtype=np.int64)
-            batches.append(GoldBatch(engine.emissions([sentence.tokens], running), running, [sentence.tags or []]))
+            batch_sizes = np.ones(len(sentence), dtype=np.int64)
+            batches.append(
+                GoldBatch(engine.emissions([sentence.tokens], batch_sizes), batch_sizes, [sentence.tags or []])
+            )
     expected = fit_temperature(Decoder.of(folder.vocabularies.tags, scheme, folder.tensors), batches)
     assert found.temperature == pytest.approx(expected, rel=1e-3)
     assert found.temperature > 1  # weights at random are sure of themselves, and wrong

@@ -13,7 +13,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from tagger.model.row_table import RowTable
 from tagger.training import row_updates
-from tagger.training.row_updates import RowUpdates, by_rows, large_tables
+from tagger.training.row_updates import LazyAdam, by_rows, large_tables
 
 ROWS, WIDTH = 30, 3
 SETTINGS = [  # ε is the one thing in which a missed step differs
@@ -46,7 +46,7 @@ def numbers(step: int) -> Tensor:
 
 
 def train(
-    reader: Reader, optimizer: Optimizer, rows: RowUpdates | None, steps: range, *, at_once: int = 1, clip: float = 1.0
+    reader: Reader, optimizer: Optimizer, rows: LazyAdam | None, steps: range, *, at_once: int = 1, clip: float = 1.0
 ) -> None:
     for step in steps:
         optimizer.param_groups[0]["lr"] = 0.05 / (1 + step / 20)
@@ -57,10 +57,10 @@ def train(
         optimizer.step()
 
 
-def both(make: type[Optimizer], settings: dict[str, object]) -> tuple[Reader, Optimizer, Reader, Optimizer, RowUpdates]:
+def both(make: type[Optimizer], settings: dict[str, object]) -> tuple[Reader, Optimizer, Reader, Optimizer, LazyAdam]:
     dense, sparse = Reader(), Reader()
     of_dense, of_sparse = (make(reader.parameters(), **settings) for reader in (dense, sparse))  # type: ignore[call-arg]
-    return dense, of_dense, sparse, of_sparse, RowUpdates(of_sparse, [sparse.table])
+    return dense, of_dense, sparse, of_sparse, LazyAdam(of_sparse, [sparse.table])
 
 
 def assert_same(
@@ -122,7 +122,7 @@ def test_a_run_goes_on_from_the_optimiser_s_state_whichever_way_it_was_made() ->
         again = Reader()
         again.load_state_dict(weights)
         optimizer = SETTINGS[0][0](again.parameters(), **SETTINGS[0][1])  # type: ignore[arg-type]
-        rows_again = RowUpdates(optimizer, [again.table]) if row_wise else None
+        rows_again = LazyAdam(optimizer, [again.table]) if row_wise else None
         optimizer.load_state_dict(copy.deepcopy(state))
         train(again, optimizer, rows_again, range(60, 100))
         if rows_again:
