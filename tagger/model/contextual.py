@@ -236,6 +236,9 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
     if missing or loading["mismatched_keys"]:
         what = f"no {missing[0]}" if missing else f"{next(iter(loading['mismatched_keys']))[0]} of another shape"
         raise UserError(f"{folder}: its weights are not those of its {CONFIG}: {what}; copy it whole")
+    for name, weight in model.named_parameters():
+        if _UNUSED not in name and not torch.isfinite(weight).all():
+            raise UserError(f"{folder}: its weights hold NaN or infinite numbers ({name}); copy it whole")
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
         raise UserError(f"{folder}: its tokenizer knows no pieces: not the files that this kind needs; copy it whole")
     if not tokenizer.is_fast:
