@@ -19,6 +19,7 @@ from tqdm import tqdm
 from tagger.config import EncoderEmbedding
 from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.files import expanded
 from tagger.hub import fetch_cached
 from tagger.model.transfer import on_device
 from tagger.untrusted import read_json, require_regular
@@ -159,7 +160,7 @@ def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
 
 def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
     """The folder of an encoder, and its revision where it comes from the Hub: its cache first, then the network."""
-    local = Path(path).expanduser()
+    local = expanded(path)
     if local.is_dir():
         return local, None
     if not _HUB_ID.fullmatch(path):
