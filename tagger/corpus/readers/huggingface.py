@@ -14,6 +14,7 @@ from tagger.corpus.readers.records import TAG_FIELDS, RecordFields, sentences_fr
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
 from tagger.errors import UserError, reason_of
+from tagger.files import expanded
 from tagger.hub import hub_reachable
 
 PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
@@ -38,7 +39,7 @@ def open_dataset(path: str, *, subset: str | None = None, revision: str | None =
     Raises:
         UserError: `datasets` is not installed, or the data set is not there, unreachable or unreadable.
     """
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if folder.is_dir():
         return _open_folder(folder, subset)
     if folder.is_file():
