@@ -13,7 +13,7 @@ from typing import Literal
 from tagger.corpus.dataset_config import DataConfig, DocumentRanges
 from tagger.corpus.readers.account import ReadReport
 from tagger.corpus.sanity_checks import doubts
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
+from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, has_prefix, prefixed, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
 from tagger.corpus.stores import Store, open_store
@@ -194,19 +194,26 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
 
 
 def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
-    """The scheme of the tags, and notes. Spans written as bare labels get the prefix that IO has."""
+    """Settle the scheme of the tags, and write every tag of a span with prefix and label. Returns notes, too.
+
+    Raises:
+        UserError: the tags are of no one scheme, or not of the one that is set.
+    """
     sequences = [sentence.tags or [] for sentence in sentences]
     places = (sentence.place or source for sentence in sentences)
     scheme = detect_scheme(sequences, source, places) if config.scheme == "auto" else Scheme(config.scheme)
-    bare = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
-    if scheme is Scheme.PLAIN or not bare:
+    without = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
+    if scheme is Scheme.PLAIN or not without:
         return scheme, []
-    if scheme is not Scheme.IO:
-        if config.scheme == "auto":
-            return scheme, []
+    written = {tag: prefixed(tag, scheme) for tag in without}
+    foreign = next((tag for tag in without if written[tag] == tag), None)
+    if foreign is not None:
         raise UserError(
-            f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
+            f"{source}: tag {foreign!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
         )
     for sentence in sentences:
-        sentence.tags = [tag if tag == OUTSIDE or has_prefix(tag) else f"I-{tag}" for tag in sentence.tags or []]
-    return scheme, [f"{source}: labels without a prefix read as spans: {bare[0]} as I-{bare[0]}, {len(bare)} in all"]
+        sentence.tags = [written.get(tag, tag) for tag in sentence.tags or []]
+    if scheme is not Scheme.IO:
+        return scheme, [bare_note(without, source)]
+    tag = without[0]
+    return scheme, [f"{source}: labels without a prefix read as spans: {tag} as {written[tag]}, {len(without)} in all"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tagger.corpus.readers.account import ReadReport, open_bytes, read_lines
 from tagger.corpus.readers.marks import is_document_mark
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, is_bare
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
@@ -197,6 +197,10 @@ def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> A
     aligned.scheme = common_scheme(gold, predicted, gold_source, predicted_source)
     if aligned.scheme is Scheme.PLAIN:
         return aligned
+    for tags, source in ((gold, gold_source), (predicted, predicted_source)):
+        bare = set(filter(is_bare, chain.from_iterable(tags)))
+        if bare and aligned.scheme is not Scheme.IO:
+            aligned.warnings.append(bare_note(bare, source))
     empty = [
         source
         for tags, source in ((gold, gold_source), (predicted, predicted_source))

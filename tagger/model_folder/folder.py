@@ -32,8 +32,8 @@ from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelCon
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
+from tagger.features.vectors.wordpiece import TOO_LARGE
 from tagger.features.vocabulary import Vocabularies
-from tagger.features.wordpiece import TOO_LARGE
 from tagger.files import bytes_written_whole, written_whole
 from tagger.model_folder.contents import (
     CARD,

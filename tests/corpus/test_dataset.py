@@ -232,6 +232,17 @@ def test_bare_labels_beside_many_o_are_read_as_spans_and_say_so(tmp_path: Path) 
     assert "labels without a prefix read as spans: person as I-person" in split.notes[0]
 
 
+@pytest.mark.parametrize("setting", ["auto", "bioes"])
+def test_bare_bioes_tags_mark_spans_of_one_type_without_a_name_and_say_so(tmp_path: Path, setting: str) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("New\tB\nYork\tE\nand\tO\nBonn\tS\n")
+    split = load_split(DataConfig.from_mapping({"test": str(path), "scheme": setting}), "test")
+    assert split.scheme is Scheme.BIOES
+    assert split.sentences[0].tags == ["B-_", "E-_", "O", "S-_"]
+    assert split.labels() == {"_": 2}
+    assert split.notes == [f"{path}: bare tags B, E, S read as spans of one type without a name (_)"]
+
+
 @pytest.mark.parametrize(
     ("scheme", "tags"), [("plain", ["person", "O"]), ("io", ["I-person", "O"]), ("auto", ["person", "O"])]
 )

@@ -150,6 +150,16 @@ def test_labels_without_prefixes_count_as_entities_if_most_tags_are_outside(read
     assert list(score(aligned.gold, aligned.predicted, aligned.scheme).types) == ["PER"]
 
 
+@pytest.mark.parametrize("predicted", ["a B\nb E\nc O\nd O\n", "a B-_\nb E-_\nc O\nd O\n"])
+def test_bare_bioes_tags_are_entities_of_one_type_on_either_side(read: Read, predicted: str) -> None:
+    aligned = read("a B\nb E\nc O\nd S\n", predicted)
+    assert aligned.scheme is Scheme.BIOES
+    assert "GOLD: bare tags B, E, S read as spans of one type without a name (_)" in aligned.warnings
+    scores = score(aligned.gold, aligned.predicted, aligned.scheme)
+    assert {name: prf.support for name, prf in scores.types.items()} == {"_": 2}
+    assert (scores.micro.precision, scores.micro.recall, scores.accuracy) == (1.0, 0.5, 0.75)
+
+
 def test_a_side_without_entities_is_warned_of(read: Read) -> None:
     assert read("a B-X\n", "a O\n").warnings == ["PRED: no entities, every tag is O"]
 

@@ -19,7 +19,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder import folder as folder_module
 from tagger.model_folder.folder import ModelFolder
-from tests.helpers.random_models import PARTS, random_folder
+from tests.helpers.random_models import PARTS, embeddings_config, random_folder
 
 WEIGHTS, CONFIG, VOCABULARY = "model.safetensors", "config.json", "vocab.json"
 FILES = [WEIGHTS, CONFIG, VOCABULARY]
