@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
-from tagger.evaluation.alignment import read_three_columns
+from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.scores import PRF, CharacterSpan, Scores, readable_tags, score, score_entities
 from tests.helpers.conlleval import Found, conlleval
 
