@@ -97,6 +97,7 @@ def test_annotations_are_left_alone_where_they_are_not_wanted(tmp_path: Path) ->
         (task("Bo", region(0, 9, "PER")), "expected 0 <= start < end <= 2"),
         (task("Bo met", region(0, 2, "PER", "met")), "characters 0-2 are 'Bo', not 'met'"),
         (task("Bo", {"value": {"start": 0, "end": 2, "labels": ["A", "B"]}}), "region 1: expected one label"),
+        (task("Bo", region(0, 2, "P\tR")), r"tag or label 'P\\tR' holds a control character"),
         (task("Bo", {"value": {"start": "0", "end": 2, "labels": ["A"]}}), "region 1: expected whole numbers"),
     ],
 )
