@@ -115,6 +115,7 @@ def test_differing_words_are_counted_and_the_first_is_shown(read: Read) -> None:
         ("a O\n", "O\n", "PRED:1: 1 of 2 columns; expected a word and a tag, parted by blanks"),
         ("a\tO\nb O\n", "a O\nb O\n", "GOLD:2: 1 of 2 columns; expected a word and a tag, parted by a TAB"),
         ("a\tO\n", "a\t\n", "PRED:1: an empty tag column"),
+        ("a\tO\n", "a\tB-P\rR\n", "PRED:1: tag or label 'B-P\\rR' holds a control character (U+000D)"),
         ("\n\n", "a O\n", "GOLD: no words"),
         ("a O\n", "", "PRED: no words"),
         ("a O\nb B-X\n", "a DT\nb NN\n", "GOLD: entity tags ('B-X') where PRED has plain tags"),
