@@ -21,6 +21,8 @@ from tagger.inference.sources import Source
 from tagger.inference.tagging import Counts, Job, TaggedBlock
 from tagger.inference.workers import WorkerLostError
 
+pytestmark = pytest.mark.extended
+
 BLOCK: Block = [(0, [Record("Ada", size=3)])]
 
 
