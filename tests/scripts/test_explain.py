@@ -15,6 +15,8 @@ from tagger.predict import load
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:

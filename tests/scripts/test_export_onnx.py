@@ -13,6 +13,8 @@ from tagger.engines import onnx_export
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 
+pytestmark = pytest.mark.extended
+
 script = load_script("export_onnx.py")
 
 

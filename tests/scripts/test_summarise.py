@@ -14,6 +14,8 @@ from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, column_files
 from tests.helpers.sweeping import train_all_here
 
+pytestmark = pytest.mark.extended
+
 summarise = load_script("summarise.py")
 
 

@@ -26,6 +26,8 @@ from tests.helpers.repository import REPOSITORY
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 STAND_IN = """\
 import json, pathlib, sys, time
 settings = dict(argument.split("=", 1) for argument in sys.argv[1:])

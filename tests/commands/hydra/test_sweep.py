@@ -20,6 +20,8 @@ from tagger.runs.record import RunRecord
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 LONGEST = 300  # seconds, for a machine with much else to do
 JOB = """\
 import os, signal, sys, time
