@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tagger.config import SHORT, EncoderEmbedding, StaticEmbedding, from_mapping
 from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import alone_in
@@ -130,6 +131,8 @@ def _run(config: DictConfig, run_dir: Path) -> None:
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _describe(splits, run)
+            if warning := _length_warning(splits["train"].sentences, optim.batch_tokens):
+                print(f"warning: {warning}", flush=True)
             static = asked(settings, plain=False).embeddings.static
             if data.language is None and static is not None and static.source == "auto":
                 print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
@@ -282,6 +285,22 @@ def _describe(splits: dict[str, Split], run: RunConfig) -> None:
     elif run.resume and not has_checkpoint(run.run_dir):
         print(in_a_line(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning"))
     print(end="", flush=True)
+
+
+def _length_warning(sentences: Sequence[Sentence], batch_tokens: int) -> str:
+    """Name the training sentences far longer than the rest and their share of an epoch; "" where there are none."""
+    from tagger.features.batching import far_longer
+
+    found = far_longer(list(map(len, sentences)), batch_tokens)
+    if not found.numbers:
+        return ""
+    first = [(sentences[number], number) for number in found.numbers[:3]]
+    shown = ", ".join(f"{one.place or number + 1} ({len(one):,} tokens)" for one, number in first)
+    more = len(found.numbers) - len(first)
+    return (
+        f"train: far longer than the rest: {shown}{f' and {more:,} more' if more else ''}. They take {found.steps:,} "
+        f"of an epoch's {found.all_steps:,} time steps; data.max_length={found.limit} leaves them out"
+    )
 
 
 def _finish(outcome: TrainingResult, splits: dict[str, Split], data: DataConfig, run: RunConfig) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tagger.corpus.dataset_config import DataConfig, DocumentRanges
-from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.readers.account import ReadReport, counted
 from tagger.corpus.sanity_checks import doubts
 from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, has_prefix, prefixed, spans_from_tags
 from tagger.corpus.sentence import Sentence
@@ -135,7 +135,22 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
         else:
             cut = cut or _cut(_read(store, TRAIN, config), missing, config)
             splits[name] = cut[name]
+    if TRAIN in splits and config.max_length is not None:
+        _leave_out_longer(splits[TRAIN], config.max_length)
     return splits
+
+
+def _leave_out_longer(split: Split, max_length: int) -> None:
+    """Leave sentences of more than `max_length` tokens out, and note how many."""
+    kept = [sentence for sentence in split.sentences if len(sentence) <= max_length]
+    left_out = len(split.sentences) - len(kept)
+    if not kept:
+        raise UserError(f"data.max_length={max_length}: every sentence of {split.name} is longer; raise it")
+    if left_out:
+        tokens = sum(map(len, split.sentences)) - sum(map(len, kept))
+        what = f"{counted(left_out, 'sentence')} of more than {counted(max_length, 'token')}, {tokens:,} tokens in all"
+        split.notes.append(f"{split.name}: left out {what} (data.max_length)")
+    split.sentences = kept
 
 
 def _read(store: Store, name: str, config: DataConfig) -> Split:

@@ -252,6 +252,44 @@ def test_the_scheme_can_be_set(tmp_path: Path, scheme: str, tags: list[str]) -> 
     assert load_split(DataConfig.from_mapping({"test": str(path), "scheme": scheme}), "test").sentences[0].tags == tags
 
 
+def test_longer_sentences_are_left_out_of_train_alone_and_counted(tmp_path: Path) -> None:
+    for name in SPLITS:
+        (tmp_path / name).write_text("a O\nb O\n\na O\nb O\nc B-X\n\nd O\n")
+    settings = {"dir": str(tmp_path), "max_length": 2, **{name: name for name in SPLITS}}
+    splits = load_splits(DataConfig.from_mapping(settings))
+    assert {name: [len(one) for one in split.sentences] for name, split in splits.items()} == {
+        "train": [2, 1],
+        "dev": [2, 3, 1],
+        "test": [2, 3, 1],
+    }
+    assert (
+        splits["train"].notes[0]
+        == "train: left out 1 sentence of more than 2 tokens, 3 tokens in all (data.max_length)"
+    )
+    assert not [note for name in ("dev", "test") for note in splits[name].notes if "left out" in note]
+    assert load_split(DataConfig.from_mapping(settings), "train").sentences == splits["train"].sentences
+
+
+def test_splits_drawn_from_train_keep_their_long_sentences(folder: Path) -> None:
+    path = folder / "train.conll"
+    path.write_text(f"{corpus(60)}\n" + "\n".join("a O\n" * 9 for _ in range(60)))
+    settings = {"dir": str(folder), "train": "train.conll"}
+    whole, cut = (load_splits(DataConfig.from_mapping(settings | more)) for more in ({}, {"max_length": 5}))
+    assert {name: cut[name].sentences for name in ("dev", "test")} == {
+        name: whole[name].sentences for name in ("dev", "test")
+    }
+    assert cut["train"].sentences == [one for one in whole["train"].sentences if len(one) <= 5]
+    assert max(map(len, cut["dev"].sentences)) == 9
+
+
+@pytest.mark.parametrize(
+    ("limit", "problem"), [(0, "data.max_length=0: expected at least 1"), (1, "every sentence of train is longer")]
+)
+def test_a_limit_that_leaves_no_sentence_is_refused(folder: Path, limit: int, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        load_split(DataConfig(dir=str(folder), train="train.conll", max_length=limit), "train")
+
+
 def test_labels_are_counted_by_entity_or_by_plain_tag() -> None:
     sentences = [Sentence(["a", "b", "c"], ["B-X", "I-X", "B-Y"]), Sentence(["d", "e"], ["O", "B-X"])]
     assert Split("dev", sentences, Scheme.IOB2, []).labels() == {"X": 2, "Y": 1}
