@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from tagger.commands.tables import as_markdown
+from tagger.runs.tables import as_markdown
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COPIED = ("tagger", "tests", "conf", "data", "pyproject.toml")
@@ -42,10 +42,10 @@ AREAS = {
     "schemes": Area(["corpus/schemes.py"], ["corpus/test_schemes.py"]),
     "scores": Area(["evaluation/scores.py"], ["evaluation/test_scores.py"]),
     "strict": Area(["evaluation/strict.py"], ["evaluation/test_strict.py"]),
-    "alignment": Area(["evaluation/alignment.py"], ["evaluation/test_alignment.py"]),
+    "alignment": Area(["evaluation/prediction_files.py"], ["evaluation/test_prediction_files.py"]),
     "decoder": Area(
-        ["inference/decoder.py", "inference/marginals.py", "inference/n_best.py"],
-        ["inference/test_decoder.py", "inference/test_marginals.py", "inference/test_n_best.py"],
+        ["decoding/decoder.py", "decoding/forward_backward.py", "decoding/k_best.py"],
+        ["decoding/test_decoder.py", "decoding/test_forward_backward.py", "decoding/test_k_best.py"],
     ),
     "crf": Area(["model/crf.py", "model/partition.py"], ["model/test_crf.py"]),
     "loader": Area(["training/loader.py"], ["training/test_loader.py", "training/test_replaced_mentions.py"]),
