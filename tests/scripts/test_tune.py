@@ -55,7 +55,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """In place of train.py: its dev score is the better the nearer the learning rate is to 0.3."""
     script = tmp_path_factory.mktemp("stand-in") / "train.py"
     script.write_text(STAND_IN, encoding="utf-8")
-    return (sys.executable, str(script))
+    return (str(script),)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ sys.exit(int(kind) if kind.isdecimal() else 0)
 DRIVER = """\
 import sys
 from tagger.commands.hydra.sweep import Sweep
-sweep = Sweep("x.py", [sys.executable, sys.argv[1]])
+sweep = Sweep("x.py", [sys.argv[1]])
 try:
     for number, kind in enumerate(sys.argv[2:]):
         sweep.run(f"job-{number}", [kind])
@@ -86,7 +86,7 @@ def lines_until(stream: IO[str] | None, beginning: str) -> Iterator[str]:
 def test_all_jobs_are_run_and_the_last_line_names_those_that_failed(
     kinds: list[str], code: int, told: str, job: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    sweep = Sweep("x.py", [sys.executable, job])
+    sweep = Sweep("x.py", [job])
     for number, kind in enumerate(kinds):
         sweep.run(f"job-{number}", [kind])
     assert sweep.close() == code
@@ -97,7 +97,7 @@ def test_all_jobs_are_run_and_the_last_line_names_those_that_failed(
 
 def test_a_sweep_leaves_the_handlers_of_signals_as_they_were(job: str) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    sweep = Sweep("x.py", [sys.executable, job])
+    sweep = Sweep("x.py", [job])
     sweep.run("a", ["0"])
     sweep.close()
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
