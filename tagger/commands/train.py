@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -298,7 +298,7 @@ def _finish(outcome: Outcome, splits: dict[str, Split], data: DataConfig, run: R
     model_dir = run_dir / "model"
     folder.save(model_dir, model_card(outcome, splits, data, run.seed, None))
     model = load(model_dir, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
-    warnings: list[str] = []
+    warnings: Sequence[str] = ()
     if run.report:
         background = of_run(run_dir, folder, splits, data.title)
         found = evaluate(model, splits["test"], {"model": str(model_dir), "data": data.title}, background)

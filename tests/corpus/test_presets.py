@@ -11,6 +11,8 @@ from tagger.corpus.source import DataConfig, Split, load_splits
 from tagger.errors import UserError
 from tagger.files import shipped_folder
 
+pytestmark = pytest.mark.extended
+
 hydra = pytest.importorskip("hydra")
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -138,6 +138,7 @@ def test_words_have_the_pieces_that_python_finds(loaded: compiled.Kernels, piece
     assert [part.tolist() for part in np.split(rows, np.cumsum(counts))[: len(words)]] == expected
 
 
+@pytest.mark.extended
 def test_machine_code_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled.Supply()(10) is None  # not worth compiling
     assert compiled.Supply()(1_000_000) is not None
@@ -201,6 +202,7 @@ def test_it_is_compiled_at_once_where_all_is_to_be_tagged_alike(monkeypatch: pyt
     assert len(asked) == 1
 
 
+@pytest.mark.extended
 def test_without_a_linker_the_object_file_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda name: None)
     assert compiled.Supply()(1_000_000) is not None
@@ -249,6 +251,7 @@ def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert supply.lack == "numba is not installed (pip install 'tagger[fast]')"
 
 
+@pytest.mark.extended
 def test_a_cache_that_cannot_be_written_does_without(fresh: Path) -> None:
     (fresh / "kernels").write_text("a file where the folder should be")
     supply = compiled.Supply()
