@@ -11,6 +11,8 @@ from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.errors import UserError
 from tagger.files import shipped_folder
 
+pytestmark = pytest.mark.extended
+
 hydra = pytest.importorskip("hydra")
 
 CONF = Path(__file__).parents[2] / "conf"
