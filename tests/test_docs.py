@@ -20,8 +20,8 @@ def formula_lines(text: str) -> list[str]:
 
 
 def definitions_run_together(line: str) -> bool:
-    """Find a second definition that no wide gap sets apart: what is left when a program wraps a block of formulas."""
-    return any(piece.count(" = ") > 1 for piece in re.split(r"\s{4,}", line.strip()))
+    """Find a second definition that no comma sets apart: what is left when a program wraps a block of formulas."""
+    return any(piece.count(" = ") > 1 for piece in re.split(r"[,;]\s{2,}", line.strip()))
 
 
 def test_formulas_that_a_program_wrapped_are_found() -> None:
