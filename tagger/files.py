@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from tagger.errors import UserError
 
 
@@ -45,24 +47,27 @@ def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder, as long as the block or this process lasts, against others that would hold it.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes, as long as the block or this process lasts.
+
+    On a file system without locks nothing is held.
 
     Raises:
         UserError: another process holds it.
     """
-    import fcntl  # not every system has it
-
-    descriptor = os.open(folder, os.O_RDONLY)
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=0)
+    with suppress(OSError):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
     try:
-        with suppress(OSError):  # not every file system has locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
         yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # before the release: another process that opened the file then sees that it is gone
+            path.unlink()
+        lock.release()
 
 
 def let_go_of_output(*, flush: bool) -> None:

@@ -271,7 +271,7 @@ def test_a_run_to_be_resumed_that_is_not_there_begins_anew_and_says_so(
     for begins in (True, False):
         assert train.main([*resumed(finished), "trainer.max_epochs=1"]) == 0
         shown = capsys.readouterr()
-        assert (f"{tmp_path / 'run'}: no run there yet; beginning anew\n" in shown.err) == begins
+        assert (f"{tmp_path / 'run'}: no run there yet; beginning a new one\n" in shown.err) == begins
         assert "no checkpoint to resume from" not in shown.out
 
 

@@ -15,7 +15,8 @@ import tagger
 from tagger.commands import evaluate, train
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.sweep import Sweep
-from tagger.files import alone_in
+from tagger.commands.train_settings import is_finished
+from tagger.files import lock_folder
 from tagger.runs.record import RunRecord
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
@@ -39,7 +40,8 @@ sys.exit(int(kind) if kind.isdecimal() else 0)
 DRIVER = """\
 import sys
 from tagger.commands.hydra.sweep import Sweep
-sweep = Sweep("x.py", [sys.executable, sys.argv[1]])
+from tagger.commands.train_settings import is_finished
+sweep = Sweep("x.py", [sys.argv[1]])
 try:
     for number, kind in enumerate(sys.argv[2:]):
         sweep.run(f"job-{number}", [kind])
@@ -84,7 +86,7 @@ def lines_until(stream: IO[str] | None, beginning: str) -> Iterator[str]:
 def test_all_jobs_are_run_and_the_last_line_names_those_that_failed(
     kinds: list[str], code: int, told: str, job: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    sweep = Sweep("x.py", [sys.executable, job])
+    sweep = Sweep("x.py", [job])
     for number, kind in enumerate(kinds):
         sweep.run(f"job-{number}", [kind])
     assert sweep.close() == code
@@ -95,7 +97,7 @@ def test_all_jobs_are_run_and_the_last_line_names_those_that_failed(
 
 def test_a_sweep_leaves_the_handlers_of_signals_as_they_were(job: str) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    sweep = Sweep("x.py", [sys.executable, job])
+    sweep = Sweep("x.py", [job])
     sweep.run("a", ["0"])
     sweep.close()
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
@@ -180,7 +182,7 @@ def test_a_run_that_still_trains_is_not_resumed(tmp_path: Path, capsys: pytest.C
     assert "run: another process works in it" in capsys.readouterr().err
     process.kill()
     process.communicate(timeout=LONGEST)
-    with alone_in(Path("run")):
+    with lock_folder(Path("run")):
         pass
 
 
@@ -203,7 +205,7 @@ def test_a_run_has_finished_if_it_ended_by_itself_with_these_settings(
     rest: dict[str, Any] = {"data_sha256": "", "dev": {}, "test": {}, "resumed": False, "versions": {}}
     RunRecord(stopped_by=stopped_by, **numbers, **rest).write(tmp_path)
     hydra_entry.save_config(hydra_entry.compose("train", common), tmp_path / "config.yaml")
-    assert train._is_finished(OmegaConf.create(hydra_entry.compose("train", [*common, *now])), tmp_path) is expected
+    assert is_finished(OmegaConf.create(hydra_entry.compose("train", [*common, *now])), tmp_path) is expected
 
 
 def test_a_job_of_several_processes_does_not_begin_the_sweep_anew(tmp_path: Path) -> None:
