@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-slow fuzz lint format lock audit clean
+.PHONY: train test test-all test-slow fuzz lint format lock audit clean
 
 train: $(VENV)/.train
 	$(BIN)/python train.py
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadscope -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "not extended and not slow"
+
+# what `make test` leaves out: installed wheels, Ray, many processes, a browser, sweeps, killed runs, scripts
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "extended and not slow"
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

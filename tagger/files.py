@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,11 +24,46 @@ def shipped_folder(name: str) -> Path:
     return installed if installed.is_dir() else package.parent / name
 
 
+def expanded(path: str) -> Path:
+    """Return the path with a leading `~` or `~USER` replaced by that home folder.
+
+    Raises:
+        UserError: no home folder is known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: no home folder is known for {Path(path).parts[0]}; give the full path") from None
+
+
 def cache_folder() -> Path:
-    """`$TAGGER_CACHE`, else `tagger/` in the user's folder for caches."""
+    """Return `$TAGGER_CACHE`, else `tagger/` in the user's folder for caches, else a private temporary folder.
+
+    The last is for users without a home folder, such as unknown user ids in containers.
+    """
     if chosen := os.environ.get("TAGGER_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagger"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagger"
+    except RuntimeError:
+        return _private_temporary_folder()
+
+
+@cache
+def _private_temporary_folder() -> Path:
+    """Return a folder that only this user can read and write: the same one in every process, where it is private.
+
+    Where no folder can be made, return a path under which no file can be written.
+    """
+    try:
+        folder = Path(tempfile.gettempdir()) / f"tagger-{os.getuid()}"
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+        private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+        return folder if private else Path(tempfile.mkdtemp(prefix="tagger-"))
+    except OSError:
+        return Path(os.devnull) / "tagger"
 
 
 def written_whole(path: Path) -> AbstractContextManager[IO[str]]:

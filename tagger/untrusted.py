@@ -100,6 +100,15 @@ def require_regular(path: Path) -> None:
         raise UserError(f"{path}: not a regular file, but a folder, pipe, socket or device; take it out of the folder")
 
 
+def places_of(folder: Path) -> list[Path]:
+    """Return where the entries of a folder may lie, links followed: in the folder itself.
+
+    A snapshot in the Hub's cache holds links into the folder `blobs` beside it, which is allowed, too.
+    """
+    inside = folder.resolve()
+    return [inside, inside.parent.parent / "blobs"] if inside.parent.name == "snapshots" else [inside]
+
+
 def refuse_outside(path: Path, within: Sequence[Path]) -> None:
     """Refuse an entry of a folder that leads out of it.
 

@@ -42,10 +42,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "training": (*BASE, "corpus", "features", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
-    "runs": (*BASE, "__init__", "corpus", "model_folder", "evaluation", "training", "commands.hydra"),
+    "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "commands": (
-        *(*BASE, "__init__", "corpus", "model_folder", "engines", "predict", "inspection", "evaluation", "bulk"),
-        *("training", "commands.hydra", "runs"),
+        *(*BASE, "__init__", "corpus", "features", "model_folder", "engines", "predict", "inspection", "evaluation"),
+        *("bulk", "training", "commands.hydra", "runs"),
     ),
     "__main__": ("commands",),
 }

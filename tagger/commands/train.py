@@ -7,7 +7,7 @@ import functools
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,12 @@ from tagger.commands.model_settings import asked
 from tagger.commands.train_settings import TrainSettings, is_finished, spell_out
 from tagger.corpus.dataset import Split, load_splits
 from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.markdown import as_table
 from tagger.evaluation.report import unknown_label_warnings
 from tagger.evaluation.report_files import report_page
+from tagger.features.batching import far_longer
 from tagger.files import lock_folder
 from tagger.model_folder.folder import ModelFolder
 from tagger.printable import in_a_line
@@ -153,10 +155,26 @@ def _print_data(splits: Mapping[str, Split], settings: TrainSettings) -> None:
         print(in_a_line(f"{run.run_dir}: no run there yet; beginning a new one"), file=sys.stderr)
     elif run.resume and not has_checkpoint(run.run_dir):
         print(in_a_line(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning"))
+    if warning := _length_warning(splits["train"].sentences, settings.optim.batch_tokens):
+        print(f"warning: {warning}")
     static = asked(settings.composed, plain=False).embeddings.static
     if settings.data.language is None and static is not None and static.source == "auto":
         print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
     print(end="", flush=True)
+
+
+def _length_warning(sentences: Sequence[Sentence], batch_tokens: int) -> str:
+    """Name the training sentences far longer than the rest and their share of an epoch; "" if there are none."""
+    found = far_longer(list(map(len, sentences)), batch_tokens)
+    if not found.numbers:
+        return ""
+    first = [(sentences[number], number) for number in found.numbers[:3]]
+    shown = ", ".join(f"{one.place or number + 1} ({len(one):,} tokens)" for one, number in first)
+    more = len(found.numbers) - len(first)
+    return (
+        f"train: far longer than the rest: {shown}{f' and {more:,} more' if more else ''}. They take {found.steps:,} "
+        f"of an epoch's {found.all_steps:,} time steps; data.max_length={found.limit} leaves them out"
+    )
 
 
 def _print_end(outcome: TrainingResult, finished: FinishedRun, run_dir: Path) -> None:

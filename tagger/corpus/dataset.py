@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from tagger.corpus.dataset_config import DataConfig, DocumentRanges
-from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.readers.account import ReadReport, counted
 from tagger.corpus.sanity_checks import doubts
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, has_prefix, spans_from_tags
+from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, has_prefix, prefixed, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
 from tagger.corpus.stores import Store, open_store
@@ -135,7 +135,22 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
         else:
             cut = cut or _cut(_read(store, TRAIN, config), missing, config)
             splits[name] = cut[name]
+    if TRAIN in splits and config.max_length is not None:
+        _leave_out_longer(splits[TRAIN], config.max_length)
     return splits
+
+
+def _leave_out_longer(split: Split, max_length: int) -> None:
+    """Leave sentences of more than `max_length` tokens out, and note how many."""
+    kept = [sentence for sentence in split.sentences if len(sentence) <= max_length]
+    left_out = len(split.sentences) - len(kept)
+    if not kept:
+        raise UserError(f"data.max_length={max_length}: every sentence of {split.name} is longer; raise it")
+    if left_out:
+        tokens = sum(map(len, split.sentences)) - sum(map(len, kept))
+        what = f"{counted(left_out, 'sentence')} of more than {counted(max_length, 'token')}, {tokens:,} tokens in all"
+        split.notes.append(f"{split.name}: left out {what} (data.max_length)")
+    split.sentences = kept
 
 
 def _read(store: Store, name: str, config: DataConfig) -> Split:
@@ -194,19 +209,26 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
 
 
 def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
-    """The scheme of the tags, and notes. Spans written as bare labels get the prefix that IO has."""
+    """Settle the scheme of the tags, and write every tag of a span with prefix and label. Returns notes, too.
+
+    Raises:
+        UserError: the tags are of no one scheme, or not of the one that is set.
+    """
     sequences = [sentence.tags or [] for sentence in sentences]
     places = (sentence.place or source for sentence in sentences)
     scheme = detect_scheme(sequences, source, places) if config.scheme == "auto" else Scheme(config.scheme)
-    bare = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
-    if scheme is Scheme.PLAIN or not bare:
+    without = sorted({tag for tags in sequences for tag in tags if tag != OUTSIDE and not has_prefix(tag)})
+    if scheme is Scheme.PLAIN or not without:
         return scheme, []
-    if scheme is not Scheme.IO:
-        if config.scheme == "auto":
-            return scheme, []
+    written = {tag: prefixed(tag, scheme) for tag in without}
+    foreign = next((tag for tag in without if written[tag] == tag), None)
+    if foreign is not None:
         raise UserError(
-            f"{source}: tag {bare[0]!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
+            f"{source}: tag {foreign!r} has no prefix as data.scheme={scheme} has (B-, I-); set data.scheme"
         )
     for sentence in sentences:
-        sentence.tags = [tag if tag == OUTSIDE or has_prefix(tag) else f"I-{tag}" for tag in sentence.tags or []]
-    return scheme, [f"{source}: labels without a prefix read as spans: {bare[0]} as I-{bare[0]}, {len(bare)} in all"]
+        sentence.tags = [written.get(tag, tag) for tag in sentence.tags or []]
+    if scheme is not Scheme.IO:
+        return scheme, [bare_note(without, source)]
+    tag = without[0]
+    return scheme, [f"{source}: labels without a prefix read as spans: {tag} as {written[tag]}, {len(without)} in all"]

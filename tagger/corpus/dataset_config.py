@@ -41,6 +41,7 @@ class DataConfig:
         name, revision: the Hub's configuration name, and branch, tag or commit.
         scheme: how tags mark spans; `auto` detects it.
         on_error: at a malformed line `stop`, or `skip` its sentence.
+        max_length: leave longer sentences out of train, in tokens; dev and test keep theirs.
         tokenizer: for running text.
         token_column, tag_column, separator, comment_prefix: of column files; the columns also of CoNLL-U.
         token_file, tag_file: of `parallel`, in the folder that a split names, or appended to its name.
@@ -65,6 +66,7 @@ class DataConfig:
     revision: str | None = None
     scheme: Literal["auto", "iob1", "iob2", "bioes", "bilou", "io", "plain"] = "auto"
     on_error: Literal["stop", "skip"] = "stop"
+    max_length: int | None = None
     tokenizer: str = "syntok"
     token_column: int = 0
     tag_column: int = -1
@@ -84,6 +86,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.language is not None and not _LANGUAGE.fullmatch(self.language):
             raise UserError(f"data.language={self.language}: expected an ISO 639-1 code, such as en")
+        if self.max_length is not None and self.max_length < 1:
+            raise UserError(f"data.max_length={self.max_length}: expected at least 1 token, or null for no limit")
         files = (name for split in ("train", "dev", "test") for name in self.names_of(split))
         places = (self.dir, *files, self.path, self.name)
         if self.domain is not None and not any(self.domain in place for place in places if place is not None):

@@ -9,7 +9,7 @@ label follow.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from enum import StrEnum
 from itertools import repeat
 
@@ -20,8 +20,7 @@ OUTSIDE = "O"
 _IN_SMALL_LETTERS = re.compile(r"[bieslu]-.+", re.DOTALL)
 _PREFIXED = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
 _LETTERS = frozenset("BIESLU")
-_BARE = frozenset("BI")
-_UNNAMED = "_"  # the label of bare B and I tags, as in seqeval
+_UNNAMED = "_"  # the label of bare tags (B, I, E, ...), as in seqeval
 
 
 class Scheme(StrEnum):
@@ -36,12 +35,38 @@ class Scheme(StrEnum):
 
 
 def split_tag(tag: str) -> tuple[str, str]:
-    """`"B-PER"` → `("B", "PER")`; `"O"` → `("O", "")`; a bare `"B"` has the label `"_"`; `"PER"` is `("I", "PER")`."""
+    """Split a tag into prefix and label.
+
+    `"B-PER"` → `("B", "PER")`; `"O"` → `("O", "")`; `"PER"` → `("I", "PER")`. A bare prefix has the label `"_"`:
+    `"B"` → `("B", "_")`.
+    """
     if tag == OUTSIDE:
         return OUTSIDE, ""
     if tag[1:2] == "-" and tag[0] in _LETTERS:
         return tag[0], tag[2:] or _UNNAMED
-    return (tag, _UNNAMED) if tag in _BARE else ("I", tag)
+    return (tag, _UNNAMED) if tag in _LETTERS else ("I", tag)
+
+
+def is_bare(tag: str) -> bool:
+    """Tell whether a tag is a prefix alone (`B`), which marks spans of one type without a name."""
+    return tag in _LETTERS
+
+
+def prefixed(tag: str, scheme: Scheme) -> str:
+    """Write a tag of a span scheme as prefix and label: `"PER"` of IO → `"I-PER"`, bare `"B"` of others → `"B-_"`.
+
+    Other tags are returned as they are, and so are all of PLAIN.
+    """
+    if tag == OUTSIDE or scheme is Scheme.PLAIN or has_prefix(tag):
+        return tag
+    if scheme is Scheme.IO:
+        return f"I-{tag}"
+    return f"{tag}-{_UNNAMED}" if is_bare(tag) else tag
+
+
+def bare_note(tags: Iterable[str], source: str) -> str:
+    """Say for people how bare tags were read."""
+    return f"{source}: bare tags {', '.join(sorted(tags))} read as spans of one type without a name ({_UNNAMED})"
 
 
 def has_prefix(tag: str) -> bool:
@@ -52,9 +77,11 @@ def has_prefix(tag: str) -> bool:
 def detect_scheme(
     tag_sequences: Iterable[Sequence[str]], source: str = "data", places: Iterable[str] | None = None
 ) -> Scheme:
-    """The scheme that tag sequences are written in.
+    """Detect the scheme that tag sequences are written in.
 
-    Plain tags (parts of speech) have no prefixes. Labels without a prefix beside a majority of O tags are spans in IO.
+    Plain tags (parts of speech) have no prefixes. Where all tags but O are bare prefixes (`B`, `I`, `E`, ...), they
+    mark spans of one type without a name, in the scheme of their letters, as conlleval and seqeval read them. Other
+    labels without a prefix beside a majority of O tags are spans in IO.
     B and I tags are IOB1 where B only ever parts two neighbours of one label, IO where B never occurs and otherwise
     IOB2, also where a few spans open with I.
 
@@ -72,17 +99,22 @@ def detect_scheme(
         survey.add(tags, place)
     survey.refuse_mixtures(source)
     prefixes, unprefixed = survey.prefixes.keys(), survey.unprefixed.keys()
+    if unprefixed and survey.outside and all(map(is_bare, unprefixed)):
+        return _scheme_of(unprefixed) or Scheme.IOB2
     if unprefixed:
-        if unprefixed <= _BARE and survey.outside:
-            return Scheme.IOB2
         return Scheme.IO if 2 * survey.outside > survey.total else Scheme.PLAIN
-    if prefixes & set("ES"):
-        return Scheme.BIOES
-    if prefixes & set("LU"):
-        return Scheme.BILOU
+    if scheme := _scheme_of(prefixes):
+        return scheme
     if prefixes == {"I"}:
         return Scheme.IO
     return Scheme.IOB1 if prefixes == {"B", "I"} and survey.iob1_fits else Scheme.IOB2
+
+
+def _scheme_of(letters: Set[str]) -> Scheme | None:
+    """Return the scheme that has letters of its own among these."""
+    if letters & set("ES"):
+        return Scheme.BIOES
+    return Scheme.BILOU if letters & set("LU") else None
 
 
 class _Survey:
@@ -123,14 +155,18 @@ class _Survey:
                 f"{source}: tags of mixed schemes: {tag!r} is not written as prefix and label{_at(place)}, while "
                 f"others begin with {self._told('BIESLU')}; correct the tags or set data.tag_column"
             )
-        if self.prefixes.keys() & set("ES") and self.prefixes.keys() & set("LU"):
+        bare = self.unprefixed if self.outside and all(map(is_bare, self.unprefixed)) else {}
+        letters = self.prefixes or bare
+        if letters.keys() & set("ES") and letters.keys() & set("LU"):
             told = f"BIOES and BILOU prefixes: {self._told('ES')}, and {self._told('LU')}"
             raise UserError(f"{source}: tags of mixed schemes: {told}; write one of the two")
 
     def _told(self, letters: str) -> str:
         """Those of some prefixes that there are, the first of them with its place."""
-        found = [letter for letter in self.prefixes if letter in letters]
-        return ", ".join(f"{letter}-" for letter in found) + _at(self.prefixes[found[0]])
+        hyphen = "-" if self.prefixes else ""
+        places = self.prefixes or self.unprefixed
+        found = [letter for letter in places if letter in letters]
+        return ", ".join(letter + hyphen for letter in found) + _at(places[found[0]])
 
 
 def _at(place: str) -> str:

@@ -21,7 +21,7 @@ from tagger.corpus.readers.records import RecordFields
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
-from tagger.files import shipped_folder
+from tagger.files import expanded, shipped_folder
 
 Reading = tuple[Iterator[Sentence], ReadReport]  # sentences yet to be read, and the account that reading them fills
 _WILDCARD = re.compile(r"[*?\[]")
@@ -61,7 +61,7 @@ def _names_a_place(config: DataConfig) -> bool:
     if config.origin is None and config.path is None:
         return True
     named = (name for split in ("train", "dev", "test") for name in config.names_of(split))
-    return any(Path(name).expanduser().is_absolute() for name in named)
+    return any(expanded(name).is_absolute() for name in named)
 
 
 class _FileStore:
@@ -71,7 +71,7 @@ class _FileStore:
         self._config = config
         self._folder = Path()
         if config.dir is not None:
-            self._folder = Path(config.dir).expanduser()
+            self._folder = expanded(config.dir)
             if not self._folder.is_dir():
                 holds = f"the folder that holds {', '.join(config.names_of('train'))}" if config.train else "a folder"
                 raise UserError(f"data.dir={config.dir}: no such folder; set it to {holds}")
@@ -94,12 +94,10 @@ class _FileStore:
 
     def _named(self, split: str, name: str) -> list[Path]:
         """The file of a name or, where there is none and it is a pattern, those that match it, sorted."""
-        path = self._folder / Path(name).expanduser()
+        path = self._folder / expanded(name)
         if path.exists() or not _WILDCARD.search(name):
             return [path]
-        matches = (
-            self._folder / match for match in iglob(str(Path(name).expanduser()), root_dir=self._folder, recursive=True)
-        )
+        matches = (self._folder / match for match in iglob(str(expanded(name)), root_dir=self._folder, recursive=True))
         wanted = Path.is_dir if self._config.format == "parallel" else Path.is_file
         found = sorted(filter(wanted, matches))
         if not found:
@@ -119,7 +117,7 @@ class _DatasetStore:
         self._config = config
         self._path = config.path or ""
         if config.dir is not None:
-            self._path = str(Path(config.dir).expanduser() / self._path)
+            self._path = str(expanded(config.dir) / self._path)
         self._splits: Splits = open_dataset(self._path, subset=config.name, revision=config.revision)
 
     def has(self, split: str) -> bool:

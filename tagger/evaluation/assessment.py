@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, prefixed
 from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.splits import drawn_whole
 from tagger.evaluation.calibration import Calibration
@@ -91,7 +91,8 @@ def assess(
     """
     gold = [sentence.tags or [] for sentence in sentences]
     scores = score(gold, predicted, scheme)
-    found_scheme = scheme if scheme is Scheme.PLAIN else held_to(detect_scheme(predicted), scheme)
+    spelled = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
+    found_scheme = scheme if scheme is Scheme.PLAIN else held_to(detect_scheme(spelled), scheme)
     tokens = _right_tokens(sentences, predicted, scheme)
     background = background or Background()
     background = replace(background, warnings=[*background.warnings, *_spelling(gold, predicted, scheme, found_scheme)])

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from tagger.corpus.readers.account import ReadReport, open_bytes, read_lines
+from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag, open_bytes, read_lines
 from tagger.corpus.readers.marks import is_document_mark
-from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme
+from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, is_bare
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
@@ -154,6 +154,10 @@ def _split(text: str, separator: str, place: str, expected: int) -> list[str]:
         raise UserError(f"{place}: {len(columns)} of {expected} columns; expected {needed}, parted by {parted}")
     if not all(columns[1 - expected :]):
         raise UserError(f"{place}: an empty tag column; write O where there is no entity")
+    try:
+        check_tag("".join(columns[1 - expected :]))
+    except MalformedError as problem:
+        raise UserError(f"{place}: {problem}") from None
     return columns
 
 
@@ -197,6 +201,10 @@ def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> A
     aligned.scheme = common_scheme(gold, predicted, gold_source, predicted_source)
     if aligned.scheme is Scheme.PLAIN:
         return aligned
+    for tags, source in ((gold, gold_source), (predicted, predicted_source)):
+        bare = set(filter(is_bare, chain.from_iterable(tags)))
+        if bare and aligned.scheme is not Scheme.IO:
+            aligned.warnings.append(bare_note(bare, source))
     empty = [
         source
         for tags, source in ((gold, gold_source), (predicted, predicted_source))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tagger.corpus.schemes import OUTSIDE, Scheme, split_tag
+from tagger.corpus.schemes import OUTSIDE, Scheme, prefixed, split_tag
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
@@ -188,7 +188,7 @@ def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
     """Tags of a span scheme in the letters B, I, E, S and O, the ones that seqeval reads rightly.
 
     seqeval takes BILOU's U and L for the inside of a span, and reads labels without a prefix (IO) by their first
-    letter, ORG as outside. They become S-, E- and I-.
+    letter, ORG as outside. They become S-, E- and I-. Bare prefixes get the label of spans without a name, `_`.
     """
     renamed = _renamed_tags(set(tags), scheme)
     return [renamed[tag] for tag in tags]
@@ -196,7 +196,8 @@ def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
 
 def _renamed_tags(tags: set[str], scheme: Scheme) -> dict[str, str]:
     def renamed(tag: str) -> str:
-        if tag == OUTSIDE or (tag in ("B", "I") and scheme is not Scheme.IO):
+        tag = prefixed(tag, scheme)
+        if tag == OUTSIDE:
             return tag
         if tag[:1] in _PREFIXES and tag[1:2] == "-":
             return _SEQEVAL_LETTERS.get(tag[0], tag[0]) + tag[1:]

@@ -9,13 +9,15 @@ from typing import NamedTuple
 from tagger.corpus.schemes import OUTSIDE, Scheme, count_illegal, split_tag
 from tagger.corpus.sentence import Span
 
-_IN_BIOES = {"L": "E", "U": "S"}
 _BEGIN_INSIDE = (Scheme.IOB1, Scheme.IO)  # schemes whose spans open with I
 
 
 class _Tag(NamedTuple):
     prefix: str
     label: str
+
+
+_BEFORE_ALL = _Tag(OUTSIDE, "")
 
 
 def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
@@ -25,14 +27,14 @@ def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
     behind it, or such a run that opens with B right behind a span of the same label.
 
     Args:
-        tags: in the letters of their scheme; of IO with the prefix I.
-        scheme: of the tags, not PLAIN.
+        tags: in the letters that `readable_tags` gives them.
+        scheme: of the tags as they were read, not PLAIN.
     """
     spans: list[Span] = []
     start = -1  # first token of the open span; -1: none is open
-    before = _Tag(OUTSIDE, "")
+    before = _BEFORE_ALL
     for position, tag in enumerate([*tags, OUTSIDE]):
-        here = _read(tag)
+        here = _Tag(*split_tag(tag))
         if start >= 0 and not _goes_on(before, here):
             if _closes(before, here, scheme):
                 spans.append(Span(start, position, before.label))
@@ -44,20 +46,13 @@ def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
 
 
 def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
-    """How many places of a tag sequence break its scheme, the sentence's end included."""
+    """Count the places of a tag sequence that break its scheme, the sentence's end included. Arguments as above."""
     if scheme is Scheme.PLAIN:
         return 0
     if scheme in _BEGIN_INSIDE:
-        read = [_Tag(OUTSIDE, ""), *map(_read, tags)]
+        read = [_BEFORE_ALL, *(_Tag(*split_tag(tag)) for tag in tags)]
         return sum(here.prefix not in "OI" and not _opens(before, here, scheme) for before, here in pairwise(read))
-    family = Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES
-    written = [tag if tag == OUTSIDE else "-".join(_read(tag)) for tag in tags]
-    return count_illegal(written, family)
-
-
-def _read(tag: str) -> _Tag:
-    prefix, label = split_tag(tag)
-    return _Tag(_IN_BIOES.get(prefix, prefix), label)
+    return count_illegal(tags, Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES)
 
 
 def _goes_on(before: _Tag, here: _Tag) -> bool:

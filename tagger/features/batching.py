@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+
+_REST, _TIMES_LONGER, _LONG = 0.95, 10, 1000  # sentences are far longer than the rest from here on
 
 
 def length_batches(lengths: Ints, budget: int) -> list[Ints]:
@@ -72,6 +77,47 @@ def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> lis
         batches = length_batches(lengths, budget)
     batches = _halved(batches, count)
     return [batches[process::processes] for process in range(processes)]
+
+
+class FarLonger(NamedTuple):
+    """Sentences far longer than the rest, and what they cost.
+
+    Attributes:
+        numbers: which they are, longest first.
+        limit: the most tokens that a sentence may have not to be one of them.
+        steps: how many time steps they add to an epoch.
+        all_steps: how many an epoch has with them.
+    """
+
+    numbers: list[int]
+    limit: int
+    steps: int
+    all_steps: int
+
+
+def far_longer(lengths: Sequence[int], budget: int) -> FarLonger:
+    """Find sentences ten times as long as 95 % of all, and of more than 1,000 tokens.
+
+    Args:
+        lengths: tokens per sentence, of at least one.
+        budget: tokens per batch.
+    """
+    array = np.asarray(lengths, dtype=np.int64)
+    limit = max(_LONG, _TIMES_LONGER * int(np.quantile(array, _REST, method="lower")))
+    order = np.argsort(-array, kind="stable")
+    found = order[array[order] > limit]
+    all_steps = time_steps(array, budget)
+    return FarLonger(found.tolist(), limit, all_steps - time_steps(np.delete(array, found), budget), all_steps)
+
+
+def time_steps(lengths: Ints, budget: int) -> int:
+    """Count the steps that a recurrent layer takes one after the other in an epoch: each batch's longest sentence.
+
+    Args:
+        lengths: (S,) tokens per sentence.
+        budget: tokens per batch.
+    """
+    return sum(int(lengths[batch[0]]) for batch in length_batches(lengths, budget))
 
 
 def sentence_lengths(batch_sizes: Ints) -> Ints:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tagger.config import EncoderEmbedding
 from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.files import expanded
 from tagger.hub import fetch_cached
 from tagger.model.transfer import on_device
 from tagger.untrusted import read_json, require_regular
@@ -162,7 +163,7 @@ def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
 
 def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
     """The folder of an encoder, and its revision where it comes from the Hub: its cache first, then the network."""
-    local = Path(path).expanduser()
+    local = expanded(path)
     if local.is_dir():
         return local, None
     if not _HUB_ID.fullmatch(path):
@@ -239,6 +240,9 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
     if missing or loading["mismatched_keys"]:
         what = f"no {missing[0]}" if missing else f"{next(iter(loading['mismatched_keys']))[0]} of another shape"
         raise UserError(f"{folder}: its weights are not those of its {CONFIG}: {what}; copy it whole")
+    for name, weight in model.named_parameters():
+        if _UNUSED not in name and not torch.isfinite(weight).all():
+            raise UserError(f"{folder}: its weights hold NaN or infinite numbers ({name}); copy it whole")
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
         raise UserError(f"{folder}: its tokenizer knows no pieces: not the files that this kind needs; copy it whole")
     if not tokenizer.is_fast:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tagger.errors import UserError
-from tagger.untrusted import refuse_outside, refuse_pickle, require_regular
+from tagger.untrusted import places_of, refuse_outside, refuse_pickle, require_regular
 
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
 STATIC, ENCODER, GRAPH = "static", "encoder", "model.onnx"
@@ -46,10 +46,7 @@ def check_files(folder: Path) -> None:
         UserError: the folder has one of these.
         OSError: the folder cannot be read.
     """
-    inside = folder.resolve()
-    places = [inside]
-    if inside.parent.name == "snapshots":  # of the Hub's cache, where files are links into the folder of blobs beside
-        places.append(inside.parent.parent / "blobs")
+    places = places_of(folder)
     for part in ("", STATIC, ENCODER):
         if part and not (folder / part).is_dir():
             continue

@@ -32,6 +32,7 @@ from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelCon
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
+from tagger.features.vectors.wordpiece import TOO_LARGE
 from tagger.features.vocabulary import Vocabularies
 from tagger.files import bytes_written_whole, written_whole
 from tagger.model_folder.contents import (
@@ -358,6 +359,7 @@ def _check_size(weights: Path, shapes: _Shapes) -> None:
 
 
 def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse missing, unknown and misshapen tensors, and numbers that are NaN, infinite or huge."""
     for name in sorted(shapes.keys() ^ tensors.keys()):
         what = "is missing" if name in shapes else "does not belong there"
         raise UserError(f"{folder / WEIGHTS}: tensor {name} {what}; copy or train the model anew")
@@ -367,6 +369,11 @@ def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str
             raise UserError(
                 f"{folder / WEIGHTS}: {name} is {tensor.dtype} {tensor.shape}, expected float32 {shape}; "
                 "copy or train the model anew"
+            )
+        if not max(tensor.max(initial=0), -tensor.min(initial=0)) < TOO_LARGE:  # NaN is not less either
+            raise UserError(
+                f"{folder / WEIGHTS}: {name} holds NaN, infinite or huge numbers; copy the model again, or train it "
+                "with a lower optim.lr"
             )
 
 

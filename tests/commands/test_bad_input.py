@@ -25,6 +25,8 @@ from tests.helpers.failing_output import FailingOutput
 from tests.helpers.small_corpus import QUICK, column_files
 from tests.helpers.sweeping import train_all_here
 
+pytestmark = pytest.mark.extended
+
 GOOD = "Ada\tB-PER\nmet\tO\n\n" * 5
 
 

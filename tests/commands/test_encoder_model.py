@@ -22,6 +22,8 @@ from tagger.model.contextual import PretrainedEncoder
 from tests.helpers.small_corpus import QUICK, column_files
 from tests.helpers.tiny_encoder import write_tiny_encoder
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(autouse=True)
 def own_cache(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.predict import load
 from tests.helpers.random_models import random_folder
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

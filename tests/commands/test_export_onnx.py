@@ -13,6 +13,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.engines import onnx_export
 from tests.helpers.random_models import random_folder
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:

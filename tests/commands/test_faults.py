@@ -26,6 +26,8 @@ from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.random_models import random_folder
 from tests.helpers.repository import REPOSITORY
 
+pytestmark = pytest.mark.extended
+
 PATIENCE = 300  # seconds
 KEPT = "; what was done is kept, and the same command with --resume goes on from there\n"
 LINE = "Anna Smith lives in New York , in the U.S.\n"

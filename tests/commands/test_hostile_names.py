@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.small_corpus import QUICK, write_column_file
 
 from tagger.commands import evaluate, train
+from tests.helpers.small_corpus import QUICK, write_column_file
 
 NAME = "a\x1b[2Jb"
 CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))} - {"\n"}

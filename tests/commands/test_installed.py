@@ -13,6 +13,8 @@ from tests.helpers.installation import Environment, build
 from tests.helpers.random_models import random_folder
 from tests.helpers.repository import REPOSITORY
 
+pytestmark = pytest.mark.extended
+
 TEXT = "Anna Smith lives in New York.\nΟ Γιώργος μένει στην Αθήνα.\n\nx\n"
 QUICK = ("trainer=debug", "trainer.max_epochs=1", "encoder.hidden_size=8", "run_dir=run")
 NO_DATA = ("seed=1", "--cfg", "job")

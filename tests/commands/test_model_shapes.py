@@ -15,6 +15,8 @@ from tagger.commands import evaluate, train
 from tagger.runs.record import RunRecord
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 PRESETS = sorted(path.stem for path in (Path(train.__file__).parents[2] / "conf" / "encoder").glob("*.yaml"))
 VECTORS = ("we", "they", "met", "in", "ada", "bo", "oslo", "lima", "unseen")
 CORRECTIONS = "embeddings.parts.static.corrections.weight"

@@ -11,6 +11,8 @@ import pytest
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 ASKED = 99  # the exit code where the network was
 GUARD = f"""\
 import os, sys

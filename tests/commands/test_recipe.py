@@ -15,7 +15,7 @@ from tagger.model.batch import TensorBatch
 from tagger.model.network import TaggerModel
 from tests.helpers.small_corpus import QUICK, column_files
 
-pytestmark = pytest.mark.usefixtures("in_tmp_path")
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("in_tmp_path")]
 
 
 def run(tmp_path: Path, name: str, *overrides: str) -> Path:

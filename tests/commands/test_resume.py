@@ -181,6 +181,7 @@ def kill_once_marked(run: subprocess.Popen[bytes], manifest: Path, marks: int) -
     run.wait(PATIENCE)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(("output_format", "workers"), [("jsonl", "1"), ("jsonl", "2"), ("parquet", "2")])
 def test_real_processes_killed_from_outside(place: Path, output_format: str, workers: str) -> None:
     out = f"out-{output_format}-{workers}"

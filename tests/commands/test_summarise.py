@@ -14,6 +14,8 @@ from tagger.commands.main import run_command
 from tests.helpers.small_corpus import QUICK, column_files
 from tests.helpers.sweeping import train_all_here
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:

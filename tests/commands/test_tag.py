@@ -32,7 +32,6 @@ from tagger.commands import tag as tag_command
 from tagger.commands.main import main as command_line
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
-from tagger.kernels import compiled
 from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.failing_output import FailingOutput
 
@@ -465,12 +464,6 @@ def test_that_nothing_was_found_in_much_text_is_told(run: Run) -> None:
     assert run("--tokenizer", "whitespace", stdin="ada " * 999).err == ""
     assert run("--tokenizer", "whitespace", stdin="Ada" + " ada" * 99_999).err == ""
     assert run("--tokenizer", "whitespace", stdin="ada\n" * 99_999 + "Ada").err == ""
-
-
-def test_compiled_loops_that_could_not_be_kept_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled.kernels, "remark", "the cache is full")
-    assert run(stdin="Ada").err == "tag.py: the cache is full\n"
-    assert run("--quiet", stdin="Ada").err == ""
 
 
 def test_overwrite_replaces(run: Run) -> None:

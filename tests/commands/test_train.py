@@ -33,6 +33,16 @@ from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
 
 
+def test_training_sentences_far_longer_than_the_rest_are_named_with_their_cost() -> None:
+    sentences = [Sentence(["a"] * 10, ["O"] * 10) for _ in range(40)]
+    assert train._length_warning(sentences, 100) == ""
+    sentences.append(Sentence(["a"] * 5000, ["O"] * 5000, place="train.conll:7"))
+    assert train._length_warning(sentences, 100) == (
+        "train: far longer than the rest: train.conll:7 (5,000 tokens). They take 5,000 of an epoch's 5,040 time "
+        "steps; data.max_length=1000 leaves them out"
+    )
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])

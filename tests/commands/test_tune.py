@@ -26,7 +26,10 @@ from tagger.errors import UserError
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.small_corpus import QUICK, column_files
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
 
 STAND_IN = """\
 import json, pathlib, sys, time

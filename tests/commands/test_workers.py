@@ -19,6 +19,8 @@ from tagger.corpus.schemes import Scheme
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 from tests.helpers.repository import REPOSITORY
 
+pytestmark = pytest.mark.extended
+
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -232,6 +232,17 @@ def test_bare_labels_beside_many_o_are_read_as_spans_and_say_so(tmp_path: Path) 
     assert "labels without a prefix read as spans: person as I-person" in split.notes[0]
 
 
+@pytest.mark.parametrize("setting", ["auto", "bioes"])
+def test_bare_bioes_tags_mark_spans_of_one_type_without_a_name_and_say_so(tmp_path: Path, setting: str) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("New\tB\nYork\tE\nand\tO\nBonn\tS\n")
+    split = load_split(DataConfig.from_mapping({"test": str(path), "scheme": setting}), "test")
+    assert split.scheme is Scheme.BIOES
+    assert split.sentences[0].tags == ["B-_", "E-_", "O", "S-_"]
+    assert split.labels() == {"_": 2}
+    assert split.notes == [f"{path}: bare tags B, E, S read as spans of one type without a name (_)"]
+
+
 @pytest.mark.parametrize(
     ("scheme", "tags"), [("plain", ["person", "O"]), ("io", ["I-person", "O"]), ("auto", ["person", "O"])]
 )
@@ -239,6 +250,44 @@ def test_the_scheme_can_be_set(tmp_path: Path, scheme: str, tags: list[str]) -> 
     path = tmp_path / "few.txt"
     path.write_text("Bo\tperson\nmet\tO\n")
     assert load_split(DataConfig.from_mapping({"test": str(path), "scheme": scheme}), "test").sentences[0].tags == tags
+
+
+def test_longer_sentences_are_left_out_of_train_alone_and_counted(tmp_path: Path) -> None:
+    for name in SPLITS:
+        (tmp_path / name).write_text("a O\nb O\n\na O\nb O\nc B-X\n\nd O\n")
+    settings = {"dir": str(tmp_path), "max_length": 2, **{name: name for name in SPLITS}}
+    splits = load_splits(DataConfig.from_mapping(settings))
+    assert {name: [len(one) for one in split.sentences] for name, split in splits.items()} == {
+        "train": [2, 1],
+        "dev": [2, 3, 1],
+        "test": [2, 3, 1],
+    }
+    assert (
+        splits["train"].notes[0]
+        == "train: left out 1 sentence of more than 2 tokens, 3 tokens in all (data.max_length)"
+    )
+    assert not [note for name in ("dev", "test") for note in splits[name].notes if "left out" in note]
+    assert load_split(DataConfig.from_mapping(settings), "train").sentences == splits["train"].sentences
+
+
+def test_splits_drawn_from_train_keep_their_long_sentences(folder: Path) -> None:
+    path = folder / "train.conll"
+    path.write_text(f"{corpus(60)}\n" + "\n".join("a O\n" * 9 for _ in range(60)))
+    settings = {"dir": str(folder), "train": "train.conll"}
+    whole, cut = (load_splits(DataConfig.from_mapping(settings | more)) for more in ({}, {"max_length": 5}))
+    assert {name: cut[name].sentences for name in ("dev", "test")} == {
+        name: whole[name].sentences for name in ("dev", "test")
+    }
+    assert cut["train"].sentences == [one for one in whole["train"].sentences if len(one) <= 5]
+    assert max(map(len, cut["dev"].sentences)) == 9
+
+
+@pytest.mark.parametrize(
+    ("limit", "problem"), [(0, "data.max_length=0: expected at least 1"), (1, "every sentence of train is longer")]
+)
+def test_a_limit_that_leaves_no_sentence_is_refused(folder: Path, limit: int, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        load_split(DataConfig(dir=str(folder), train="train.conll", max_length=limit), "train")
 
 
 def test_labels_are_counted_by_entity_or_by_plain_tag() -> None:

@@ -42,6 +42,11 @@ def test_spans_are_those_of_seqeval_whatever_the_tags(tags: list[str]) -> None:
     assert found == get_entities(list(tags))
 
 
+@given(st.lists(st.sampled_from("BIESO")))
+def test_spans_of_bare_tags_are_those_of_seqeval(tags: list[str]) -> None:
+    assert [(label, start, end - 1) for start, end, label in spans_from_tags(tags)] == get_entities(list(tags))
+
+
 @given(span_lists(), st.sampled_from(SPAN_SCHEMES))
 def test_spans_to_tags_to_spans_round_trips_legally(spans_and_length: tuple[list[Span], int], scheme: Scheme) -> None:
     spans, length = spans_and_length
@@ -66,6 +71,8 @@ def test_conversion_keeps_spans_and_mends_illegal_tags(tags: list[str], scheme: 
         ("B-A L-A U-A U-A", [(0, 2, "A"), (2, 3, "A"), (3, 4, "A")]),
         ("E-A I-A S-A", [(0, 1, "A"), (1, 2, "A"), (2, 3, "A")]),
         ("B I O", [(0, 2, "_")]),
+        ("B I E S O E S", [(0, 3, "_"), (3, 4, "_"), (5, 6, "_"), (6, 7, "_")]),
+        ("B L U U O", [(0, 2, "_"), (2, 3, "_"), (3, 4, "_")]),
     ],
 )
 def test_spans_of_each_scheme(tags: str, spans: list[tuple[int, int, str]]) -> None:
@@ -83,16 +90,26 @@ def test_spans_of_each_scheme(tags: str, spans: list[tuple[int, int, str]]) -> N
         (["B-A L-A U-B O"], Scheme.BILOU),
         (["NOUN VERB O"], Scheme.PLAIN),
         (["person O O O"], Scheme.IO),
+        (["person O"], Scheme.PLAIN),
+        (["NOUN VERB ADJ O O"], Scheme.PLAIN),
+        (["B I"], Scheme.PLAIN),
+        (["I-A B-B"], Scheme.IOB2),
         (["O O"], Scheme.IOB2),
         ([], Scheme.IOB2),
         (["B I O"], Scheme.IOB2),
+        (["B E O", "S O"], Scheme.BIOES),
+        (["B I I E O"], Scheme.BIOES),
+        (["S O O"], Scheme.BIOES),
+        (["B I L O U"], Scheme.BILOU),
+        (["B I E S"], Scheme.PLAIN),
+        (["B E O O O PER O"], Scheme.IO),
     ],
 )
 def test_detection(tags: list[str], scheme: Scheme) -> None:
     assert detect_scheme([line.split() for line in tags]) is scheme
 
 
-@pytest.mark.parametrize("tags", ["NOUN B-A", "B-A E-A L-B"])
+@pytest.mark.parametrize("tags", ["NOUN B-A", "B-A E-A L-B", "B O B-A", "B E O B L"])
 def test_mixed_schemes_are_told_with_their_source(tags: str) -> None:
     with pytest.raises(UserError, match=r"train\.conll: tags of mixed schemes"):
         detect_scheme([tags.split()], "train.conll")

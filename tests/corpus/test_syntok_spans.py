@@ -86,3 +86,15 @@ def test_threads_that_share_a_tokenizer_get_what_one_alone_gets(monkeypatch: pyt
         sys.setswitchinterval(switching)
     assert found == expected * 3
     assert len(shared._pieces) <= 5 + 8  # each thread may add one after another has counted
+
+
+def test_the_marks_of_a_piece_are_known_before_another_thread_can_find_it() -> None:
+    stored = []
+
+    class Watched(syntok_spans._Pieces):
+        def __setitem__(self, piece: str, placed: list[CharSpan] | None) -> None:
+            stored.append((piece, "." in self.marks))
+            super().__setitem__(piece, placed)
+
+    assert Watched()["end."] == [(0, 3), (3, 4)]
+    assert stored == [("end.", True)]

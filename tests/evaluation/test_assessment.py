@@ -55,6 +55,12 @@ def test_an_accuracy_of_tokens_by_spelling_is_warned_of(scheme: Scheme, gold: st
     assert report.warnings == ["of the background", *([told] if warned else [])]
 
 
+def test_a_label_of_one_letter_is_no_bare_prefix_where_labels_have_no_prefix() -> None:
+    report = of([["S", "S", "PER", "O", "O", "O", "O"]], [["S", "S", "O", "O", "O", "O", "O"]], Scheme.IO)
+    assert report.entities is not None
+    assert {name: figures.correct for name, figures in report.entities.types.items()} == {"S": 1, "PER": 0}
+
+
 @given(two_sides(tags_of("BI")))
 @settings(deadline=None, max_examples=60)
 def test_scores_are_seqevals_default_and_strict(sides: tuple[Side, Side]) -> None:

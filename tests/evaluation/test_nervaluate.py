@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nervaluate.evaluator import Evaluator
-from tests.evaluation.two_sides import Side, two_sides
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.entity_alignment import compare_tags
 from tagger.evaluation.estimates import CORRECT
 from tagger.evaluation.matching_criteria import CREDITS, credited, exact
+from tests.helpers.two_sides import Side, two_sides
 
 NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "boundary_only": "exact"}
 

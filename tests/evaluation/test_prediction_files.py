@@ -115,6 +115,7 @@ def test_differing_words_are_counted_and_the_first_is_shown(read: Read) -> None:
         ("a O\n", "O\n", "PRED:1: 1 of 2 columns; expected a word and a tag, parted by blanks"),
         ("a\tO\nb O\n", "a O\nb O\n", "GOLD:2: 1 of 2 columns; expected a word and a tag, parted by a TAB"),
         ("a\tO\n", "a\t\n", "PRED:1: an empty tag column"),
+        ("a\tO\n", "a\tB-P\rR\n", "PRED:1: tag or label 'B-P\\rR' holds a control character (U+000D)"),
         ("\n\n", "a O\n", "GOLD: no words"),
         ("a O\n", "", "PRED: no words"),
         ("a O\nb B-X\n", "a DT\nb NN\n", "GOLD: entity tags ('B-X') where PRED has plain tags"),
@@ -148,6 +149,16 @@ def test_labels_without_prefixes_count_as_entities_if_most_tags_are_outside(read
     aligned = read("a PER\nb O\nc O\n", "a PER\nb PER\nc O\n")  # the predictions alone would look like plain tags
     assert aligned.scheme is Scheme.IO
     assert list(score(aligned.gold, aligned.predicted, aligned.scheme).types) == ["PER"]
+
+
+@pytest.mark.parametrize("predicted", ["a B\nb E\nc O\nd O\n", "a B-_\nb E-_\nc O\nd O\n"])
+def test_bare_bioes_tags_are_entities_of_one_type_on_either_side(read: Read, predicted: str) -> None:
+    aligned = read("a B\nb E\nc O\nd S\n", predicted)
+    assert aligned.scheme is Scheme.BIOES
+    assert "GOLD: bare tags B, E, S read as spans of one type without a name (_)" in aligned.warnings
+    scores = score(aligned.gold, aligned.predicted, aligned.scheme)
+    assert {name: prf.support for name, prf in scores.types.items()} == {"_": 2}
+    assert (scores.micro.precision, scores.micro.recall, scores.accuracy) == (1.0, 0.5, 0.75)
 
 
 def test_a_side_without_entities_is_warned_of(read: Read) -> None:

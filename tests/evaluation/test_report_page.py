@@ -24,6 +24,8 @@ from tagger.evaluation.page.sentences import of_report
 from tagger.evaluation.training_overlap import Known, training_mentions, training_words
 from tests.helpers.browser import opened, started
 
+pytestmark = pytest.mark.extended
+
 SCRIPT = "<script>alert(1)</script>"
 GOLD = ["B-PER I-PER O", "B-LOC O O", "B-PER O O", "B-PER I-PER O", "O O O", "B-LOC O O", "O O O"]
 PREDICTED = ["B-PER I-PER O", "B-PER O O", "O O O", "B-PER O O", "O O B-LOC", "B-PER I-PER O", "O O O"]

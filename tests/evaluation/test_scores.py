@@ -68,7 +68,9 @@ def test_seqeval_and_our_counts_agree_on_legal_and_illegal_tags(sides: tuple[lis
     assert_same(scores, by_spans(gold, predicted))
     assert scores.micro.f1 == pytest.approx(f1_score(gold, predicted, zero_division=0))
     if any(gold):
-        assert scores.accuracy == pytest.approx(accuracy_score(gold, predicted))
+        bare = {"B": "B-_", "I": "I-_"}  # spelled differently, the same tag
+        spelled = [[[bare.get(tag, tag) for tag in tags] for tags in side] for side in sides]
+        assert scores.accuracy == pytest.approx(accuracy_score(*spelled))
 
 
 @given(two_sides(BILOU_TAGS))
@@ -109,6 +111,32 @@ def test_nothing_to_find_and_nothing_found_scores_zero_without_warnings(tags: li
     assert scores.accuracy == (1.0 if any(tags) else None)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("gold", "predicted", "support"), [("B-X", "O", 1), ("O", "B-X", 0), ("B", "I", 1)])
+def test_0_of_0_is_0_without_a_warning(gold: str, predicted: str, support: int) -> None:
+    scores = score([[gold]], [[predicted]], Scheme.IOB2)
+    if gold != "B":  # which both sides have, though they spell it otherwise
+        assert scores.micro == scores.macro == PRF(0, 0, 0, support)
+
+
+def test_entities_of_texts_count_the_texts_unless_other_numbers_are_given() -> None:
+    sides: list[set[tuple[int, int, str]]] = [{(0, 3, "PER"), (5, 7, "LOC")}, set()]
+    found = score_entities(sides, [{(0, 3, "PER"), (5, 8, "LOC")}, {(1, 2, "PER")}])
+    assert found == Scores(
+        "entities",
+        PRF(1 / 3, 1 / 2, pytest.approx(2 / 5), 2),
+        PRF(1 / 4, 1 / 2, pytest.approx(1 / 3), 2),
+        {"LOC": PRF(0, 0, 0, 1), "PER": PRF(1 / 2, 1, pytest.approx(2 / 3), 1)},
+        None,
+        2,
+        0,
+    )
+    given = score_entities(sides, sides, sentences=5, tokens=7)
+    assert (given.sentences, given.tokens) == (5, 7)
+    with pytest.raises(ValueError, match="zip"):
+        score_entities(sides, sides[:1])
+
+
 @given(two_sides(["NOUN", "VERB", "O"]))
 def test_plain_tags_match_a_brute_force_count(sides: tuple[list[list[str]], list[list[str]]]) -> None:
     scores = score(*sides, Scheme.PLAIN)
@@ -142,10 +170,14 @@ def test_counts_of_parts_add_up_to_the_whole(
 
 
 @pytest.mark.parametrize(
-    ("gold", "predicted"), [([["O"]], []), ([["O", "O"]], [["O"]])], ids=["a sentence missing", "a tag missing"]
+    ("gold", "predicted", "message"),
+    [
+        ([["O"]], [], "1 gold sentences, 0 predicted"),
+        ([["O"], ["O", "O"]], [["O"], ["O"]], "sentence 2: 2 gold tags, 1 predicted"),
+    ],
 )
-def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted: list[list[str]]) -> None:
-    with pytest.raises(ValueError, match=r"gold .*predicted"):
+def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted: list[list[str]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         score(gold, predicted, Scheme.IOB2)
 
 

@@ -9,10 +9,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.features.batching import Ints, length_batches, reversed_positions, training_batches, validation_batches
+from tagger.features.batching import (
+    Ints,
+    far_longer,
+    length_batches,
+    reversed_positions,
+    time_steps,
+    training_batches,
+    validation_batches,
+)
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=60)
 BUDGETS = st.integers(1, 100)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "found", "limit"),
+    [
+        ([20] * 99 + [100_000], [99], 1000),
+        ([20] * 97 + [5000, 100_000, 1000], [98, 97], 1000),
+        ([300] * 99 + [3000], [], 3000),
+        ([300] * 99 + [3001], [99], 3000),
+        ([100_000], [], 1_000_000),
+    ],
+)
+def test_sentences_far_longer_than_the_rest_are_found_longest_first(
+    lengths: list[int], found: list[int], limit: int
+) -> None:
+    longer = far_longer(lengths, budget=100)
+    assert (longer.numbers, longer.limit) == (found, limit)
+    rest = [length for number, length in enumerate(lengths) if number not in found]
+    assert longer.steps == longer.all_steps - time_steps(np.array(rest), budget=100)
+
+
+def test_an_epoch_takes_a_step_for_each_token_of_each_batchs_longest_sentence() -> None:
+    assert time_steps(np.array([5, 3, 3, 1, 0, 100]), budget=6) == 100 + 5 + 3 + 1
 
 
 def numbers(batches: list[Ints]) -> list[int]:

@@ -12,6 +12,8 @@ from tests.fuzz.seeds import seeds, words
 from tests.fuzz.targets import NAMES, target
 from tests.fuzz.told import check_line
 
+pytestmark = pytest.mark.extended
+
 QUICK = [name for name in NAMES if name != "report_pictures"]
 PIECES = st.one_of(st.sampled_from(words()), st.binary(max_size=4), st.text(max_size=4).map(str.encode))
 INPUTS = st.tuples(st.binary(min_size=4, max_size=4), st.lists(PIECES, max_size=12)).map(

@@ -14,6 +14,8 @@ from tagger.inspection.gates_page import gates_page
 from tests.helpers.browser import opened, started
 from tests.helpers.random_models import random_folder
 
+pytestmark = pytest.mark.extended
+
 WORDS = ["Anna", "<script>alert(1)</script>", "\u202elives", "in", "New", "York", "a" * 300, "."] * 3
 CONTRASTS = """() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})

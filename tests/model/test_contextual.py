@@ -176,6 +176,12 @@ def without_a_tensor(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def with_a_nan(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["encoder.layer.1.output.dense.weight"][0, 0] = np.nan
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def cut_off(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -189,6 +195,7 @@ def cut_off(folder: Path) -> None:
         (pickled, "its weights are pickled only, which can run code when read; convert them to safetensors"),
         (without_tokenizer, "no tokenizer in it"),
         (with_another_tokenizer, "its tokenizer knows no pieces|cannot be loaded as an encoder"),
+        (with_a_nan, r"its weights hold NaN or infinite numbers \(encoder.layer.1.output.dense.weight\)"),
         (without_a_tensor, "its weights are not those of its config.json: no encoder.layer.1.output.dense.weight"),
         (cut_off, "cannot be loaded as an encoder: .*copy it whole"),
         (lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"), "config.json: damaged"),

@@ -19,7 +19,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder import folder as folder_module
 from tagger.model_folder.folder import ModelFolder
-from tests.helpers.random_models import PARTS, random_folder
+from tests.helpers.random_models import PARTS, embeddings_config, random_folder
 
 WEIGHTS, CONFIG, VOCABULARY = "model.safetensors", "config.json", "vocab.json"
 FILES = [WEIGHTS, CONFIG, VOCABULARY]
@@ -61,7 +61,7 @@ def sign(folder: Path) -> None:
     """Write the checksums that fit what now stands in the folder, as someone who changes a model on purpose would."""
 
     def change(config: dict[str, Any]) -> None:
-        config["sha256"] = {
+        config["sha256"] |= {
             name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (WEIGHTS, VOCABULARY)
         }
 
@@ -428,6 +428,35 @@ def test_a_missing_tensor_is_told_by_name(saved: Path, name: str) -> None:
 def test_a_tensor_too_many_is_told_by_name(saved: Path) -> None:
     message = damaged_tensors(saved, lambda tensors: tensors.update(extra=np.zeros(1, dtype=np.float32)))
     assert "tensor extra does not belong there" in message
+
+
+NUMBERS_OF_NO_USE = [float("nan"), float("inf"), float("-inf"), 3e38, -3e38]
+
+
+@pytest.mark.parametrize("value", NUMBERS_OF_NO_USE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("emissions.bias", "encoder.layers.0.weight_hh_l0", "embeddings.parts.word.table.weight"),
+        *("crf.transitions", "crf.start", "crf.end"),
+    ],
+)
+def test_a_tensor_with_a_number_of_no_use_is_told_by_name(saved: Path, name: str, value: float) -> None:
+    def change(tensors: dict[str, Any]) -> None:
+        tensors[name].flat[-1] = value
+
+    assert f"{name} holds NaN, infinite or huge numbers" in damaged_tensors(saved, change)
+
+
+def test_corrections_with_a_number_of_no_use_are_told_by_name(tmp_path: Path) -> None:
+    saved = tmp_path / "model"
+    random_folder(embeddings=embeddings_config(["static"], trained=True)).save(saved, "")
+    name = "embeddings.parts.static.corrections.weight"
+
+    def change(tensors: dict[str, Any]) -> None:
+        tensors[name][0, 0] = np.nan
+
+    assert f"{name} holds NaN, infinite or huge numbers" in damaged_tensors(saved, change)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, write_column_file
 
+pytestmark = pytest.mark.extended
+
 benchmark = load_script("benchmark.py")
 systems = sys.modules["benchmarks.systems"]
 rounds, run = sys.modules["benchmarks.rounds"], sys.modules["benchmarks.run"]

@@ -18,6 +18,8 @@ from tagger.config import GATES
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import SCRIPTS, load_script
 
+pytestmark = pytest.mark.extended
+
 load_script("benchmark.py")
 measuring, report, rounds, training, floor, systems, scaling = (
     sys.modules[f"benchmarks.{name}"]

@@ -18,6 +18,8 @@ from tagger.evaluation.scores import score
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import write_column_file
 
+pytestmark = pytest.mark.extended
+
 load_script("benchmark.py")
 material = sys.modules["benchmarks.material"]
 

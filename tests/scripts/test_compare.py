@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from tagger.runs.summary import Group, Run
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import column_files
 from tests.runs.test_summary import RECORD
+
+pytestmark = pytest.mark.extended
 
 compare = load_script("compare.py")
 contest = sys.modules["peers.contest"]
@@ -212,6 +215,24 @@ def test_a_peer_learns_the_small_corpus(name: str, tmp_path: Path) -> None:
 def test_every_set_is_one_that_the_presets_read(shared_data: Path) -> None:
     for name, (_, splits) in compare.read_sets(["starter", "crossner/politics"], shared_data).items():
         assert {split.name for split in splits.values()} == {"train", "dev", "test"}, name
+
+
+def test_runs_that_are_missing_are_trained_and_leave_the_user_s_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    asked = ["--sets", "starter", "--peers", "--train", "--seeds", "1", "2", "--runs", str(tmp_path)]
+    compare.main(asked)
+    assert [("seed=1" in one, "seed=2" in one, "latest=null" in one) for one in commands] == [
+        (True, False, True),
+        (False, True, True),
+    ]
 
 
 def test_data_that_are_not_there_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,8 @@ from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
@@ -154,6 +156,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
+@pytest.mark.usefixtures("in_tmp_path")
 def test_the_grid_is_trained_once_and_told(
     script: ModuleType, tmp_path: Path, in_process: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +188,7 @@ def test_the_grid_is_trained_once_and_told(
     assert "conll, equal number of parameters:" in out
     assert script.main([*command, "--train"]) == 0
     assert len(in_process) == 3
+    assert not Path("runs").exists(), "a run of the grid is not the user's latest run"
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(

@@ -15,6 +15,8 @@ import pytest
 from tagger.errors import UserError
 from tests.helpers.scripts import load_script
 
+pytestmark = pytest.mark.extended
+
 BERT = {
     "normalizer": {
         "type": "BertNormalizer",

@@ -15,6 +15,8 @@ from tagger.corpus.sentence import Span
 from tagger.evaluation.scores import score
 from tests.helpers.scripts import load_script
 
+pytestmark = pytest.mark.extended
+
 IOB2_TAGS = st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), min_size=1, max_size=8)
 
 

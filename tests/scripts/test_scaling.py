@@ -13,6 +13,8 @@ from tagger.commands.tag import main as tag
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 
+pytestmark = pytest.mark.extended
+
 scaling = load_script("scaling.py")
 MEASURED = scaling.Measured(text=5.0, jsonl=10.0, text_gz=2.0, jsonl_gz=3.0)
 

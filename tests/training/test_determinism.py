@@ -11,6 +11,8 @@ import pytest
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 SETTINGS = [
     *QUICK,
     "optim.mention_replacement=0.3",

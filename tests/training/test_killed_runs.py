@@ -18,6 +18,8 @@ from tagger.training.checkpoint import read_last_checkpoint
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 OVERRIDES = [*QUICK, "optim.mention_replacement=0.3", "optim.ema=0.8", "run_dir=run"]
 KEPT_OFTEN = "checkpoint_seconds=0"  # between all batches, of which an epoch has nine
 LIMIT = 300

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from random_models import NER_TRAIN, random_folder
 
 from tagger.errors import UserError
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.training.loader import TrainingLoader
+from tests.helpers.random_models import NER_TRAIN, random_folder
 
 
 def loader_of(**settings: Any) -> TrainingLoader:

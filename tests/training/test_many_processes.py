@@ -24,6 +24,8 @@ from tests.helpers.many_processes import splits
 from tests.helpers.random_models import random_folder
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 LIMIT = 300
 COUNTS = (1, 2, 3)
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", "optim.batch_tokens=20"]

@@ -18,7 +18,7 @@ from tests.helpers.small_corpus import QUICK, column_files
 WORDS = "embeddings.parts.word.table.weight"
 
 
-pytestmark = pytest.mark.usefixtures("in_tmp_path")
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("in_tmp_path")]
 
 
 def run(tmp_path: Path, name: str, *overrides: str) -> Path:

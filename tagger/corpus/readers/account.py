@@ -13,6 +13,7 @@ from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
 _MARK = b"\xef\xbb\xbf"  # of byte order
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB and all that ends a line somewhere
 _FIELD = re.compile(r"[^ \t]+")
 _PACKED = {  # what files begin with that people take for what is inside
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
@@ -141,6 +142,16 @@ class ReadReport:
 def fields(line: str) -> list[str]:
     """What blanks and TABs part. Unlike with `str.split`, a no-break space is part of a field."""
     return _FIELD.findall(line)
+
+
+def check_tag(tag: str) -> None:
+    """Check that a tag or label can be written to a file of lines and columns.
+
+    Raises:
+        MalformedError: it holds a TAB, a line end or another control character.
+    """
+    if found := _CONTROL.search(tag):
+        raise MalformedError(f"tag or label {tag!r} holds a control character (U+{ord(found[0]):04X}); rename it")
 
 
 def counted(amount: int, noun: str) -> str:

@@ -10,15 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.readers.dataset_folder import SAVED, STATE, check_links, check_metadata, check_resolved, check_saved
 from tagger.corpus.readers.records import TAG_FIELDS, RecordFields, sentences_from
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
 from tagger.errors import UserError, reason_of
+from tagger.files import expanded
 from tagger.hub import hub_reachable
 
 PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
 _SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
-_SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
 _LONGEST_REASON = 300
 
 Splits = Mapping[str, Any]  # a `datasets.Dataset` or `IterableDataset` per split
@@ -26,6 +27,8 @@ Splits = Mapping[str, Any]  # a `datasets.Dataset` or `IterableDataset` per spli
 
 def open_dataset(path: str, *, subset: str | None = None, revision: str | None = None) -> Splits:
     """Open a data set; nothing of a local folder is copied into the cache, what comes from the Hub is kept there.
+
+    Of a local folder, no file outside of it is read and nothing is fetched, whatever its metadata say.
 
     Where the Hub cannot be reached (or `HF_HUB_OFFLINE=1` says not to) only what the cache holds is used, at once:
     the Hub's own client would try again for 23 seconds.
@@ -36,9 +39,10 @@ def open_dataset(path: str, *, subset: str | None = None, revision: str | None =
         revision: branch, tag or commit on the Hub. On `refs/convert/parquet` a subset is a folder.
 
     Raises:
-        UserError: `datasets` is not installed, or the data set is not there, unreachable or unreadable.
+        UserError: `datasets` is not installed, or the data set is not there, unreachable, unreadable, or names files
+            outside of its folder.
     """
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if folder.is_dir():
         return _open_folder(folder, subset)
     if folder.is_file():
@@ -85,12 +89,43 @@ def read_huggingface(
 def _open_folder(folder: Path, subset: str | None) -> Splits:
     datasets = _import_datasets()
     with _told(str(folder), "check data.path"), _quiet(datasets):
-        if any((folder / name).exists() for name in _SAVED):
+        check_links(folder)
+        if any((folder / name).exists() for name in (SAVED, STATE)):
+            check_saved(folder)
             opened = datasets.load_from_disk(str(folder))
         else:
+            _check_metadata(datasets, folder)
             with TemporaryDirectory() as scratch:
-                opened = datasets.load_dataset(str(folder), subset, streaming=True, cache_dir=scratch)
-    return opened if isinstance(opened, dict) else {"train": opened}
+                # the absolute path: a folder may have the name of one of the package's own builders
+                builder = datasets.load_dataset_builder(str(folder.absolute()), subset, cache_dir=scratch)
+                files = [file for files in (builder.config.data_files or {}).values() for file in files]
+                check_resolved(folder, type(builder).__module__.rpartition(".")[2], files)
+                opened = builder.as_streaming_dataset()
+    splits = opened if isinstance(opened, dict) else {"train": opened}
+    return {name: _without_media(split) for name, split in splits.items()}
+
+
+def _check_metadata(datasets: Any, folder: Path) -> None:
+    """Check the metadata of a folder, read as `datasets` reads them."""
+    card, settings = folder / datasets.config.REPOCARD_FILENAME, folder / datasets.config.REPOYAML_FILENAME
+    if card.is_file():
+        check_metadata(card, datasets.load.DatasetCard.load(card).data.to_dict())
+    if settings.is_file():
+        check_metadata(settings, datasets.load.yaml.safe_load(settings.read_text(encoding="utf-8")))
+
+
+def _without_media(split: Any) -> Any:
+    """Return a split whose images, sounds and the like are not opened: records may name files or URLs for them."""
+    media = [name for name, feature in (split.features or {}).items() if _is_media(feature)]
+    if not media:
+        return split
+    return split.decode(False) if hasattr(split, "decode") else split.remove_columns(media)
+
+
+def _is_media(feature: Any) -> bool:
+    if isinstance(feature, (dict, list, tuple)):
+        return any(map(_is_media, feature.values() if isinstance(feature, dict) else feature))
+    return hasattr(feature, "decode") or (hasattr(feature, "feature") and _is_media(feature.feature))
 
 
 def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from tagger.corpus.tokenizers import Tokenizer
 from tagger.errors import UserError
 
 _TEXT_FIELD = "text"
+_WITHOUT_LABEL = frozenset({"id", "start", "end", "startOffset", "endOffset", "globalOffsets", "text"})
+_Seen = dict[tuple[str, str], tuple[int, list[Annotation]]]  # id and text → task number and what it says
 _NO_TEXT = frozenset({"id", "annotator", "created_at", "updated_at", "lead_time"})  # JSON-MIN's own fields
 
 
@@ -23,8 +25,9 @@ def read_labelstudio(
 ) -> Iterator[Sentence]:
     """Read an export; the file is held in memory as a whole. A task counts as a line.
 
-    Of several annotations of a task the first one that was not cancelled is read, and of its results those with
-    labels. Tasks that all annotators skipped are left out and counted as rejected.
+    Of an annotation those results are read that have labels. Cancelled annotations and predictions are never read.
+    Several annotations of a task must agree. Tasks that all annotators skipped are left out and counted as rejected,
+    and so are repetitions in JSON-MIN, which has a task for each annotation.
 
     Args:
         path: the export.
@@ -36,11 +39,12 @@ def read_labelstudio(
     Raises:
         UserError: the file cannot be read or is no JSON list; with `on_error=stop`, at the first malformed task.
     """
+    seen: _Seen = {}
     for number, task in enumerate(_tasks(path), start=1):
         place = f"{path}:task {number}"
         report.line()
         try:
-            sentences = _read_task(task, place, number, report, tokenizer, text_field, tagged)
+            sentences = _read_task(task, place, number, report, tokenizer, text_field, tagged, seen)
         except MalformedError as problem:
             report.reject(place, str(problem))
             sentences = None
@@ -67,20 +71,32 @@ def _tasks(path: Path) -> list[Any]:
 
 
 def _read_task(
-    task: Any, place: str, number: int, report: ReadReport, tokenizer: Tokenizer, text_field: str | None, tagged: bool
+    task: Any,
+    place: str,
+    number: int,
+    report: ReadReport,
+    tokenizer: Tokenizer,
+    text_field: str | None,
+    tagged: bool,
+    seen: _Seen,
 ) -> list[ReadSentence] | None:
-    """The sentences of a task; None, and the task left out, where its annotators skipped it."""
+    """Read the sentences of a task; None, and the task left out, where it was skipped or repeats an earlier one."""
     if not isinstance(task, Mapping):
         raise MalformedError("expected a task (an object); export the project from Label Studio as JSON")
     data = task.get("data", task)
     text = _text(data if isinstance(data, Mapping) else {}, text_field)
     annotations = None
     if tagged:
-        regions = _regions(task)
-        if regions is None:
+        annotations = _agreed([_annotated(regions, text) for regions in _regions(task, text)])
+        if annotations is None:
             report.leave_out(place, "its annotators skipped it; left out")
             return None
-        annotations = [_annotation(value, f"region {index + 1}", text) for index, value in enumerate(regions)]
+        if "data" not in task and task.get("id") is not None:
+            before, earlier = seen.setdefault((str(task["id"]), text), (number, annotations))
+            if before != number:
+                _agreed([earlier, annotations])
+                report.leave_out(place, f"labelled as in task {before}, which is the same; left out")
+                return None
     document = task.get("id")
     return tag_text(text, annotations, tokenizer, place=place, document=str(number if document is None else document))
 
@@ -94,20 +110,64 @@ def _text(data: Mapping[str, Any], text_field: str | None) -> str:
     return str(text)
 
 
-def _regions(task: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The labelled regions of a task; None where every annotation of it was cancelled."""
+def _agreed(annotations: Sequence[list[Annotation]]) -> list[Annotation] | None:
+    """Return what all annotations of a task say; None where there are none.
+
+    Raises:
+        MalformedError: they differ.
+    """
+    if len(set(map(tuple, annotations))) > 1:
+        raise MalformedError(
+            f"its {len(annotations)} annotations disagree; delete or cancel all but one in Label Studio"
+        )
+    return annotations[0] if annotations else None
+
+
+def _regions(task: Mapping[str, Any], text: str) -> list[list[Mapping[str, Any]]]:
+    """List the labelled regions of each annotation of a task that was not cancelled."""
     if "data" not in task:  # JSON-MIN: regions stand right in the task, under the name of the labelling tag
-        lists = [value for value in task.values() if isinstance(value, list)]
-        return [region for regions in lists for region in regions if _is_region(region)]
+        lists = [_listed(name, value) for name, value in task.items() if value != text]
+        return [[region for regions in lists for region in regions if _is_region(region)]]
     annotations = task.get("annotations", task.get("completions"))
     if not isinstance(annotations, list) or not annotations:
         raise MalformedError("not annotated; annotate the task or leave it out of the export")
+    regions = []
     for annotation in annotations:
-        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled"):
+        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled") and not annotation.get("skipped"):
             results = annotation.get("result") or []
             values = [result.get("value", {}) for result in results if isinstance(result, Mapping)]
-            return [value for value in values if _is_region(value)]
-    return None
+            regions.append([value for value in values if _is_region(value)])
+    return regions
+
+
+def _listed(name: str, value: object) -> list[Any]:
+    """Return a field of JSON-MIN as a list, also where it was written as a string of JSON.
+
+    Raises:
+        MalformedError: it is no JSON, or one of its regions has no label.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("[") and '"start"' in value:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise MalformedError(f"field {name!r}: regions that are no JSON; export the project again") from None
+    if not isinstance(value, list):
+        return []
+    bare = next((number for number, region in enumerate(value, start=1) if _is_unlabelled(region)), None)
+    if bare is not None:
+        raise MalformedError(f"field {name!r}: region {bare} has no label; label it or remove it")
+    return value
+
+
+def _is_unlabelled(value: object) -> bool:
+    if not isinstance(value, Mapping) or "start" not in value or isinstance(value.get("text"), list):
+        return False  # a comment on a region has a list of texts
+    return value.keys() <= _WITHOUT_LABEL
+
+
+def _annotated(regions: Sequence[Mapping[str, Any]], text: str) -> list[Annotation]:
+    """Read regions in the order of the text."""
+    return sorted(_annotation(value, f"region {number}", text) for number, value in enumerate(regions, start=1))
 
 
 def _is_region(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tagger.corpus.readers.account import ReadReport
+from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag
 from tagger.corpus.sentence import Sentence
 
 _DOCUMENT_MARK = "-DOCSTART-"
@@ -46,14 +46,20 @@ class OpenSentence:
         self._place = self._place or place
 
     def add(self, place: str, token: str, tag: str | None) -> None:
-        """Append a token with its tag; tags of one sentence are all given or all None."""
+        """Append a token with its tag; tags of one sentence are all given or all None. A malformed tag is a fault."""
         self.begin(place)
         self._tokens.append(token)
         if tag is None:
             return
-        if tag != tag.strip():
+        bare = tag.strip()
+        try:
+            check_tag(bare)
+        except MalformedError as problem:
+            self.fault(place, str(problem))
+            return
+        if tag != bare:
             self._report.repair(f"{place}: blanks around tag {tag!r} removed")
-        self._tags.append(tag.strip())
+        self._tags.append(bare)
 
     def fault(self, place: str, problem: str) -> None:
         """Report a malformed line of the sentence.

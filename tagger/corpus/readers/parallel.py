@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
 
-from tagger.corpus.readers.account import ReadReport, counted, fields, open_bytes, read_lines
+from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag, counted, fields, open_bytes, read_lines
 from tagger.corpus.sentence import Sentence
 
 
@@ -52,6 +52,10 @@ def _stripped(tags: list[str], place: str, report: ReadReport) -> list[str]:
     if not all(kept):
         report.reject(place, "a tag of nothing but white space; write O for none")
     for tag, bare in zip(tags, kept, strict=True):
+        try:
+            check_tag(bare)
+        except MalformedError as problem:
+            report.reject(place, str(problem))
         if bare and tag != bare:
             report.repair(f"{place}: blanks around tag {tag!r} removed")
     return kept

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tagger.corpus.readers.account import MalformedError, ReadReport
+from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag
 from tagger.corpus.readers.annotations import Annotation, ReadSentence, deliver, tag_text
 from tagger.corpus.readers.marks import locate
 from tagger.corpus.sentence import Sentence
@@ -107,6 +107,8 @@ def _read_tokens(
         written = _named(record[tag_field], tag_field, fields.tag_names)
         tags = [tag.strip() for tag in written]
         repairs = [f"blanks around tag {tag!r} removed" for tag, kept in zip(written, tags, strict=True) if tag != kept]
+        for tag in dict.fromkeys(tags):
+            check_tag(tag)
         if len(tags) != len(tokens):
             raise MalformedError(f"{len(tokens)} tokens but {len(tags)} tags; give each token one tag")
     if not tokens:
@@ -160,13 +162,14 @@ def make_annotation(start: object, end: object, label: object, where: str) -> An
     """An annotation out of values read from a file, `where` being their field.
 
     Raises:
-        MalformedError: offsets are no whole numbers, or the label is no text or empty.
+        MalformedError: offsets are no whole numbers, or the label is no text, empty or holds control characters.
     """
     if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool) or isinstance(end, bool):
         raise MalformedError(f"{where}: expected whole numbers as start and end, found {start!r} and {end!r}")
     if not isinstance(label, str) or not label.strip():
         raise MalformedError(f"{where}: expected a label, found {label!r}")
     check_encodable(label)
+    check_tag(label.strip())
     return Annotation(start, end, label.strip())
 
 

@@ -9,7 +9,7 @@ from tagger.features.vectors.files import read_vectors
 from tagger.features.vectors.model2vec import is_model2vec, read_model2vec
 from tagger.features.vectors.table import VECTORS, WORDS, LooksUp
 from tagger.features.vectors.wordpiece import WordPieceVectors
-from tagger.files import shipped_folder
+from tagger.files import expanded, shipped_folder
 
 BUNDLED = "bundled"
 _BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
@@ -41,7 +41,7 @@ def open_static(source: str) -> StaticVectors:
     Raises:
         UserError: they are missing or damaged.
     """
-    path = shipped_folder("data") / _BUNDLED_FOLDER if source == BUNDLED else Path(source).expanduser()
+    path = shipped_folder("data") / _BUNDLED_FOLDER if source == BUNDLED else expanded(source)
     if not path.is_dir():
         return read_vectors(path)
     vectors = read_model2vec(path) if is_model2vec(path) else load_static(path)

@@ -30,7 +30,7 @@ PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
 INSIDE = "##"  # how pieces begin that continue a word
 
 _MAX_CHARACTERS = 100  # BERT takes longer words for unknown
-_TOO_LARGE = 1e15  # of a value in a vector: sums of its squares would overflow
+TOO_LARGE = 1e15  # for a value in a vector or weight: sums of products would overflow
 _WORTH_AN_INDEX = 256  # words
 _BLOCK = 8192  # words looked up at a time, which bounds the memory beside the result
 _ASCII_PUNCTUATION = frozenset("$+<=>^`|~")  # symbols to Unicode, punctuation to BERT
@@ -312,7 +312,7 @@ def sound_rows(vectors: Floats, path: Path) -> Floats:
 
 def _require_sensible(largest: Floats, path: Path) -> None:
     """Of each row's (V,) largest number, without its sign."""
-    sound = largest < _TOO_LARGE  # NaN is not less either
+    sound = largest < TOO_LARGE  # NaN is not less either
     if not sound.all():
         raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
 

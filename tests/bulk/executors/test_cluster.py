@@ -21,6 +21,8 @@ from tagger.bulk.records import InputFormat, ReadOptions, Record
 from tagger.bulk.shards import Shard, Stretch
 from tagger.errors import UserError
 
+pytestmark = pytest.mark.extended
+
 BLOCK: Block = [(0, [Record("Ada", size=3)])]
 
 

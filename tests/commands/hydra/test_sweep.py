@@ -21,6 +21,8 @@ from tagger.runs.record import RunRecord
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 LONGEST = 300  # seconds, for a machine with much else to do
 JOB = """\
 import os, signal, sys, time
@@ -40,7 +42,6 @@ sys.exit(int(kind) if kind.isdecimal() else 0)
 DRIVER = """\
 import sys
 from tagger.commands.hydra.sweep import Sweep
-from tagger.commands.train_settings import is_finished
 sweep = Sweep("x.py", [sys.argv[1]])
 try:
     for number, kind in enumerate(sys.argv[2:]):

@@ -68,6 +68,7 @@ def test_a_single_column_is_read_without_tags() -> None:
         ("a\nb\n", {}, r"file:1: token and tag would be the same column \(found 1\)"),
         ("a\tO\nb\t\n", {}, r"file:2: no tag in column -1"),
         ("a\tO\nb\t \n", {}, r"file:2: no tag in column -1"),
+        ("a O\nb B-P\vR\n", {}, r"file:2: tag or label 'B-P\\x0bR' holds a control character \(U\+000B\); rename it"),
         ("a\tO\rb\tO\r", {}, r"file:1: a carriage return inside the first line; save the file with LF or CRLF"),
     ],
 )

@@ -17,6 +17,8 @@ from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 
 datasets = pytest.importorskip("datasets")
+pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.parquet")
 
 NAMES = ["O", "B-PER", "I-PER"]
 TOKENS = [["Bo", "Ek"], [], ["met"]]
@@ -152,6 +154,157 @@ def test_a_dataset_script_in_a_folder_is_not_looked_for_on_the_hub(tmp_path: Pat
     (tmp_path / f"{tmp_path.name}.py").write_text("raise SystemExit")
     with pytest.raises(UserError, match=r"scripts are no longer supported.*; check data\.path"):
         open_dataset(str(tmp_path))
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The addresses that somebody tries to connect to, in vain."""
+    addresses: list[object] = []
+
+    def refuse(_: socket.socket, address: object) -> None:
+        addresses.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return addresses
+
+
+RECORD = json.dumps({"tokens": ["a"], "tags": ["O"]}) + "\n"
+METADATA: dict[str, Callable[[str], str]] = {
+    "README.md": lambda config: f"---\nconfigs:\n- config_name: default\n  {config}\n---\n# A set\n",
+    ".huggingface.yaml": lambda config: f"configs:\n- config_name: default\n  {config}\n",
+}
+
+
+def folder_with(tmp_path: Path, name: str, config: str) -> Path:
+    """A folder with a split, metadata that hold `config`, and a file and a folder beside it."""
+    folder = tmp_path / "set"
+    for path in (folder / "train.jsonl", tmp_path / "outside.jsonl", tmp_path / "more" / "train.jsonl"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(RECORD)
+    (folder / name).write_text(METADATA[name](config.replace("TMP", str(tmp_path))))
+    return folder
+
+
+@pytest.mark.parametrize("name", METADATA)
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ('data_files: "http://127.0.0.1:9/train.jsonl"', "http://127.0.0.1:9/train.jsonl"),
+        ('data_files: ["train.jsonl", "http://127.0.0.1:9/x.jsonl"]', "http://127.0.0.1:9/x.jsonl"),
+        ('data_files: [{split: train, path: "http://127.0.0.1:9/x.jsonl"}]', "http://127.0.0.1:9/x.jsonl"),
+        ('data_files: [{split: train, path: [train.jsonl, "../outside.jsonl"]}]', "../outside.jsonl"),
+        ("data_files: sub/../../outside.jsonl", "sub/../../outside.jsonl"),
+        ("data_files: TMP/outside.jsonl", "/outside.jsonl"),
+        ("data_files: file:TMP/outside.jsonl", "file:/"),
+        ("data_files: ~/outside.jsonl", "~/outside.jsonl"),
+        ('data_files: "zip://x.jsonl::http://127.0.0.1:9/x.zip"', "zip://x.jsonl::http://127.0.0.1:9/x.zip"),
+        ('data_files: "hf://datasets/a/b/x.jsonl"', "hf://datasets/a/b/x.jsonl"),
+        ("data_dir: ..", ".."),
+        ("data_dir: ../more", "../more"),
+        ("data_dir: TMP/more", "/more"),
+    ],
+)
+def test_metadata_that_name_data_elsewhere_are_refused_and_nothing_is_fetched(
+    tmp_path: Path, tried: list[object], name: str, config: str, named: str
+) -> None:
+    folder = folder_with(tmp_path, name, config)
+    with pytest.raises(UserError, match="which is outside of the folder; copy the data into the folder") as caught:
+        open_dataset(str(folder))
+    assert str(caught.value).startswith(f"{folder / name}: names '")
+    assert named in str(caught.value)
+    assert tried == []
+
+
+def test_files_that_metadata_led_to_are_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagger.corpus.huggingface.check_metadata", lambda *_: None)
+    folder = folder_with(tmp_path, "README.md", "data_files: [train.jsonl, ../outside.jsonl]")
+    with pytest.raises(UserError, match=r"outside\.jsonl', which is outside of the folder"):
+        open_dataset(str(folder))
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_metadata_that_name_data_of_the_folder_are_followed(tmp_path: Path, name: str) -> None:
+    folder = folder_with(tmp_path, name, "data_files: [{split: validation, path: tr*.jsonl}]")
+    splits = open_dataset(str(folder))
+    assert list(splits) == ["validation"]
+    assert read(splits["validation"])[0][0].tokens == ["a"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_link_that_leads_out_of_a_data_set_is_refused(tmp_path: Path, what: str) -> None:
+    folder = folder_with(tmp_path, "README.md", "data_files: tr*.jsonl")
+    (folder / "data").symlink_to(tmp_path / ("more" if what == "folder" else "outside.jsonl"))
+    with pytest.raises(UserError, match=r"data: a link to .*, outside of the folder; copy the file itself"):
+        open_dataset(str(folder))
+
+
+@pytest.mark.parametrize("outside", ["../other/data.arrow", "/TMP/other/data.arrow", "x::http://127.0.0.1:9/x"])
+def test_a_saved_split_that_names_a_file_elsewhere_is_refused(
+    tmp_path: Path, tried: list[object], outside: str
+) -> None:
+    folder = saved_folder(tmp_path / "set")
+    state = json.loads((folder / "train" / "state.json").read_text())
+    state["_data_files"] = [{"filename": outside}]
+    (folder / "train" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(UserError, match=r"train/state.json: names .*, which is outside of the folder"):
+        open_dataset(str(folder))
+    assert tried == []
+
+
+def test_a_saved_data_set_that_names_splits_elsewhere_is_refused(tmp_path: Path) -> None:
+    folder = saved_folder(tmp_path / "set")
+    (folder / "train").rename(tmp_path / "train")
+    (folder / "dataset_dict.json").write_text(json.dumps({"splits": ["../train"]}))
+    with pytest.raises(UserError, match=r"dataset_dict.json: names '../train', which is outside of the folder"):
+        open_dataset(str(folder))
+
+
+def test_files_of_a_format_that_may_refer_to_others_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(UserError, match="files of the kind 'hdf5'; expected Parquet, JSON or Arrow files"):
+        open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["README.md", "dataset_infos.json"])
+def test_a_text_that_metadata_call_an_image_is_not_fetched(tmp_path: Path, tried: list[object], name: str) -> None:
+    words = {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
+    features = {"tokens": words, "tags": words, "image": {"_type": "Image"}}
+    kinds = "[{name: tokens, sequence: string}, {name: tags, sequence: string}, {name: image, dtype: image}]"
+    (tmp_path / name).write_text(
+        f"---\ndataset_info:\n  features: {kinds}\n---\n"
+        if name == "README.md"
+        else json.dumps({"default": {"features": features}})
+    )
+    record = {"tokens": ["a"], "tags": ["O"], "image": "http://127.0.0.1:9/x.png"}
+    (tmp_path / "train.jsonl").write_text(json.dumps(record) + "\n")
+    assert read(open_dataset(str(tmp_path))["train"])[0][0].tokens == ["a"]
+    assert tried == []
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("many", [False, True])
+def test_images_that_records_name_are_not_fetched(tmp_path: Path, tried: list[object], saved: bool, many: bool) -> None:
+    image = datasets.List(datasets.Image()) if many else datasets.Image()
+    words, label = datasets.List(datasets.Value("string")), datasets.List(datasets.ClassLabel(names=["O", "B-X"]))
+    features = datasets.Features({"tokens": words, "tags": label, "image": image})
+    url = {"path": "http://127.0.0.1:9/x.png", "bytes": None}
+    table = pyarrow.Table.from_pylist(
+        [{"tokens": ["a"], "tags": [1], "image": [url] if many else url}], schema=features.arrow_schema
+    )
+    folder = tmp_path / "set"
+    folder.mkdir()
+    if saved:
+        with pyarrow.OSFile(str(folder / "data.arrow"), "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as to:
+            to.write_table(table)
+        (folder / "dataset_info.json").write_text(json.dumps({"features": features.to_dict()}))
+        formats = {"_format_type": None, "_format_kwargs": {}, "_format_columns": None, "_output_all_columns": False}
+        state = {"_data_files": [{"filename": "data.arrow"}], "_split": None, "_fingerprint": "0", **formats}
+        (folder / "state.json").write_text(json.dumps(state))
+    else:
+        pyarrow.parquet.write_table(table, folder / "train.parquet")
+    assert read(open_dataset(str(folder))["train"])[0][0].tags == ["B-X"]
+    assert tried == []
 
 
 @pytest.mark.parametrize("offline", [True, False])

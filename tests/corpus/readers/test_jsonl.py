@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,14 @@ def test_bad_bytes_drop_the_whole_record_not_just_its_first_sentence() -> None:
 def test_a_number_without_a_name_is_malformed(tag: int, names: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=f"{tag} is none of the {len(names)} tags; set data.tag_names"):
         read({"tokens": ["a"], "tags": [tag]}, tag_names=names)
+
+
+@pytest.mark.parametrize("label", ["P\tR", "P\nR", "P\r\nR", "P\0R", "P\x85R"])
+@pytest.mark.parametrize("spans", [True, False])
+def test_a_label_with_control_characters_is_refused_by_name(label: str, spans: bool) -> None:
+    record = {"text": "Bo", "label": [[0, 2, label]]} if spans else {"tokens": ["Bo"], "tags": [label]}
+    with pytest.raises(UserError, match=re.escape(f"file:1: tag or label {label!r} holds a control character")):
+        read(record)
 
 
 def test_a_file_is_read_by_path(tmp_path: Path) -> None:

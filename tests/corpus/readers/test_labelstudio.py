@@ -53,14 +53,72 @@ def test_the_short_export_reads_the_same(tmp_path: Path) -> None:
     assert (sentence.tags, sentence.document) == (["B-PER", "O"], "7")
 
 
-def test_the_first_annotation_that_was_not_cancelled_counts(tmp_path: Path) -> None:
+def test_cancelled_annotations_and_predictions_are_never_read(tmp_path: Path) -> None:
     annotations = [
         {"was_cancelled": True, "result": [region(0, 2, "WRONG")]},
+        {"skipped": True, "result": [region(0, 2, "WRONG")]},
         {"was_cancelled": False, "result": [region(0, 2, "PER"), {"type": "choices", "value": {"choices": ["x"]}}, {}]},
-        {"was_cancelled": False, "result": [region(0, 2, "LATER")]},
     ]
-    (sentence,), _ = read(tmp_path, [task("Bo met", annotations=annotations)])
+    predictions = [{"result": [region(3, 6, "WRONG")]}]
+    (sentence,), _ = read(tmp_path, [task("Bo met", annotations=annotations, predictions=predictions)])
     assert sentence.tags == ["B-PER", "O"]
+
+
+@pytest.mark.parametrize("other", [[], [region(0, 2, "ORG")], [region(0, 6, "PER")]])
+def test_annotators_who_disagree_stop_the_run_or_the_task_is_counted(tmp_path: Path, other: list[dict]) -> None:
+    split = task("Bo met", annotations=[{"result": [region(0, 2, "PER")]}, {"result": other}])
+    with pytest.raises(UserError, match=r"task 2: its 2 annotations disagree; delete or cancel all but one"):
+        read(tmp_path, [task("Al"), split])
+    found, report = read(tmp_path, [task("Al"), split], OnError.SKIP)
+    assert [sentence.tokens for sentence in found] == [["Al"]]
+    assert report.sentences.rejected == 1
+    assert "annotations disagree" in report.places[0]
+
+
+def test_annotators_who_agree_in_any_order_are_one(tmp_path: Path) -> None:
+    regions = [region(0, 2, "PER"), region(7, 9, "PER")]
+    (sentence,), _ = read(tmp_path, [task("Bo met Al", annotations=[{"result": regions}, {"result": regions[::-1]}])])
+    assert sentence.tags == ["B-PER", "O", "B-PER"]
+
+
+def short(label: object, **fields: object) -> dict:
+    return {"id": 7, "text": "Bo met", "label": label, "annotator": 1} | fields
+
+
+def test_a_task_that_the_short_export_repeats_for_each_annotator_is_read_once(tmp_path: Path) -> None:
+    per, org = ([{"start": 0, "end": 2, "labels": [label]}] for label in ("PER", "ORG"))
+    found, report = read(tmp_path, [short(per), short(per, annotator=2), short(org, id=8)])
+    assert [sentence.tags for sentence in found] == [["B-PER", "O"], ["B-ORG", "O"]]
+    assert (report.sentences.kept, report.sentences.rejected) == (2, 1)
+    assert "task 2: labelled as in task 1, which is the same; left out" in report.places[0]
+    with pytest.raises(UserError, match=r"task 2: its 2 annotations disagree"):
+        read(tmp_path, [short(per), short(org, annotator=2)])
+
+
+def test_regions_that_the_short_export_holds_as_a_string_are_read(tmp_path: Path) -> None:
+    (sentence,), _ = read(tmp_path, [short(json.dumps([{"start": 0, "end": 2, "labels": ["PER"]}]))])
+    assert sentence.tags == ["B-PER", "O"]
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [
+        ('[{"start":0}]', "field 'label': region 1 has no label"),
+        ([{"start": 0, "end": 2, "text": "Bo"}], "field 'label': region 1 has no label"),
+        ('[{"start":0', "field 'label': regions that are no JSON"),
+    ],
+)
+def test_regions_of_the_short_export_without_a_label_are_refused(tmp_path: Path, label: object, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        read(tmp_path, [short(label)])
+
+
+def test_choices_and_comments_on_regions_are_no_entities(tmp_path: Path) -> None:
+    place = {"start": 0, "end": 2}
+    (sentence,), _ = read(
+        tmp_path, [short([], sure=[place | {"choices": ["no"]}], note=[place | {"text": ["a comment"]}])]
+    )
+    assert sentence.tags == ["O", "O"]
 
 
 def test_a_task_that_was_skipped_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -97,6 +155,7 @@ def test_annotations_are_left_alone_where_they_are_not_wanted(tmp_path: Path) ->
         (task("Bo", region(0, 9, "PER")), "expected 0 <= start < end <= 2"),
         (task("Bo met", region(0, 2, "PER", "met")), "characters 0-2 are 'Bo', not 'met'"),
         (task("Bo", {"value": {"start": 0, "end": 2, "labels": ["A", "B"]}}), "region 1: expected one label"),
+        (task("Bo", region(0, 2, "P\tR")), r"tag or label 'P\\tR' holds a control character"),
         (task("Bo", {"value": {"start": "0", "end": 2, "labels": ["A"]}}), "region 1: expected whole numbers"),
     ],
 )

@@ -44,6 +44,7 @@ def test_tokens_alone_have_no_tags(tmp_path: Path) -> None:
         ("a b\n", "O\n", "seq.in:1: 2 tokens but 1 tag in"),
         ("a\nb\n", "O\n", "seq.in:2: 1 token but 0 tags in"),
         ("a\n", "O\nO\n", "seq.in:2: 0 tokens but 1 tag in"),
+        ("a b\n", "O B-P\fR\n", r"seq.in:1: tag or label 'B-P\\x0cR' holds a control character"),
         ("a b\n", "O \u00a0\n", "seq.in:1: a tag of nothing but white space"),
     ],
 )

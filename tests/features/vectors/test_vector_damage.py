@@ -41,6 +41,8 @@ from tests.helpers.vector_writers import (
     word2vec_text,
 )
 
+pytestmark = pytest.mark.extended
+
 
 def refused(path: Path, *, words_file: Path | None = None) -> str:
     """What is told of a file that cannot be read; it names the file and is one line."""

@@ -136,6 +136,7 @@ def test_other_floats_become_float32(kind: str, dtype: type, tmp_path: Path) -> 
     assert_table(read_vectors(tmp_path / f"v.{kind}"), ["a", "b", "c"], array.astype(np.float32))
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("write", [glove, gzipped_glove, fasttext, word2vec_binary, gzipped_binary, *ARRAYS[:3]])
 def test_reading_takes_little_more_memory_than_the_table(write: Writer, tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(8000)]

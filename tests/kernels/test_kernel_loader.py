@@ -41,6 +41,7 @@ def kept_files(folder: Path) -> list[Path]:
     return list((folder / "kernels").iterdir())
 
 
+@pytest.mark.extended
 def test_compiles_once_and_keeps_a_shared_library(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert KernelLoader()() is not None
     (kept,) = kept_files(fresh)
@@ -49,6 +50,7 @@ def test_compiles_once_and_keeps_a_shared_library(fresh: Path, monkeypatch: pyte
     assert KernelLoader()() is not None
 
 
+@pytest.mark.extended
 def test_keeps_the_object_file_where_there_is_no_linker(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader.shutil, "which", lambda name: None)
     assert KernelLoader()() is not None
@@ -179,6 +181,7 @@ def test_a_compiler_that_fails_is_asked_once(monkeypatch: pytest.MonkeyPatch) ->
     assert len(asked) == 1
 
 
+@pytest.mark.extended
 def test_nothing_is_imported_from_the_working_folder(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     texts = tmp_path_factory.mktemp("texts")
     for name in ("numba", "llvmlite", "numpy", "multiprocessing", "tagger"):

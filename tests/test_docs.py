@@ -1,0 +1,44 @@
+"""Keep the documents' formulas and pictures whole."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.repository import REPOSITORY
+
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("docs/*.md"))]
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def formula_lines(text: str) -> list[str]:
+    """The lines of blocks that are indented by four spaces and stand outside fences."""
+    lines = FENCE.sub("", text).splitlines()
+    return [line for line in lines if line.startswith("    ") and not line.lstrip().startswith(("-", "*"))]
+
+
+def definitions_run_together(line: str) -> bool:
+    """Find a second definition that no comma sets apart: what is left when a program wraps a block of formulas."""
+    return any(piece.count(" = ") > 1 for piece in re.split(r"[,;]\s{2,}", line.strip()))
+
+
+def test_formulas_that_a_program_wrapped_are_found() -> None:
+    wrapped = "    gold      = correct + missing predicted = correct + spurious"
+    assert formula_lines(f"so that\n\n{wrapped}\n") == [wrapped]
+    assert definitions_run_together(wrapped)
+    assert not definitions_run_together("    P(y | x) = exp(s(y)) / Z,    Z = Σ exp(s(y'))")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_formula_blocks_are_whole(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert [line for line in formula_lines(text) if definitions_run_together(line)] == []
+    assert text.count("\n```") % 2 == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", FENCE.sub("", document.read_text(encoding="utf-8")))
+    assert [link for link in links if not (document.parent / link).exists()] == []
