@@ -5,7 +5,7 @@ config.json         format version, the model's shape, its scheme, temperature, 
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, where the model has them
 encoder/            a fine-tuned encoder, where the model has one; of a frozen one config.json has path and digest
-model.onnx          the network for other runtimes, where `scripts/export_onnx.py` has put it
+model.onnx          the network for other runtimes, where `tagger export_onnx` has put it
 README.md           the model card, for people
 """
 

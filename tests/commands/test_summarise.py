@@ -52,7 +52,7 @@ def test_jobs_that_failed_are_named(sweep: Path, capsys: pytest.CaptureFixture[s
     assert run_command("summarise", [str(sweep)]) == 0
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[2] for line in told] == [
-        f"{sweep}: job {number} (seed={seed} encoder.hidden_size=0) failed or was not begun; it left no folder"
+        f"{sweep}: job {number} (seed={seed} encoder.hidden_size=0) failed or never started; it left no folder"
         for number, seed in ((1, 1), (3, 2))
     ]
 
