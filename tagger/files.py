@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and failures of the file system told in one line."""
+"""Write files whole or not at all, lock folders, and find those that come with the package."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
-
 from tagger.errors import UserError
 
 
 def shipped_folder(name: str) -> Path:
-    """`conf` or `data`, which come with the package: inside an installed one, beside it in a checkout."""
+    """Return the folder `conf` or `data`: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent
     installed = package / name
     return installed if installed.is_dir() else package.parent / name
@@ -69,8 +67,8 @@ def _private_temporary_folder() -> Path:
 def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
     """Open `path` for UTF-8 text that appears under its name only when the block ends without an error.
 
-    Parent folders are made. The text goes to a temporary name beside `path` and is renamed at the end; on any error
-    the temporary file is removed and an older file of that name stays as it was.
+    Parent folders are made. The text goes to a temporary file beside `path`, which is renamed at the end. After an
+    error the temporary file is removed, and an older file of that name is unchanged.
 
     Raises:
         UserError: the folder or the file cannot be written.
@@ -79,7 +77,7 @@ def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
 
 
 def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """The same for bytes."""
+    """Open `path` for bytes; otherwise as `written_whole`."""
     return _written_whole(path, mode="wb")
 
 
@@ -92,6 +90,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
+    from filelock import FileLock, Timeout  # here, as its import takes longer than the rest of this module
+
     path = folder / ".lock"
     lock = FileLock(path, timeout=0)
     with suppress(OSError):
@@ -108,7 +108,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def let_go_of_output(*, flush: bool) -> None:
-    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
+    """Leave nothing for Python to write at exit, where a failure would print a traceback.
+
+    Args:
+        flush: write what is buffered now; otherwise, or if that fails, drop it.
+    """
     if sys.stdout is None:
         return
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
-from tagger.commands.hydra.overrides import told_differences
+from tagger.commands.hydra.overrides import describe_differences
 from tagger.commands.model_settings import asked
 from tagger.commands.train_settings import TrainSettings, is_finished, spell_out
 from tagger.corpus.dataset import Split, load_splits
@@ -136,7 +136,7 @@ def _changed_settings(settings: TrainSettings) -> str:
         before = hydra_entry.read_config(settings.run.run_dir / "config.yaml")
     except UserError:
         return ""
-    differences = told_differences(before, settings.composed)
+    differences = describe_differences(before, settings.composed)
     return f": {differences or 'the settings are the same, but the files of data or vectors are not'}"
 
 

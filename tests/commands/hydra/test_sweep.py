@@ -166,7 +166,7 @@ def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Pa
 
     again = begin("train.py", *arguments, "resume=true")
     told = list(lines_until(again.stderr, "epoch"))
-    assert f"{whole}: finished before; skipped" in told[0]
+    assert f"{whole}: finished earlier; skipped" in told[0]
     assert int(told[-1].removeprefix("epoch ").partition(":")[0]) >= 2
     again.send_signal(signal.SIGTERM)
     _, error = again.communicate(timeout=LONGEST)
