@@ -12,14 +12,8 @@ from tagger.commands.hydra import hydra_entry
 _LOCATIONS = ("run_dir", "resume", "latest")  # of a run
 _OF_ONE_RUN = ("seed", "report", *_LOCATIONS)
 _DATA_LOCATIONS = ("dir", "bundled", "path", "train", "dev", "test")  # the content has a digest of its own
-_GROUPS = (
-    "experiment",
-    "embeddings",
-    "encoder",
-    "decoder",
-    "optim",
-    "trainer",
-)  # a choice of one of these replaces many overrides
+# a choice of one of these groups replaces many overrides
+_GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")
 _SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
 _MOST_DIFFERENCES = 4
 _FILE_FORMATS = {"columns": "conll"}  # presets for own files have the name of their format, except this one
