@@ -26,7 +26,7 @@ _MOST_DIFFERENCES = 3
 Settings = Mapping[str, Any]
 
 
-def settled(settings: Settings, language: str | None, *, plain: bool) -> ModelConfig:
+def complete_model(settings: Settings, language: str | None, *, plain: bool) -> ModelConfig:
     """Return the model's settings, completed by the kind of tags and the language of the data.
 
     Args:
@@ -34,10 +34,10 @@ def settled(settings: Settings, language: str | None, *, plain: bool) -> ModelCo
         language: of the data, if known.
         plain: whether the tags are plain, instead of those of entities.
     """
-    return _with_settled_vectors(asked(settings, plain=plain), language)
+    return _with_settled_vectors(complete_by_tags(settings, plain=plain), language)
 
 
-def asked(settings: Settings, *, plain: bool) -> ModelConfig:
+def complete_by_tags(settings: Settings, *, plain: bool) -> ModelConfig:
     """Return the model's settings, completed by the kind of tags."""
     embeddings = dict(settings["embeddings"])
     for (*part, name), choices in _BY_TAGS.items():
@@ -63,7 +63,7 @@ def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConf
     return replace(model, embeddings=replace(model.embeddings, static=chosen))
 
 
-def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
+def with_model_of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
     """Return settings whose `embeddings`, `encoder` and `decoder` are those of the model to start from, if any.
 
     Args:
@@ -78,7 +78,7 @@ def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> 
         return dict(settings)
     folder = ModelFolder.load(Path(settings["init_from"]))
     plain, language = folder.scheme is Scheme.PLAIN, settings["data"]["language"] or folder.language
-    wanted, usual = (settled(each, language, plain=plain).to_mapping() for each in (settings, defaults))
+    wanted, usual = (complete_model(each, language, plain=plain).to_mapping() for each in (settings, defaults))
     own = folder.config.to_mapping()
     chosen = set(_different(wanted, usual)).union(*(_set_by_choice(group) for group in GROUPS if group in given))
     different = [name for name in _different(wanted, own) if _is_given(name, given, chosen)]
@@ -88,8 +88,8 @@ def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> 
             f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_MOST_DIFFERENCES]
         )
         raise UserError(
-            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {listed}; leave these "
-            "settings out, or train without init_from"
+            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {listed}; leave "
+            "these settings out, or train without init_from"
         )
     return {**settings, **own}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import describe_differences
-from tagger.commands.model_settings import asked
+from tagger.commands.model_settings import complete_by_tags
 from tagger.commands.train_settings import TrainSettings, is_finished, spell_out
 from tagger.corpus.dataset import Split, load_splits
 from tagger.corpus.schemes import Scheme
@@ -157,7 +157,7 @@ def _print_data(splits: Mapping[str, Split], settings: TrainSettings) -> None:
         print(in_a_line(f"warning: {run.run_dir}: no checkpoint to resume from; training from the beginning"))
     if warning := _length_warning(splits["train"].sentences, settings.optim.batch_tokens):
         print(f"warning: {warning}")
-    static = asked(settings.composed, plain=False).embeddings.static
+    static = complete_by_tags(settings.composed, plain=False).embeddings.static
     if settings.data.language is None and static is not None and static.source == "auto":
         print("no pretrained vectors, as data.language is not set; data.language=en takes the bundled ones")
     print(end="", flush=True)

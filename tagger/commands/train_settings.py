@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import repeatable
-from tagger.commands.model_settings import of_start, settled
+from tagger.commands.model_settings import complete_model, with_model_of_start
 from tagger.config import SHORT, EncoderEmbedding, ModelConfig, StaticEmbedding, from_mapping
 from tagger.corpus.dataset import DataConfig
 from tagger.corpus.tokenizers import get_tokenizer
@@ -81,7 +81,7 @@ class TrainSettings:
 
     def model(self, *, plain: bool) -> ModelConfig:
         """Return the model's shape, which may depend on the kind of tags: plain ones, or those of entities."""
-        return settled(self.composed, self.data.language, plain=plain)
+        return complete_model(self.composed, self.data.language, plain=plain)
 
     def epochs(self, tokens: int, batches_per_step: int) -> int | None:
         """Return the number of epochs for a training split; None if the trainer's settings have a limit.
@@ -131,7 +131,7 @@ def _composed(config: DictConfig) -> dict[str, Any]:
     settings = hydra_entry.settings_of(config)
     if not settings["init_from"]:
         return settings
-    return of_start(settings, hydra_entry.compose("train"), hydra_entry.given())
+    return with_model_of_start(settings, hydra_entry.compose("train"), hydra_entry.given())
 
 
 def _check_resumed(config: DictConfig) -> None:
