@@ -117,7 +117,13 @@ def kill_at(moment: int) -> None:
     sys.addaudithook(watch)
 
 
-@pytest.mark.parametrize(("output_format", "step"), [("jsonl", 1), ("conll", 3), ("html", 7), ("parquet", 2)])
+@pytest.mark.parametrize(
+    ("output_format", "step"),
+    [
+        ("conll", 3),
+        *(pytest.param(*each, marks=pytest.mark.extended) for each in (("jsonl", 1), ("html", 7), ("parquet", 2))),
+    ],
+)
 def test_killed_at_any_moment_and_resumed_is_as_unbroken(tag: Tag, output_format: str, step: int) -> None:
     make_inputs(Path("in"))
     options = ["in", "--format", output_format, "--quiet"]
