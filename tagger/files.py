@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -79,6 +80,16 @@ def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
 def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
     """Open `path` for bytes; otherwise as `written_whole`."""
     return _written_whole(path, mode="wb")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

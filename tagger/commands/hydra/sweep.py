@@ -14,7 +14,9 @@ from tagger.printable import in_a_line
 from tagger.python_process import start_python
 
 _SECONDS_TO_END = 60.0  # of a job after SIGTERM
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP and no SIGKILL
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _WRONG_USE = 2
 
 
@@ -120,14 +122,18 @@ class Sweep:
             self._job.send_signal(signal.SIGTERM)  # the job passes it on to its own processes
             with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt, SystemExit):
                 self._job.wait(_SECONDS_TO_END)
-        self._send(signal.SIGKILL)
+        self._send(_KILL)
         self._job.wait()
 
     def _send(self, number: signal.Signals) -> None:
-        """Send a signal to all processes of the job, as a terminal would."""
-        if self._job is not None:
-            with contextlib.suppress(ProcessLookupError):
+        """Send a signal to all processes of the job, as a terminal would; without process groups, end the job."""
+        if self._job is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
                 os.killpg(self._job.pid, number)
+            else:
+                self._job.terminate()
 
     def _say(self, line: str) -> None:
         print(in_a_line(f"{self._program}: {line}"), file=sys.stderr, flush=True)
