@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.files import sha256_of
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
@@ -112,7 +113,7 @@ def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encod
             _reserve(made)
             encode(sentences, vectors)
             vectors.flush()
-            _checksum(path).write_text(_digest(made), encoding="ascii")
+            _checksum(path).write_text(sha256_of(made), encoding="ascii")
             made.replace(path)
     except OSError as error:
         problem = (
@@ -135,7 +136,7 @@ def _reserve(path: Path) -> None:
 def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:
     """Return the cached vectors; None where there are none, or damaged ones."""
     with contextlib.suppress(OSError, ValueError, EOFError):
-        if _checksum(path).read_text(encoding="ascii") == _digest(path):
+        if _checksum(path).read_text(encoding="ascii") == sha256_of(path):
             vectors: Halves = np.load(path, mmap_mode="r")
             if vectors.shape == shape and vectors.dtype == np.float16:
                 return vectors
@@ -144,8 +145,3 @@ def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:
 
 def _checksum(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

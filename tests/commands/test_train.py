@@ -322,7 +322,7 @@ def test_a_run_is_resumed_with_the_same_vectors_wherever_they_lie(
     assert train.main([*arguments, f"embeddings.static={moved}", "resume=true"]) == 2
     told = capsys.readouterr().err
     assert "last.ckpt: " in told
-    assert "the settings are the same, but not what lies in the files" in told
+    assert "the settings are the same, but the files of data or vectors are not" in told
 
 
 def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
@@ -451,7 +451,7 @@ def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
                 lambda module: interrupted() if module.current_epoch == 1 else begin(module),
             )
         assert train.main(arguments) == 130
-    goes_on = f"the same command with resume=true run_dir='{tmp_path / 'a run'}' goes on"
+    goes_on = f"the same command with resume=true run_dir='{tmp_path / 'a run'}' continues"
     assert capsys.readouterr().err.endswith(f"\ntrain.py: stopped by Ctrl-C before the run's end; {goes_on}\n")
     assert train.main([*arguments, "resume=true"]) == 0
     assert "trained 3 epochs" in capsys.readouterr().out
