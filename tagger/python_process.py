@@ -1,0 +1,58 @@
+"""Start Python child processes. Nothing else in this package starts one.
+
+Python puts the working folder on a child's module path (`python -m`, `python -c`). A file `numpy.py` in a folder of
+texts would then be executed. Children started here do not have the working folder on their path.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+_SAFE_PATH = "PYTHONSAFEPATH"
+
+
+def start_python(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start this Python with the given arguments and return at once.
+
+    Args:
+        arguments: what follows the executable, for example `["-m", "tagger", "train"]`.
+        options: of `subprocess.Popen`, but for `env`.
+    """
+    return subprocess.Popen([sys.executable, *arguments], env=_environment(), **options)
+
+
+def run_python(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+    """Run this Python with the given arguments to its end.
+
+    Args:
+        arguments: what follows the executable.
+        options: of `subprocess.run`, but for `env`.
+    """
+    return subprocess.run([sys.executable, *arguments], env=_environment(), **options)
+
+
+@contextmanager
+def safe_spawning() -> Iterator[None]:
+    """Wrap every start of a `multiprocessing` process: its `python -c` reads this process's environment."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment, with this package importable and the working folder not."""
+    paths = [str(_PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), _SAFE_PATH: "1"}
