@@ -130,6 +130,14 @@ class FinishedPiece(NamedTuple):
     marks: dict[str, int]
 
 
+class FinishedOutput(NamedTuple):
+    """An output that is whole: its path below the output folder, its temporary name, and its checksum."""
+
+    path: str
+    temporary: str
+    sha256: str
+
+
 class FinishedPart(NamedTuple):
     """A tagged part.
 
@@ -139,7 +147,8 @@ class FinishedPart(NamedTuple):
         sha256: of the output of all pieces, one behind the other.
         labels: of an HTML page, the labels that the model knows.
         output: the output; None where it lies in a file.
-        kept: it was there already.
+        is_kept: an earlier run tagged it.
+        first, outputs: outputs that were put together from the parts from `first` to this one.
     """
 
     number: int
@@ -147,7 +156,9 @@ class FinishedPart(NamedTuple):
     sha256: str
     labels: list[str]
     output: bytes | None = None
-    kept: bool = False
+    is_kept: bool = False
+    first: int = 0
+    outputs: list[FinishedOutput] = []  # noqa: RUF012
 
 
 class BadRecordError(UserError):
@@ -207,18 +218,18 @@ class PartTagger:
         outputs = [b"".join(piece.chunks) or self._nothing(one) for piece, one in zip(pieces, part.pieces, strict=True)]
         finished = [
             FinishedPiece(
-                one.source.name,
-                one.number,
-                one.begin,
-                one.end,
-                checksum,
-                one.is_last,
-                len(output),
-                data.count(b"\n"),
-                piece.counts,
-                piece.rejects,
-                dict(piece.marks),
-            )  # fmt: skip
+                source=one.source.name,
+                number=one.number,
+                begin=one.begin,
+                end=one.end,
+                sha256=checksum,
+                is_last=one.is_last,
+                size=len(output),
+                lines=data.count(b"\n"),
+                counts=piece.counts,
+                rejects=piece.rejects,
+                marks=dict(piece.marks),
+            )
             for one, piece, output, (data, checksum) in zip(part.pieces, pieces, outputs, read, strict=True)
         ]
         output = b"".join(outputs)

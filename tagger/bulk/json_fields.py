@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from json.decoder import scanstring
+from json import decoder
 from typing import Any, NoReturn
 
 from tagger.corpus.readers.account import MalformedError
 from tagger.corpus.readers.jsonl import remedy
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_SCAN_STRING: Any = vars(decoder)["scanstring"]  # which type stubs leave out
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -54,7 +55,7 @@ def _read_object(line: str, position: int) -> tuple[dict[str, Any], dict[str, st
             begin = position
             if line[begin : begin + 1] != '"':
                 raise json.JSONDecodeError("Expecting property name enclosed in double quotes", line, begin)
-            name, position = scanstring(line, begin + 1, True)
+            name, position = _SCAN_STRING(line, begin + 1, True)
             position = _after_space(line, position)
             if line[position : position + 1] != ":":
                 raise json.JSONDecodeError("Expecting ':' delimiter", line, position)

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from tagger.bulk.compression import compression_of
 from tagger.bulk.formats.lines import OutputFormat
@@ -18,17 +18,13 @@ _REJECTS = ".rejects.jsonl"
 _SHARD = re.compile(r"part-\d{5,}-of-\d{5,}(\.\w+|\.rejects\.jsonl)")
 
 
-class OutputPaths(Sequence[Path]):
-    """The output file of each input, below the output folder: the input's path with the format's extension."""
-
-    def __init__(self, sources: Sequence[Source], output_format: OutputFormat) -> None:
-        self._sources, self._format = sources, output_format
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    def __getitem__(self, number: int) -> Path:  # type: ignore[override]
-        return Path(_with_extension(self._sources[number].below, self._format))
+def output_path(source: Source, output_format: OutputFormat) -> Path:
+    """Return the output file of an input, below the output folder: the input's path with the format's extension."""
+    below = source.below
+    if compression_of(below) and below.stem:
+        below = below.with_suffix("")
+    stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
+    return Path(below.with_name(f"{stem}.{output_format}"))
 
 
 def rejects_path(path: Path) -> Path:
@@ -41,8 +37,8 @@ def shard_name(number: int, shards: int, output_format: OutputFormat) -> str:
     return f"part-{number:05}-of-{shards:05}.{output_format}"
 
 
-def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat, *, rejects: bool) -> OutputPaths:
-    """Name the output file of each input.
+def check_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat, *, rejects: bool) -> None:
+    """Check the output file of each input.
 
     Args:
         sources: the inputs.
@@ -54,18 +50,18 @@ def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputF
         UserError: `folder` is a file, two inputs would go to one file, or one to a folder or to an input.
     """
     refuse_file(folder)
-    paths = OutputPaths(sources, output_format)
     seen: dict[int, int] = {}
     there: dict[tuple[int, int], Path] = {}
-    for number, path in enumerate(paths):
+    for number, source in enumerate(sources):
+        path = output_path(source, output_format)
         other = seen.setdefault(hash(path), number)
-        if other != number and paths[other] == path:
+        if other != number and output_path(sources[other], output_format) == path:
             raise UserError(
-                f"{sources[number].name}: its output {folder / path} is also that of {sources[other].name}; rename "
+                f"{source.name}: its output {folder / path} is also that of {sources[other].name}; rename "
                 "one, tag them in two runs, or name their folder (sub-folders are kept)"
             )
         if rejects and path.name.endswith(_REJECTS):
-            raise UserError(f"{sources[number].name}: rejected records could get its output's name; rename it")
+            raise UserError(f"{source.name}: rejected records could get its output's name; rename it")
         try:
             status = os.stat(folder / path)
         except OSError:
@@ -74,9 +70,8 @@ def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputF
             raise UserError(f"{folder / path}: is there already, a folder; remove it or choose another --output")
         there[file_identity(status)] = folder / path
     for source in sources if there else ():
-        if source.path is not None and (path := there.get(file_identity(os.stat(source.path)))):
-            raise UserError(f"{path}: is an input and would be overwritten; choose another --output")
-    return paths
+        if source.path is not None and (taken := there.get(file_identity(os.stat(source.path)))):
+            raise UserError(f"{taken}: is an input and would be overwritten; choose another --output")
 
 
 def refuse_file(folder: Path) -> None:
@@ -87,16 +82,16 @@ def refuse_file(folder: Path) -> None:
         raise UserError(f"{folder}: --output names a folder; for a single file, redirect: > {folder}")
 
 
-def refuse_existing(folder: Path, paths: Sequence[Path], known: set[int], *, rejects: bool) -> None:
+def refuse_existing(
+    sources: Sequence[Source], folder: Path, output_format: OutputFormat, known: set[int], *, rejects: bool
+) -> None:
     """Raise UserError where an output is there already, unless an earlier run wrote it.
 
     Args:
-        folder: the output folder.
-        paths: of the outputs, below it.
+        sources, folder, output_format, rejects: as in `check_outputs`.
         known: hashes of the paths that the earlier run wrote.
-        rejects: files of rejected records may be written too.
     """
-    for path in paths:
+    for path in (output_path(source, output_format) for source in sources):
         for one in (path, rejects_path(path)) if rejects else (path,):
             if hash(str(one)) not in known and os.path.lexists(folder / one):
                 raise UserError(
@@ -125,10 +120,3 @@ def clear_shards(folder: Path, sources: Sequence[Source], hidden: str, *, overwr
             raise UserError(f"{folder}: holds {path.name}, which is no part of another run; choose another --output")
     for path in there:
         path.unlink()
-
-
-def _with_extension(below: PurePath, output_format: OutputFormat) -> PurePath:
-    if compression_of(below) and below.stem:
-        below = below.with_suffix("")
-    stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
-    return below.with_name(f"{stem}.{output_format}")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Protocol
 
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source
-from tagger.bulk.job import BadRecordError, Counts, FinishedPart, FinishedPiece
-from tagger.bulk.output_paths import rejects_path, shard_name
+from tagger.bulk.job import BadRecordError, Counts, FinishedOutput, FinishedPart, FinishedPiece, Job, OnError
+from tagger.bulk.output_paths import output_path, rejects_path, shard_name
 from tagger.bulk.records import InputFormat
-from tagger.bulk.run_state import FinishedOutput, LogEntry, RunState
+from tagger.bulk.run_state import RunState
 from tagger.errors import UserError
-
-_AT_ONCE = 1 << 20
 
 
 class Account:
@@ -51,13 +48,13 @@ class Account:
             rejects.append([self._reject(piece, *one) for one in piece.rejects])
             self._records += piece.counts.records
             self._lines += piece.lines
-            if not part.kept:
+            if not part.is_kept:
                 self.counts = self.counts.plus(piece.counts)
             if piece.is_last:
                 if not self._records and self._sources[piece.number].path is None:
                     raise UserError(f"{piece.source}: nothing to tag: empty or blank; check what should have come")
-                self.files += not part.kept
-                self.empty += not self._records and not part.kept
+                self.files += not part.is_kept
+                self.empty += not self._records and not part.is_kept
                 self._records = self._lines = 0
         return rejects
 
@@ -91,10 +88,8 @@ class Output(Protocol):
 class StreamOutput:
     """Standard output: lines as they come, an HTML page in one go. What is said of rejected records is reported."""
 
-    def __init__(
-        self, stream: IO[bytes], output_format: OutputFormat, scores: bool, report: Callable[[str], None]
-    ) -> None:
-        self._stream, self._format, self._scores, self._report = stream, output_format, scores, report
+    def __init__(self, stream: IO[bytes], job: Job, report: Callable[[str], None]) -> None:
+        self._stream, self._job, self._report = stream, job, report
         self._page: list[bytes] = []
         self._marks: Counter[str] = Counter()
         self._labels: list[str] = []
@@ -111,7 +106,7 @@ class StreamOutput:
             reject = json.loads(line)
             self._report(f"{reject['place']}: {reject['reason']}; left out")
         assert part.output is not None
-        if self._format is not OutputFormat.HTML:
+        if self._job.output_format is not OutputFormat.HTML:
             self._write(part.output)
             return
         self._labels = part.labels
@@ -126,8 +121,8 @@ class StreamOutput:
 
     def finish(self) -> None:
         """Write the page. See `Output` and `add`."""
-        if self._format is OutputFormat.HTML:
-            page = HtmlPage(self._labels, scores=self._scores)
+        if self._job.output_format is OutputFormat.HTML:
+            page = HtmlPage(self._labels, scores=self._job.writing.scores)
             self._write(b"".join([page.head(self._title).encode(), *self._page, page.end(self._marks).encode()]))
 
     def _write(self, data: bytes) -> None:
@@ -140,41 +135,11 @@ class StreamOutput:
             raise UserError(f"standard output: cannot write: {error.strerror or error}") from error
 
 
-class _Slice(NamedTuple):
-    """The output of a piece within the file of its part."""
-
-    path: Path
-    begin: int
-    size: int
-
-    def chunks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as stream:
-            stream.seek(self.begin)
-            left = self.size
-            while left and (data := stream.read(min(left, _AT_ONCE))):
-                left -= len(data)
-                yield data
-
-    def whole(self) -> bytes:
-        return b"".join(self.chunks())
-
-
 class FolderOutput:
     """A file per input, which appears when all of the input is tagged, and one beside it of its rejected records."""
 
-    def __init__(
-        self, state: RunState, paths: Sequence[Path], output_format: OutputFormat, scores: bool, *, rejects: bool
-    ) -> None:
-        """
-        Args:
-            state: of the run.
-            paths: of the files, below the output folder.
-            output_format: of the files.
-            scores: an HTML page shows them.
-            rejects: files of rejected records may be written; old ones are replaced.
-        """
-        self._rejects = rejects
-        self._state, self._paths, self._format, self._scores = state, paths, output_format, scores
+    def __init__(self, state: RunState, sources: Sequence[Source], job: Job) -> None:
+        self._state, self._sources, self._job = state, sources, job
         self._group: list[tuple[FinishedPart, list[list[str]]]] = []  # parts, until an input is complete
 
     def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
@@ -188,53 +153,41 @@ class FolderOutput:
         self._group.append((part, rejects))
         if part.pieces[-1].is_last:
             group, self._group = self._group, []
-            self._state.complete(LogEntry(list(self._joined(group)), [part for part, _ in group]))
+            self._state.complete([part for part, _ in group], list(self._outputs(group)))
 
     def finish(self) -> None:
         """Note that all is done. See `Output`."""
         assert not self._group, "an input without an end"
         self._state.end()
 
-    def _joined(self, group: list[tuple[FinishedPart, list[list[str]]]]) -> Iterator[FinishedOutput]:
-        slices: list[_Slice] = []
+    def _outputs(self, group: list[tuple[FinishedPart, list[list[str]]]]) -> Iterator[FinishedOutput]:
+        contents: list[Iterator[bytes]] = []
         rejected: list[str] = []
         marks: Counter[str] = Counter()
         for part, rejects in group:
             position = 0
             for piece, lines in zip(part.pieces, rejects, strict=True):
-                slices.append(_Slice(self._state.part_path(part.number), position, piece.size))
+                contents.append(_chunks(self._state.part_path(part.number), position, piece.size))
                 position += piece.size
                 rejected += lines
                 marks.update(piece.marks)
-                if piece.is_last:
-                    path = self._paths[piece.number]
-                    yield write_output(
-                        self._state, path, f"output-{piece.number}", self._content(slices, piece, marks, part.labels)
-                    )
-                    if rejected:
-                        text = "".join(rejected).encode()
-                        yield write_output(self._state, rejects_path(path), f"output-{piece.number}-rejects", [text])
-                    elif self._rejects:
-                        (self._state.output / rejects_path(path)).unlink(missing_ok=True)
-                    slices, rejected, marks = [], [], Counter()
-
-    def _content(
-        self, slices: list[_Slice], piece: FinishedPiece, marks: Counter[str], labels: list[str]
-    ) -> Callable[[IO[bytes]], None] | Iterator[bytes]:
-        if self._format is OutputFormat.PARQUET:
-            return _table(slices)
-        content = (data for one in slices for data in one.chunks())
-        if self._format is not OutputFormat.HTML:
-            return content
-        page = HtmlPage(labels, scores=self._scores)
-        return _page(page, content, piece.source if piece.counts.records else "", marks)
+                if not piece.is_last:
+                    continue
+                path = output_path(self._sources[piece.number], self._job.output_format)
+                content: Iterable[bytes] = chain.from_iterable(contents)
+                if self._job.output_format is OutputFormat.HTML:
+                    page = HtmlPage(part.labels, scores=self._job.writing.scores)
+                    content = _page(page, content, piece.source if piece.counts.records else "", marks)
+                yield self._state.write(path, _writer(content, self._job.output_format))
+                yield from _write_rejects(self._state, path, rejected, self._job)
+                contents, rejected, marks = [], [], Counter()
 
 
 class ShardOutput:
-    """A folder of parts, named when all are there."""
+    """A folder of parts, which get their names when all are there."""
 
-    def __init__(self, state: RunState, output_format: OutputFormat) -> None:
-        self._state, self._format = state, output_format
+    def __init__(self, state: RunState, job: Job) -> None:
+        self._state, self._job = state, job
         self._parts: list[tuple[FinishedPart, list[str]]] = []
 
     def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
@@ -247,51 +200,44 @@ class ShardOutput:
         Raises:
             UserError: a file cannot be written.
         """
-        outputs: list[FinishedOutput] = []
-        left = [(part, rejects) for part, rejects in self._parts if part.number not in self._state.resumed.joined]
-        for part, rejects in left:
-            path = Path(shard_name(part.number, len(self._parts), self._format))
+        for part, rejects in self._parts:
+            if part.number in self._state.resumed.joined:
+                continue
+            path = Path(shard_name(part.number, len(self._parts), self._job.output_format))
             file = self._state.part_path(part.number)
-            size = sum(piece.size for piece in part.pieces)
-            if self._format is OutputFormat.PARQUET:
-                table = _table([_Slice(file, 0, size)])
-                outputs.append(write_output(self._state, path, f"output-{part.number}", table))
-            else:
-                outputs.append(FinishedOutput(str(path), f"{file.parent.name}/{file.name}", size, part.sha256))
-            if rejects:
-                text = "".join(rejects).encode()
-                outputs.append(write_output(self._state, rejects_path(path), f"output-{part.number}-rejects", [text]))
-        if left:
-            self._state.complete(LogEntry(outputs, [part for part, _ in left]))
+            outputs = [FinishedOutput(str(path), f"{file.parent.name}/{file.name}", part.sha256)]
+            if self._job.output_format is OutputFormat.PARQUET:
+                content = _chunks(file, 0, sum(piece.size for piece in part.pieces))
+                outputs = [self._state.write(path, _writer(content, self._job.output_format))]
+            outputs += _write_rejects(self._state, path, rejects, self._job)
+            self._state.complete([part], outputs)
         self._state.end()
 
 
-def write_output(
-    state: RunState, path: Path, temporary: str, content: Callable[[IO[bytes]], None] | Iterable[bytes]
-) -> FinishedOutput:
-    """Write an output under its temporary name.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    place = state.folder / temporary
-    with writing(state.output / path):
-        with place.open("wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.writelines(content)
-        digest = hashlib.sha256()
-        with place.open("rb") as file:
-            while data := file.read(_AT_ONCE):
-                digest.update(data)
-        return FinishedOutput(str(path), temporary, place.stat().st_size, digest.hexdigest())
+def _chunks(path: Path, begin: int, size: int) -> Iterator[bytes]:
+    """Yield a stretch of a file; memory holds all of it only if it is a table."""
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        while size and (data := stream.read(size)):
+            size -= len(data)
+            yield data
 
 
-def _table(slices: list[_Slice]) -> Callable[[IO[bytes]], None]:
+def _writer(content: Iterable[bytes], output_format: OutputFormat) -> Callable[[IO[bytes]], None]:
+    if output_format is not OutputFormat.PARQUET:
+        return lambda file: file.writelines(content)
     from tagger.bulk.formats.parquet import write_table  # its library is an extra's
 
-    return lambda file: write_table((one.whole() for one in slices), file)
+    return lambda file: write_table(content, file)
+
+
+def _write_rejects(state: RunState, path: Path, rejects: list[str], job: Job) -> list[FinishedOutput]:
+    path = rejects_path(path)
+    if rejects:
+        return [state.write(path, lambda file: file.writelines(line.encode() for line in rejects))]
+    if job.on_error is not OnError.STOP:
+        (state.output / path).unlink(missing_ok=True)
+    return []
 
 
 def _page(page: HtmlPage, content: Iterable[bytes], source: str, marks: Counter[str]) -> Iterator[bytes]:
@@ -300,16 +246,3 @@ def _page(page: HtmlPage, content: Iterable[bytes], source: str, marks: Counter[
         yield page.section(source).encode()
     yield from content
     yield page.end(marks).encode()
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Report failures to write a file.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror or error}") from error

@@ -36,7 +36,6 @@ class Progress:
         self._terminal = stream.isatty()
         self._begin = clock()
         self._written: float | None = None
-        self._first: tuple[float, int, int] | None = None  # time, tokens and bytes after the first part
 
     def __enter__(self) -> Progress:
         return self
@@ -54,33 +53,23 @@ class Progress:
             kept: bytes of input that an earlier run had tagged.
         """
         now = self._clock()
-        if self._first is None and amount:
-            self._first = now, done.tokens, amount
         since = self._begin if self._written is None else self._written
-        if (
-            self._first is None
-            or now == self._first[0]
-            or now - since < (_ON_TERMINAL if self._terminal else _ELSEWHERE)
-        ):
+        if now == self._begin or now - since < (_ON_TERMINAL if self._terminal else _ELSEWHERE):
             return
         self._written = now
-        line = f"{self._program}: {self._line(done, amount, kept, now, self._first)}"
-        if self._terminal:
-            columns = shutil.get_terminal_size().columns
-            self._write(f"{_CLEARED}{line[: columns - 1]}")
-        else:
-            self._write(line + "\n")
-
-    def _line(self, done: Counts, amount: int, kept: int, now: float, first: tuple[float, int, int]) -> str:
-        then, tokens, begun = first
-        speed = (done.tokens - tokens) / (now - then)
-        parts = [f"{done.records:,} records, {done.tokens:,} tokens ({speed:,.0f} tokens/s)"]
+        parts = [
+            f"{done.records:,} records, {done.tokens:,} tokens ({done.tokens / (now - self._begin):,.0f} tokens/s)"
+        ]
         if self._total:
             parts.append(f"{min(1.0, (kept + amount) / self._total):.0%}")
-            if amount > begun:
-                left = max(0, self._total - kept - amount) * (now - then) / (amount - begun)
+            if amount:
+                left = max(0, self._total - kept - amount) * (now - self._begin) / amount
                 parts.append(f"{duration(left)} left")
-        return ", ".join(parts)
+        line = f"{self._program}: {', '.join(parts)}"
+        if self._terminal:
+            self._write(f"{_CLEARED}{line[: shutil.get_terminal_size().columns - 1]}")
+        else:
+            self._write(line + "\n")
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # nobody reads it

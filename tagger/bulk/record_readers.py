@@ -70,9 +70,9 @@ def first_content(lines: Iterable[bytes], options: ReadOptions) -> bytes:
     for line in lines:
         text = line.removeprefix(_MARK).removesuffix(b"\n").removesuffix(b"\r")
         shown = text.decode(errors="replace")
-        if shown.strip() and not is_document_mark(shown) and b"\r" not in text:
-            if not (prefix and text.startswith(prefix)):
-                return text + b"\n"
+        is_comment = bool(prefix) and text.startswith(prefix)
+        if shown.strip() and not is_document_mark(shown) and b"\r" not in text and not is_comment:
+            return text + b"\n"
     return b""
 
 

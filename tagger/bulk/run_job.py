@@ -46,7 +46,7 @@ def run_job(
             amount = amounts.popleft()
             output.add(part, account.enter(part))
             finished += 1
-            done, kept = (done, kept + amount) if part.kept else (done + amount, kept)
+            done, kept = (done, kept + amount) if part.is_kept else (done + amount, kept)
             tell(account.counts, done, kept)
     except BadRecordError as error:
         if state is not None:

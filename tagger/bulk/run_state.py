@@ -1,24 +1,23 @@
 """Keep the state of a run in its output folder, so that another run can continue it.
 
-The hidden folder `.tag-run` holds: `run.json`, what was asked for; `parts/`, finished parts with a record of each that
-holds the checksums of what was read and written; `log.jsonl`, a line for each group of outputs that was put together
-from parts. A line is written before its outputs get their names, and parts are removed after that.
+The hidden folder `.tag-run` holds `run.json`, what was asked for, and in `parts/` the output of each finished part and
+a record of it: checksums of what was read and written. When outputs are put together from parts, the record of the last
+of these lists them; then outputs get their names, and then the parts' outputs are removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from filelock import FileLock, Timeout
 
-from tagger.bulk.job import Counts, FinishedPart, FinishedPiece, PartTagger, Reject
+from tagger.bulk.job import Counts, FinishedOutput, FinishedPart, FinishedPiece, PartTagger, Reject
 from tagger.bulk.parts import Part
 from tagger.errors import UserError
 from tagger.files import bytes_written_whole, written_whole
@@ -29,56 +28,22 @@ _AT_ONCE = 1 << 18
 _AGAIN = "begin again with --overwrite in place of --resume"
 
 
-class FinishedOutput(NamedTuple):
-    """An output that is whole.
+class Task(NamedTuple):
+    """A part to be tagged into a file; `is_joined` if its output was put together with others."""
 
-    Attributes:
-        path: below the output folder.
-        temporary: where it lies until it gets its name, below the run's folder.
-        size, sha256: what was written.
-    """
-
-    path: str
-    temporary: str
-    size: int
-    sha256: str
-
-
-class LogEntry(NamedTuple):
-    """Outputs that were put together, and the parts that they are made of."""
-
-    outputs: list[FinishedOutput]
-    parts: list[FinishedPart]
+    part: Part
+    is_joined: bool
 
 
 class ResumePoint(NamedTuple):
-    """What an earlier run finished.
+    """What an earlier run finished: numbers of parts that are in whole outputs, and hashes of all outputs' paths."""
 
-    Attributes:
-        joined: parts whose outputs are whole, with the byte of the log where the entry begins.
-        whole: hashes of the paths of outputs that are whole.
-        written: hashes of the paths of all that were.
-    """
-
-    joined: dict[int, int]
-    whole: set[int]
+    joined: set[int]
     written: set[int]
 
 
-class Task(NamedTuple):
-    """A part to be tagged into a file.
-
-    Attributes:
-        part: the part.
-        joined: its record, if its output is part of a whole output already.
-    """
-
-    part: Part
-    joined: FinishedPart | None
-
-
 class RunState:
-    """The state, locked against other runs. To be used as a context, which removes it if there is nothing to continue."""
+    """The state, locked against other runs. To be used as a context; it removes what nobody can continue."""
 
     def __init__(self, output: Path) -> None:
         """
@@ -86,14 +51,12 @@ class RunState:
             output: the output folder.
         """
         self.output, self.folder = output, output / NAME
-        self.parts = self.folder / "parts"
-        self.resumed = ResumePoint({}, set(), set())
+        self.parts, self._request = self.folder / "parts", self.folder / "run.json"
+        self.resumed = ResumePoint(set(), set())
         self.continuable = True  # false where an input can be read only once
         self.begun = False
         self._made_output = not output.exists()
-        self._log = self.folder / "log.jsonl"
         self._lock = FileLock(self.folder / "lock", timeout=0)
-        self._entry: tuple[int, LogEntry] | None = None
 
     def __enter__(self) -> Self:
         """Make the folder and lock it.
@@ -102,7 +65,7 @@ class RunState:
             UserError: it cannot be written, or another run is at work there.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.parts.mkdir(parents=True, exist_ok=True)
             with suppress(NotImplementedError):  # file systems without locks
                 self._lock.acquire()
         except Timeout:
@@ -110,7 +73,7 @@ class RunState:
                 f"{self.output}: another run writes there; wait for it, or choose another --output"
             ) from None
         except OSError as error:
-            raise _unwritable(self.folder, error) from error
+            raise UserError(f"{self.folder}: cannot write: {error.strerror}; choose another --output") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,28 +87,21 @@ class RunState:
 
     @property
     def kept(self) -> bool:
-        """True if another run could continue this one, or this one is done."""
-        return self.continuable and (self._log.is_file() or any(self.parts.glob("*.json")))
+        """True if another run could continue this one."""
+        return self.continuable and any(self.parts.glob("*.json"))
 
     def begin(self, asked: dict[str, Any]) -> None:
-        """Begin, and forget what was there.
+        """Begin, and forget an earlier run.
 
         Raises:
             UserError: the folder cannot be written.
         """
-        try:
-            shutil.rmtree(self.parts, ignore_errors=True)
-            self._log.unlink(missing_ok=True)
-            self._clean()
-            self.parts.mkdir()
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-        with written_whole(self.folder / "run.json") as stream:
-            json.dump({"version": _VERSION, "asked": asked}, stream)
+        self._clean("*")
+        self._write_request(asked=asked, done=False)
         self.begun = True
 
     def resume(self, asked: dict[str, Any]) -> bool:
-        """Continue an earlier run, if there is one. Every output that was whole is compared with its checksum.
+        """Continue an earlier run. Every output that was whole is compared with its checksum.
 
         Returns:
             False if there is none.
@@ -153,82 +109,23 @@ class RunState:
         Raises:
             UserError: something else was asked for.
         """
-        try:
-            before = json.loads((self.folder / "run.json").read_bytes())
-        except FileNotFoundError:
+        before = self._read_request()
+        if before is None:
             return False
-        except (OSError, ValueError):
-            before = {}
-        if not isinstance(before, dict) or before.get("version") != _VERSION:
+        if before.get("version") != _VERSION:
             raise UserError(f"{self.folder}: not what this version of tag.py writes; {_AGAIN}")
         _require_same(before["asked"], asked)
-        self.parts.mkdir(exist_ok=True)
-        joined: dict[int, int] = {}
-        whole: set[int] = set()
-        written: set[int] = set()
-        log_end = 0
-        for begin, log_end, entry in self._entries():
-            paths = {hash(output.path) for output in entry.outputs}
-            written |= paths
-            if all([self._is_whole(output) for output in entry.outputs]):
-                joined |= {part.number: begin for part in entry.parts}
-                whole |= paths
-                self._remove(entry.parts)
-        if self._log.is_file():
-            os.truncate(self._log, log_end)
-        self._clean()
-        self.resumed = ResumePoint(joined, whole, written)
+        for path in self.parts.glob("*.json"):
+            if (part := _read_record(path)) and part.outputs:
+                self.resumed.written.update(hash(output.path) for output in part.outputs)
+                if sum(map(self._is_whole, part.outputs)) == len(part.outputs):
+                    self.resumed.joined.update(range(part.first, part.number + 1))
+        for number in self.resumed.joined:
+            self.part_path(number).unlink(missing_ok=True)
+        self._clean(".*.part")
+        self._write_request(asked=asked, done=False)
         self.begun = True
         return True
-
-    def task(self, part: Part) -> Task:
-        """Add what an earlier run knows of a part."""
-        begin = self.resumed.joined.get(part.number)
-        if begin is None:
-            return Task(part, None)
-        if self._entry is None or self._entry[0] != begin:
-            with self._log.open("rb") as stream:
-                stream.seek(begin)
-                self._entry = begin, _entry_of(json.loads(stream.readline()))
-        return Task(part, next(one for one in self._entry[1].parts if one.number == part.number))
-
-    def part_path(self, number: int) -> Path:
-        """Return the file of a part."""
-        return part_path(self.parts, number)
-
-    def complete(self, entry: LogEntry) -> None:
-        """Note outputs that are whole, give them their names, and remove their parts.
-
-        Raises:
-            UserError: the folder cannot be written.
-        """
-        parts = [part._replace(pieces=[one._replace(rejects=[]) for one in part.pieces]) for part in entry.parts]
-        try:
-            with self._log.open("ab") as stream:
-                stream.write(json.dumps(LogEntry(entry.outputs, parts)).encode() + b"\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise _unwritable(self._log, error) from error
-        for output in entry.outputs:
-            path = self.output / output.path
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / output.temporary).replace(path)
-            except OSError as error:
-                raise _unwritable(path, error) from error
-        self._remove(entry.parts)
-
-    def end(self) -> None:
-        """Note that all is done."""
-        self.complete(LogEntry([], []))
-        shutil.rmtree(self.parts, ignore_errors=True)
-
-    def forget_from(self, number: int) -> None:
-        """Remove parts from a number on: they lie behind a part that has to be read again."""
-        for path in self.parts.glob("*"):
-            if path.name.removesuffix(".json").isdecimal() and int(path.name.removesuffix(".json")) >= number:
-                path.unlink(missing_ok=True)
 
     def refuse_unfinished(self) -> None:
         """Refuse to begin where a run was ended that another could continue.
@@ -236,52 +133,95 @@ class RunState:
         Raises:
             UserError: there is one.
         """
-        outputs = 0
-        ended = False
-        for _, _, entry in self._entries():
-            outputs += len(entry.outputs)
-            ended = not entry.parts
-        parts = sum(1 for _ in self.parts.glob("*.json"))
-        if (outputs or parts) and not ended:
+        before, parts = self._read_request(), sum(1 for _ in self.parts.glob("*.json"))
+        if parts and before and not before.get("done"):
             raise UserError(
-                f"{self.output}: an unfinished run is there, with {outputs:,} files and {parts:,} parts of others done; "
-                "add --resume to continue it, or --overwrite to begin again"
+                f"{self.output}: an unfinished run is there, with {parts:,} parts done; add --resume to continue it, "
+                "or --overwrite to begin again"
             )
 
-    def _entries(self) -> Iterator[tuple[int, int, LogEntry]]:
-        """Yield whole entries of the log, with the bytes where each begins and ends."""
-        begin = 0
-        with suppress(FileNotFoundError), self._log.open("rb") as stream:
-            for line in stream:
-                try:
-                    entry = _entry_of(json.loads(line)) if line.endswith(b"\n") else None
-                except (ValueError, TypeError):
-                    entry = None
-                if entry is None:
-                    return
-                yield begin, begin + len(line), entry
-                begin += len(line)
+    def task(self, part: Part) -> Task:
+        """Add what an earlier run did."""
+        return Task(part, part.number in self.resumed.joined)
+
+    def part_path(self, number: int) -> Path:
+        """Return the file of a part's output."""
+        return self.parts / f"{number:08}"
+
+    def write(self, path: Path, content: Callable[[IO[bytes]], None]) -> FinishedOutput:
+        """Write an output under a temporary name.
+
+        Args:
+            path: its path below the output folder.
+            content: writes it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        temporary = f"output-{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:32]}"
+        try:
+            with (self.folder / temporary).open("wb") as file:
+                content(file)
+        except OSError as error:
+            raise _unwritable(self.output / path, error) from error
+        return FinishedOutput(str(path), temporary, _checksum(self.folder / temporary))
+
+    def complete(self, parts: Sequence[FinishedPart], outputs: list[FinishedOutput]) -> None:
+        """Note the outputs that were put together from parts, give them their names, and remove what is in parts.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        last = parts[-1]._replace(first=parts[0].number, outputs=outputs)
+        _write_record(self.part_path(last.number), last)
+        for output in outputs:
+            self._name(output)
+        for part in parts:
+            self.part_path(part.number).unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Note that all is done."""
+        self._write_request(**{**(self._read_request() or {}), "done": True})
+
+    def forget_from(self, number: int) -> None:
+        """Remove parts from a number on: the input may change before they are read again."""
+        for path in self.parts.glob("[0-9]*"):
+            if int(path.stem) >= number:
+                path.unlink(missing_ok=True)
+
+    def _read_request(self) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self._request.read_bytes())
+            return found if isinstance(found, dict) else {}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}
+
+    def _write_request(self, **request: Any) -> None:
+        with written_whole(self._request) as stream:
+            json.dump({**request, "version": _VERSION}, stream)
 
     def _is_whole(self, output: FinishedOutput) -> bool:
         """True if an output is as it was written; it gets its name if it has not got it yet."""
-        path, temporary = self.output / output.path, self.folder / output.temporary
-        if _has(path, output.sha256, output.size):
+        if _checksum(self.output / output.path) == output.sha256:
             return True
-        if not _has(temporary, output.sha256, output.size):
+        if _checksum(self.folder / output.temporary) != output.sha256:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        self._name(output)
         return True
 
-    def _remove(self, parts: list[FinishedPart]) -> None:
-        for part in parts:
-            path = self.part_path(part.number)
-            record_path(path).unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+    def _name(self, output: FinishedOutput) -> None:
+        path = self.output / output.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / output.temporary).replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
-    def _clean(self) -> None:
-        """Remove what a killed run was writing."""
-        for path in [*self.folder.glob("output-*"), *self.folder.glob(".*.part"), *self.parts.glob(".*.part")]:
+    def _clean(self, pattern: str) -> None:
+        """Remove what an earlier run was writing, and what is in its parts."""
+        for path in [*self.folder.glob("output-*"), *self.parts.glob(pattern)]:
             path.unlink(missing_ok=True)
 
 
@@ -303,42 +243,32 @@ class StoringTagger:
         Raises:
             UserError: an input cannot be read, or has changed since it was tagged; or the file cannot be written.
         """
-        part, path = task.part, part_path(self._parts, task.part.number)
-        before = task.joined or _read_record(record_path(path))
-        if before is not None:
-            _require_unchanged(before, part)
-            if task.joined or _has(path, before.sha256):
-                return before._replace(kept=True)
+        path = self._parts / f"{task.part.number:08}"
+        if before := _read_record(path.with_suffix(".json")):
+            _require_unchanged(before, task.part)
+            if task.is_joined or _checksum(path) == before.sha256:
+                return before._replace(is_kept=True)
         self._tagger = self._tagger or self._open()
-        finished = self._tagger(part)
+        finished = self._tagger(task.part)
         with bytes_written_whole(path) as file:
             file.write(finished.output or b"")
         finished = finished._replace(output=None)
-        with written_whole(record_path(path)) as record:
-            json.dump(finished, record)
+        _write_record(path, finished)
         return finished
 
 
-def part_path(parts: Path, number: int) -> Path:
-    """Return the file of a part in a folder."""
-    return parts / f"{number:08}"
-
-
-def record_path(path: Path) -> Path:
-    """Return the file of a part's record."""
-    return path.with_name(f"{path.name}.json")
+def _write_record(path: Path, part: FinishedPart) -> None:
+    with written_whole(path.with_suffix(".json")) as stream:
+        json.dump(part, stream)
 
 
 def _read_record(path: Path) -> FinishedPart | None:
     try:
-        return _part_of(json.loads(path.read_bytes()))
+        part = FinishedPart(*json.loads(path.read_bytes()))
+        outputs = [FinishedOutput(*output) for output in part.outputs]
+        return part._replace(pieces=[_piece_of(*piece) for piece in part.pieces], outputs=outputs)
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _part_of(value: list[Any]) -> FinishedPart:
-    number, pieces, *rest = value
-    return FinishedPart(number, [_piece_of(*piece) for piece in pieces], *rest)
 
 
 def _piece_of(*values: Any) -> FinishedPiece:
@@ -346,20 +276,15 @@ def _piece_of(*values: Any) -> FinishedPiece:
     return piece._replace(counts=Counts(*piece.counts), rejects=[Reject(*one) for one in piece.rejects])
 
 
-def _entry_of(value: list[Any]) -> LogEntry:
-    outputs, parts = value
-    return LogEntry([FinishedOutput(*output) for output in outputs], [_part_of(part) for part in parts])
-
-
 def _require_unchanged(before: FinishedPart, part: Part) -> None:
-    changed = len(before.pieces) != len(part.pieces)
     for old, now in zip(before.pieces, part.pieces, strict=False):
         same = (old.source, old.begin, old.end) == (now.source.name, now.begin, now.end)
         if not same or old.sha256 != now.read()[1]:
-            changed = True
             break
-    if changed:
-        raise UserError(f"{old.source}: has changed since it was tagged, or is gone; put it back, or {_AGAIN}")
+    else:
+        if len(before.pieces) == len(part.pieces):
+            return
+    raise UserError(f"{old.source}: has changed since it was tagged, or is gone; put it back, or {_AGAIN}")
 
 
 def _require_same(before: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -372,19 +297,14 @@ def _require_same(before: dict[str, Any], asked: dict[str, Any]) -> None:
         raise UserError(f"--resume: {difference}; ask for the same, or {_AGAIN}")
 
 
-def _has(path: Path, sha256: str, size: int | None = None) -> bool:
-    """True if a file is there with this content."""
-    digest = hashlib.sha256()
+def _checksum(path: Path) -> str:
+    """Return a file's SHA-256; an empty string where it cannot be read."""
     try:
-        if size is not None and path.stat().st_size != size:
-            return False
-        with path.open("rb", buffering=0) as stream:
-            while data := stream.read(_AT_ONCE):
-                digest.update(data)
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
-        return False
-    return digest.hexdigest() == sha256
+        return ""
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path}: cannot write: {error.strerror or error}; choose another --output")
+    return UserError(f"{path}: cannot write: {error.strerror or error}")

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from tagger.bulk.executors.base import Executor, OpenRun, WorkerLostError
-from tagger.bulk.executors.processes import ProcessExecutor
 from tagger.bulk.executors.serial import SerialExecutor
 from tagger.bulk.inputs import Source, find_sources
 from tagger.bulk.job import Counts, Job, OnError, PartTagger
-from tagger.bulk.output_paths import clear_shards, plan_outputs, refuse_existing, refuse_file
+from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
 from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.progress import Progress
@@ -88,9 +87,7 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
     with ExitStack() as left:
         state = None
         if folder is None:
-            output: Output = StreamOutput(
-                sys.stdout.buffer, job.output_format, job.writing.scores, partial(_say, program)
-            )
+            output: Output = StreamOutput(sys.stdout.buffer, job, partial(_say, program))
         else:
             state, output = _open_folder(parsed, job, sources, folder, left, kept)
             open_run = partial(StoringTagger, state.parts, open_run)
@@ -110,11 +107,10 @@ def _open_folder(
     """Open the output folder: continue what is there, or begin."""
     rejects = job.on_error is not OnError.STOP
     pipe = next((source for source in sources if not source.rereadable), None)
-    paths = None
     if parsed.shards:
         refuse_file(folder)
     else:
-        paths = plan_outputs(sources, folder, job.output_format, rejects=rejects)
+        check_outputs(sources, folder, job.output_format, rejects=rejects)
     state = RunState(folder)
     left.callback(lambda: kept.append(state.begun and state.kept))
     left.enter_context(state)
@@ -125,17 +121,13 @@ def _open_folder(
         raise UserError(f"{pipe.name}: cannot be read again, which --resume needs; name files")
     if not resumed and not parsed.overwrite:
         state.refuse_unfinished()
-    if paths is None:
-        if not resumed:
-            clear_shards(folder, sources, NAME, overwrite=parsed.overwrite)
-    elif not parsed.overwrite:
-        refuse_existing(folder, paths, state.resumed.written, rejects=rejects)
+    if not parsed.shards and not parsed.overwrite:
+        refuse_existing(sources, folder, job.output_format, state.resumed.written, rejects=rejects)
     if not resumed:
+        if parsed.shards:
+            clear_shards(folder, sources, NAME, overwrite=parsed.overwrite)
         state.begin(asked)
-    output: Output = ShardOutput(state, job.output_format)
-    if paths is not None:
-        output = FolderOutput(state, paths, job.output_format, job.writing.scores, rejects=rejects)
-    return state, output
+    return state, ShardOutput(state, job) if parsed.shards else FolderOutput(state, sources, job)
 
 
 def _executor(
@@ -147,7 +139,11 @@ def _executor(
         gpus = int(parsed.device.startswith("cuda"))
         cluster = Cluster(address=parsed.address, workers=workers, threads=settings["threads"], gpus=gpus)
         return RayExecutor(cluster, open_run)
-    return SerialExecutor(open_run) if workers == 1 else ProcessExecutor(workers, open_run)
+    if workers == 1:
+        return SerialExecutor(open_run)
+    from tagger.bulk.executors.processes import ProcessExecutor  # multiprocessing takes time to import
+
+    return ProcessExecutor(workers, open_run)
 
 
 def _open_tagger(job: Job, model: str, settings: dict[str, Any]) -> PartTagger:
@@ -183,13 +179,11 @@ def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -
 def _ended_by_exception() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise SystemExit, so that processes are ended and half-written files removed."""
     replaced = []
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # not every system has both
-        # One that is ignored (nohup) stays so, and only the main thread may set any.
-        if number and signal.getsignal(number) is signal.SIG_DFL:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(number, _end)
-                replaced.append(number)
+    is_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    for number in [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name) and is_main]:
+        if signal.getsignal(number) is signal.SIG_DFL:  # one that is ignored (nohup) stays so
+            signal.signal(number, _end)
+            replaced.append(number)
     try:
         yield
     finally:

@@ -74,16 +74,16 @@ probabilities:
 
 errors: one line on standard error. Missing and unreadable files are found before anything is tagged, malformed records
 when they are read. No file is left half-written. An empty file gives an empty output, and their number is reported.
-  --on-error   stop (default) ends the run at a malformed record. skip leaves it out. null (jsonl) writes a record in its
-               place: "entities": null, and "rejected" with the reason. With skip and null, NAME.rejects.jsonl beside the
-               output holds each such record with its place and reason; without --output, standard error shows these.
+  --on-error   stop (default) ends the run at a malformed record. skip leaves it out. null (jsonl) writes a record in
+               its place: "entities": null, and "rejected" with the reason. NAME.rejects.jsonl beside the output then
+               holds each such record with its place and reason; without --output, standard error shows these.
                At the end the account is given: records read = tagged + empty + rejected.
 
 resuming: input is cut into parts by the input alone. Finished parts lie in the hidden folder {NAME} of --output until
 the files of --output are put together. Whatever ended a run, the same command with --resume continues it, and the
-output has the same bytes. --workers and --executor may differ. Other options, the model, the inputs and the versions of
-what computes may not; that is refused in a line. Standard input cannot be resumed. Without --resume, a run that could be
-continued is left as it is; --overwrite begins again.
+output has the same bytes. --workers and --executor may differ. Other options, the model, the inputs and the versions
+of what computes may not; that is refused in a line. Standard input cannot be resumed. Without --resume, a run that
+could be continued is left as it is; --overwrite begins again.
 
 speed and memory: memory does not grow with the input. Standard input is a filter: a record that has come is tagged and
 written before more input is waited for. A record (of text a line, or another --unit) is never cut, and takes about 60
@@ -147,8 +147,8 @@ def parser_of(program: str) -> CommandLine:
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
     _add_running(parser)
-    add("--on-error", choices=[*map(str, OnError)], default="stop", help="what becomes of malformed records, see below; "
-        "default: stop")  # fmt: skip
+    add("--on-error", choices=[*map(str, OnError)], default="stop", help="what becomes of malformed records, see "
+        "below; default: stop")  # fmt: skip
     add("--progress", action="store_true", help="report progress on standard error though that is no terminal, with a "
         "line every ten seconds")  # fmt: skip
     add("--quiet", action="store_true", help="no progress, summary or notes on standard error, only errors and what "

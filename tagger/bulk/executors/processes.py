@@ -81,7 +81,7 @@ class _Worker:
 
 
 def _begin(open_run: OpenRun) -> None:
-    _Worker.open_run = staticmethod(open_run)  # type: ignore[assignment]
+    _Worker.open_run = staticmethod(open_run)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
