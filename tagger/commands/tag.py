@@ -116,9 +116,9 @@ def _open_folder(
     left.enter_context(state)
     state.continuable = pipe is None
     asked = asked_of(parsed, sources, _ensure_compiled())
-    resumed = parsed.resume and state.resume(asked)
-    if resumed and pipe is not None:
+    if parsed.resume and pipe is not None:
         raise UserError(f"{pipe.name}: cannot be read again, which --resume needs; name files")
+    resumed = parsed.resume and state.resume(asked)
     if not resumed and not parsed.overwrite:
         state.refuse_unfinished()
     if not parsed.shards and not parsed.overwrite:

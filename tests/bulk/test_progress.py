@@ -90,7 +90,7 @@ def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_it_is_asked_for_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "m", "a.txt", "--output", "quiet"]) == 0
     assert capsys.readouterr().err.count("\n") == 1
-    assert main(["--model", "m", "a.txt", "--output", "out", "--progress"]) == 0
+    assert main(["--model", "m", "a.txt", "--output", "out", "--part-size", "1K", "--progress"]) == 0
     *lines, last, summary = capsys.readouterr().err.splitlines()
     assert lines
     assert ", 100%, " in last
@@ -105,7 +105,7 @@ def test_on_a_terminal_it_is_there_unless_quiet(
     reading_end, terminal = pty.openpty()
     with os.fdopen(terminal, "w") as stream, os.fdopen(reading_end, "rb", buffering=0) as screen:
         monkeypatch.setattr("sys.stderr", stream)
-        assert main(["--model", "m", "a.txt", "--output", "out", *options]) == 0
+        assert main(["--model", "m", "a.txt", "--output", "out", "--part-size", "1K", *options]) == 0
         print("end", file=stream, flush=True)
         seen = b""
         while b"end" not in seen:

@@ -20,14 +20,14 @@ from pyarrow import parquet
 from random_models import random_folder
 
 import tagger
-from tagger.bulk.manifest import NAME
+from tagger.bulk.run_state import NAME
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
 from tests.capitals_tagger import CapitalsTagger
 from tests.conftest import REPOSITORY
 
 PATIENCE = 300  # seconds
-KEPT = "; what was done is kept, and the same command with --resume goes on from there\n"
+KEPT = "; what was done is kept, and the same command with --resume continues from there\n"
 LINE = "Anna Smith lives in New York , in the U.S.\n"
 
 Result = subprocess.CompletedProcess[str]
@@ -35,8 +35,8 @@ Result = subprocess.CompletedProcess[str]
 
 def shown(folder: Path) -> dict[str, bytes]:
     """The files that are not hidden."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path): (folder / path).read_bytes() for path in found if not path.parts[0].startswith(".")}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(*arguments: str) -> list[str]:
     base = [sys.executable, str(REPOSITORY / "tag.py"), "--model", "model", "--tokenizer", "whitespace", "--quiet"]
-    return [*base, *arguments]
+    return [*base, "--part-size", "10K", *arguments]
 
 
 def run(place: Path, *arguments: str, limits: dict[int, int] | None = None) -> Result:
@@ -102,7 +102,7 @@ def test_a_small_file_system(place: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", out], check=True)
         result = run(place, "in", "--output", "small", "--overwrite")
         assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-        assert result.stderr.startswith("tag.py: small/.tag-manifest: cannot write: Read-only file system")
+        assert result.stderr.startswith("tag.py: small/.tag-run/run.json: cannot write: Read-only file system")
         assert shown(out) == shown(place / "whole")
     finally:
         subprocess.run(["umount", out], check=True)
@@ -129,7 +129,7 @@ def test_a_target_without_permission(place: Path) -> None:
     (place / "locked").mkdir(mode=0o555)
     result = run(place, "in", "--output", "locked")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-    assert result.stderr.startswith("tag.py: locked/.tag-manifest: cannot write: Permission denied")
+    assert result.stderr.startswith("tag.py: locked/.tag-run: cannot write: Permission denied")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -153,42 +153,19 @@ def workers_of(process: int) -> list[int]:
     return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def test_a_worker_killed_while_files_are_written(place: Path) -> None:
-    """Standard input is the last input and stays open, so that the run cannot come to its end before."""
-    out = place / "killed"
-    with subprocess.Popen(
-        command("in", "-", "--workers", "2", "--output", "killed"),
-        cwd=place,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        wait_until(lambda: marked(out))
-        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-        assert process.stderr is not None
-        told = process.stderr.read()
-        assert process.wait(PATIENCE) == 1
-    assert told.startswith("tag.py: a worker process ended by signal 9; if memory is short, use fewer --workers")
-    assert told.count("\n") == 1
-    assert shown(out).items() <= shown(place / "whole").items()
-
-
-def test_a_run_that_lost_a_worker_is_gone_on_with(place: Path) -> None:
+def test_a_run_that_lost_a_worker_is_continued(place: Path) -> None:
     out = place / "lost"
     with subprocess.Popen(
         command("in", "--workers", "2", "--output", "lost"), cwd=place, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_until(
-            lambda: process.poll() is not None or ((out / NAME).is_file() and b'"block"' in (out / NAME).read_bytes())
-        )
+        wait_until(lambda: process.poll() is not None or len(list(out.glob(f"{NAME}/parts/*.json"))) > 2)
         for worker in workers_of(process.pid) if process.poll() is None else []:
             os.kill(worker, signal.SIGKILL)
-        assert process.wait(PATIENCE) in (0, 1)
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert told.startswith("tag.py: a worker process was ended from outside, often because memory is short; ")
+    assert told.endswith(KEPT)
     require_resumed(place, "lost")
-
-
-def marked(out: Path) -> bool:
-    return (out / NAME).is_file() and b'"block"' in (out / NAME).read_bytes()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

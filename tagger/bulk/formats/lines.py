@@ -101,10 +101,9 @@ def json_line(document: Document, options: WriteOptions) -> str:
 
 def null_line(bad: BadRecord, plain: bool, options: WriteOptions) -> str:
     """Write a record that could not be read: its fields, no entities (null), and the reason."""
-    fields = {options.text_field: json_field(options.text_field, None), **bad.fields}
-    for name in ("tokens", "tags") if plain else ("entities",):
-        fields[name] = json_field(name, None)
-    fields[REASON] = json_field(REASON, bad.reason)
+    fields = dict(bad.fields) or {options.text_field: json_field(options.text_field, None)}
+    fields |= {name: json_field(name, None) for name in (("tokens", "tags") if plain else ("entities",))}
+    fields |= {REASON: json_field(REASON, bad.reason)}
     return f"{{{', '.join(fields.values())}}}\n"
 
 
