@@ -81,7 +81,8 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
         raise UserError("standard output is closed; write to a folder with --output")
     if any(source.path is None for source in sources) and standard_input.isatty():
         notes.append("reading from the terminal; end with Ctrl-D")
-    open_run: OpenRun = partial(_open_tagger, job, parsed.model, settings)
+    open_tagger: OpenRun = partial(_open_tagger, job, parsed.model, settings)
+    open_run = open_tagger
     begin = time.perf_counter()
     account = Account(sources)
     with ExitStack() as left:
@@ -90,11 +91,11 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
             output: Output = StreamOutput(sys.stdout.buffer, job, partial(_say, program))
         else:
             state, output = _open_folder(parsed, job, sources, folder, left, kept)
-            open_run = partial(StoringTagger, state.parts, open_run)
+            open_run = partial(StoringTagger, state.parts, open_tagger)
         for note in [] if parsed.quiet else notes:
             _say(program, note)
         tell = left.enter_context(_progress(parsed, program, sources))
-        executor = left.enter_context(_executor(parsed, open_run, workers, settings))
+        executor = left.enter_context(_executor(parsed, open_tagger, open_run, workers, settings))
         parts = plan_parts(sources, job.reading, standard_input, part_size=part_size, prompt=folder is None)
         run_job(parts, executor, output, account, state=state, tell=tell)
     _report(parsed, program, job, account, time.perf_counter() - begin)
@@ -131,13 +132,15 @@ def _open_folder(
 
 
 def _executor(
-    parsed: argparse.Namespace, open_run: OpenRun, workers: int, settings: dict[str, Any]
+    parsed: argparse.Namespace, open_tagger: OpenRun, open_run: OpenRun, workers: int, settings: dict[str, Any]
 ) -> AbstractContextManager[Executor]:
     if parsed.executor == "ray":
         from tagger.bulk.executors.ray import Cluster, RayExecutor
 
         gpus = int(parsed.device.startswith("cuda"))
         cluster = Cluster(address=parsed.address, workers=workers, threads=settings["threads"], gpus=gpus)
+        if not gpus:
+            open_tagger()  # what is wrong with the model or options is so reported before Ray is started
         return RayExecutor(cluster, open_run)
     if workers == 1:
         return SerialExecutor(open_run)

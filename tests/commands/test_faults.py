@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -96,7 +97,10 @@ def test_a_small_file_system(place: Path) -> None:
     try:
         result = run(place, "in", "--output", "small")
         assert (result.returncode, shown(out).keys()) == (2, {"a.jsonl"})
-        assert result.stderr == f"tag.py: small/b.jsonl: cannot write: No space left on device{KEPT}"
+        assert re.fullmatch(
+            rf"tag.py: small/(b.jsonl|.tag-run/parts/\d+(\.json)?): cannot write: No space left on device{KEPT}",
+            result.stderr,
+        )
         subprocess.run(["mount", "-o", "remount,size=100m", out], check=True)
         require_resumed(place, "small")
         subprocess.run(["mount", "-o", "remount,ro", out], check=True)
@@ -231,7 +235,7 @@ def test_a_file_that_vanishes_before_it_is_opened(
 ) -> None:
     assert tag("a.txt", "b.txt", model=Meddling("Ada", lambda: Path("b.txt").is_file() and do())) == 2
     assert capsys.readouterr().err == f"tag.py: {message}{KEPT}"
-    assert shown(Path("out")) == {}  # whether a.txt was all is known when the next one is opened
+    assert shown(Path("out")).keys() == {"a.jsonl"}
     Path("b.txt").is_dir() and os.rmdir("b.txt")  # type: ignore[func-returns-value]
     Path("b.txt").write_text("Bob\n" * 60_000)
     assert tag("a.txt", "b.txt", "--resume") == 0
@@ -239,15 +243,18 @@ def test_a_file_that_vanishes_before_it_is_opened(
     assert counts == {"a.jsonl": 200, "b.jsonl": 60_000}
 
 
-def test_a_file_removed_while_it_is_read_is_read_to_its_end(tag: Callable[..., int]) -> None:
-    assert tag("b.txt", model=Meddling("Bob", lambda: Path("b.txt").unlink(missing_ok=True))) == 0
-    assert shown(Path("out"))["b.jsonl"].count(b"\n") == 60_000
+def test_a_file_removed_while_it_is_read_is_reported(
+    tag: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tag("b.txt", model=Meddling("Bob", lambda: Path("b.txt").unlink(missing_ok=True))) == 2
+    assert capsys.readouterr().err == f"tag.py: b.txt: no such file; check the path{KEPT}"
+    assert shown(Path("out")) == {}
 
 
 def test_a_file_cut_off_while_it_is_read_is_told(tag: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert tag("b.txt", model=Meddling("Bob", lambda: os.truncate("b.txt", 150_000))) == 2
     told = capsys.readouterr().err
-    assert told.startswith("tag.py: b.txt: cannot read: became shorter while it was read (150,000 of 240,000 bytes")
+    assert told.startswith("tag.py: b.txt: became shorter while it was read (150,000 of ")
     assert told.count("\n") == 1
     assert shown(Path("out")) == {}
 

@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import tagger
-from tagger.bulk.formats.lines import OutputFormat
-from tagger.bulk.formats.lines import WriteOptions
-from tagger.bulk.inputs import Source, find_sources
+from tagger.bulk.formats.lines import OutputFormat, WriteOptions
+from tagger.bulk.inputs import Source
 from tagger.bulk.job import Job, PartTagger
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.records import InputFormat, ReadOptions, Unit
