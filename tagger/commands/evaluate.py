@@ -9,7 +9,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.config import from_mapping
+from tagger.config_parsing import from_mapping
 from tagger.errors import UserError
 from tagger.evaluation.calibration import WANTED
 from tagger.printable import in_a_line

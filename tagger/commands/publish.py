@@ -57,8 +57,8 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
     names = sorted(_names(model))
     own = [name for name in names if most_bytes(name) is not None]
     notes = [f"left out, as it is not a model's: {name}" for name in names if name not in own]
-    encoder = folder.config.embeddings.encoder
-    if encoder and not encoder.tune and Path(str(encoder.path)).is_absolute():
+    encoder = folder.config.embeddings.transformer
+    if encoder and not encoder.trainable and Path(str(encoder.path)).is_absolute():
         notes.append(f"the model needs the encoder {encoder.path}, whose place is one of this machine")
     results, missing = _results(run or model.parent)
     metadata = front_matter(

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.config import SHORT, EncoderEmbedding, StaticEmbedding, from_mapping
+from tagger.config import StaticEmbedding, TransformerEmbedding
+from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
@@ -20,6 +21,7 @@ from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import alone_in
 from tagger.printable import in_a_line
+from tagger.renamed_settings import name_of, new_name
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
-_SHORT = {"embeddings.static": SHORT[StaticEmbedding], "embeddings.encoder": SHORT[EncoderEmbedding]}
+_SHORT = {"embeddings.static": StaticEmbedding.SHORT, "embeddings.transformer": TransformerEmbedding.SHORT}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,9 +51,9 @@ def _spelled_out(arguments: list[str]) -> list[str]:
     spelled = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name in _SHORT and value != "null" and not value.startswith("{"):
-            beside = any(other.startswith(f"{name}.") for other in arguments)
-            argument = f"{name}.{_SHORT[name]}={value}" if beside else argument
+        if new_name(name) in _SHORT and value != "null" and not value.startswith("{"):
+            beside = any(new_name(name_of(other)).startswith(f"{new_name(name)}.") for other in arguments)
+            argument = f"{name}.{_SHORT[new_name(name)]}={value}" if beside else argument
         spelled.append(argument)
     return spelled
 
