@@ -198,7 +198,7 @@ class _Settings(NamedTuple):
         """Open the engine for a model that lies at `place`."""
         engine, device, precision, threads, encoder = self
         if engine == "auto":
-            encodes = folder.config.embeddings.encoder or encoder is not None
+            encodes = folder.config.embeddings.transformer or encoder is not None
             engine = "torch" if encodes or device != "cpu" or precision not in _PRECISIONS["numpy"] else "numpy"
         known = _PRECISIONS.get(engine)
         if known is None:

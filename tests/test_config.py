@@ -19,8 +19,8 @@ from tagger.config import (
     LayerConfig,
     ModelConfig,
     WordEmbedding,
-    from_mapping,
 )
+from tagger.config_parsing import from_mapping
 from tagger.errors import UserError
 
 
@@ -174,6 +174,8 @@ def test_a_model_needs_an_embedding() -> None:
 _NAMES = [
     "embeddings",
     "encoder",
+    "transformer",
+    "trainable",
     "decoder",
     "word",
     "affixes",

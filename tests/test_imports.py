@@ -18,15 +18,20 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 
 # A room is a top-level module or a folder with all that is below it, unless that is a room of its own. Each may import
 # itself and the rooms named here, all of which stand above it.
-BASE = ("printable", "errors", "config", "files", "untrusted", "hub", "python_process")
+BASE = (
+    *("printable", "errors", "config", "config_parsing", "files", "untrusted", "hub", "python_process"),
+    "renamed_settings",
+)
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
     "errors": ("printable",),
-    "config": ("errors",),
+    "config_parsing": ("errors",),
+    "config": ("errors", "config_parsing"),
     "files": ("errors",),
     "untrusted": ("errors",),
     "hub": ("errors",),
     "python_process": (),
+    "renamed_settings": (),
     "html": BASE,
     "corpus": BASE,
     "kernels": BASE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.report_gates import explain_sentences
-from tagger.config import from_mapping
+from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import SPLITS, DataConfig, load_split
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment, Background, assess

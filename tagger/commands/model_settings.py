@@ -9,7 +9,8 @@ from typing import Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import flat, shown
-from tagger.config import ModelConfig, from_mapping
+from tagger.config import ModelConfig
+from tagger.config_parsing import from_mapping
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder.folder import ModelFolder
@@ -51,9 +52,9 @@ def complete_by_tags(settings: Settings, *, plain: bool) -> ModelConfig:
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
     """Replace `auto` vectors: the bundled ones for English data, none for other languages. No path is no encoder."""
-    static, encoder = model.embeddings.static, model.embeddings.encoder
+    static, encoder = model.embeddings.static, model.embeddings.transformer
     if encoder and encoder.path is None:
-        model = replace(model, embeddings=replace(model.embeddings, encoder=None))
+        model = replace(model, embeddings=replace(model.embeddings, transformer=None))
     if static is None:
         return model
     source = static.source

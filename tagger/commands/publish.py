@@ -100,8 +100,8 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
     names = _file_names(model)
     own = list(filter(_is_of_a_model, names))
     notes = [f"left out, as it is not a model's: {name}" for name in names if name not in own]
-    encoder = folder.config.embeddings.encoder
-    if encoder and not encoder.tune and Path(str(encoder.path)).is_absolute():
+    encoder = folder.config.embeddings.transformer
+    if encoder and not encoder.trainable and Path(str(encoder.path)).is_absolute():
         notes.append(f"the model needs the encoder {encoder.path}, which is a path on this machine")
     results, missing = _results(run or model.parent)
     metadata = front_matter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Protocol, TypeGuard
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import shown
 from tagger.errors import UserError
+from tagger.printable import in_a_line
+from tagger.renamed_settings import warnings_of
 
 Value = int | float | str | bool | None
 _KEYS = ("low", "high", "log", "step", "choices")
@@ -78,6 +81,8 @@ def read_space(space: str) -> list[Dimension]:
     entries = hydra_entry.read_yaml(path)
     if not entries:
         raise UserError(f"{path}: empty; name at least one setting")
+    for warning in warnings_of(entries):
+        print(in_a_line(warning), file=sys.stderr)
     return [_dimension(name, entry, f"{path}: {name}") for name, entry in entries.items()]
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import repeatable
 from tagger.commands.model_settings import complete_model, with_model_of_start
-from tagger.config import SHORT, EncoderEmbedding, ModelConfig, StaticEmbedding, from_mapping
+from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
+from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import DataConfig
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.model_folder.folder import is_model
+from tagger.renamed_settings import name_of, new_name
 from tagger.runs.record import RunRecord
 from tagger.training.run_config import OptimConfig, RunConfig
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
-_SHORT = {"embeddings.static": SHORT[StaticEmbedding], "embeddings.encoder": SHORT[EncoderEmbedding]}
+_SHORT = {"embeddings.static": StaticEmbedding.SHORT, "embeddings.transformer": TransformerEmbedding.SHORT}
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ def spell_out(arguments: list[str]) -> list[str]:
     spelled = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name in _SHORT and value != "null" and not value.startswith("{"):
-            beside = any(other.startswith(f"{name}.") for other in arguments)
-            argument = f"{name}.{_SHORT[name]}={value}" if beside else argument
+        if new_name(name) in _SHORT and value != "null" and not value.startswith("{"):
+            beside = any(new_name(name_of(other)).startswith(f"{new_name(name)}.") for other in arguments)
+            argument = f"{name}.{_SHORT[new_name(name)]}={value}" if beside else argument
         spelled.append(argument)
     return spelled
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tagger.config import from_mapping
+from tagger.config_parsing import from_mapping
 from tagger.corpus.readers.columns import Separator
 from tagger.errors import UserError
 

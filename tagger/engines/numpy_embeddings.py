@@ -35,7 +35,7 @@ class WordVectors:
         if config.affixes:
             self._parts.append(Affixes(tensors))
         if config.static:
-            self._parts.append(FineTuned(tensors) if config.static.trained else Pretrained())
+            self._parts.append(FineTuned(tensors) if config.static.trainable else Pretrained())
 
     def __call__(self, features: WordFeatures) -> Floats:
         """Vectors of U words, (U, E)."""

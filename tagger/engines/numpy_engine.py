@@ -78,7 +78,7 @@ class NumpyEngine:
             UserError: the model, or this installation, has something that cannot be run so.
         """
         config, tensors = folder.config, folder.tensors
-        if config.embeddings.encoder is not None:
+        if config.embeddings.transformer is not None:
             raise UserError("the numpy engine does not run encoders, and the model has one; use engine torch, or auto")
         self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
         self._vectors = WordVectors(config.embeddings, tensors)

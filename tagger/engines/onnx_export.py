@@ -54,7 +54,7 @@ def graph_of(folder: ModelFolder) -> bytes:
         UserError: the model has a contextual encoder.
     """
     config = folder.config
-    if config.embeddings.encoder is not None:
+    if config.embeddings.transformer is not None:
         raise UserError("ONNX: the model has a contextual encoder, which is not exported; use engine torch")
     graph = _Graph(folder.tensors)
     vectors = _embeddings(graph, config)
@@ -115,7 +115,7 @@ def _embeddings(graph: _Graph, config: ModelConfig) -> str:
     """Vectors of the words (U, E)."""
     parts = []
     prefix, embeddings = "embeddings.parts.", config.embeddings
-    if embeddings.word or (embeddings.static and embeddings.static.trained):
+    if embeddings.word or (embeddings.static and embeddings.static.trainable):
         graph.input("words", TensorProto.INT64, "U")
     if embeddings.word:
         parts.append(graph("Gather", graph.weight(f"{prefix}word.table.weight"), "words"))
@@ -134,7 +134,7 @@ def _embeddings(graph: _Graph, config: ModelConfig) -> str:
             parts.append(graph("Gather", graph.weight(f"{prefix}affixes.tables.{number}.weight"), column))
     if embeddings.static:
         vectors = graph.input("static", TensorProto.FLOAT, "U", embeddings.static.width or 0)
-        if embeddings.static.trained:
+        if embeddings.static.trainable:
             corrections = graph.tensors[f"{prefix}static.corrections.weight"].copy()
             corrections[: UNK + 1] = 0
             vectors = graph("Add", vectors, graph("Gather", graph.constant(corrections), "words"))

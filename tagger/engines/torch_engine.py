@@ -131,7 +131,7 @@ class TorchEngine:
 
 
 def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | None:
-    settings = folder.config.embeddings.encoder
+    settings = folder.config.embeddings.transformer
     if settings is None:
         if path is not None:
             raise UserError(f"encoder {path}: the model has none; leave it out")
@@ -149,7 +149,7 @@ def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | 
 
 def _contextual(encoder: PretrainedEncoder, sentences: Sequence[Sequence[str]]) -> NDArray[np.floating]:
     """The vectors of all words, to the precision in which training kept them."""
-    kind = np.float32 if encoder.settings.tune else np.float16
+    kind = np.float32 if encoder.settings.trainable else np.float16
     vectors = np.empty((sum(map(len, sentences)), encoder.settings.width or 0), dtype=kind)
     encoder.encode(sentences, vectors)
     return vectors

@@ -89,7 +89,7 @@ class Vocabularies:
         affix_min = config.affixes.min_count if config.affixes else 1
         max_length = config.characters.max_length if config.characters else 0
         min_count = config.word.min_count if config.word else 1
-        wanted = config.word is not None or (config.static is not None and config.static.trained)
+        wanted = config.word is not None or (config.static is not None and config.static.trainable)
         vocabulary = Vocabulary.from_counts(words, min_count) if wanted else Vocabulary([])
         return cls(
             words=vocabulary,

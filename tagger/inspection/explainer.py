@@ -130,7 +130,7 @@ class Explainer:
         """
         folder = ModelFolder.load(local_folder(path))
         embeddings = folder.config.embeddings
-        if embeddings.encoder is None and encoder is None:
+        if embeddings.transformer is None and encoder is None:
             features = FeatureEncoder(embeddings, folder.vocabularies, folder.static)
             vectors = WordVectors(embeddings, folder.tensors)
             return cls(folder, NumpyEngine(folder), lambda words: vectors(features.encode_words(words)))

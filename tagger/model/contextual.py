@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from tagger.config import EncoderEmbedding
+from tagger.config import TransformerEmbedding
 from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 from tagger.files import expanded, sha256_of
@@ -47,7 +47,7 @@ class PretrainedEncoder(nn.Module):
         settings: with path, width, revision and digest settled.
     """
 
-    def __init__(self, settings: EncoderEmbedding, model: nn.Module, tokenizer: Any) -> None:
+    def __init__(self, settings: TransformerEmbedding, model: nn.Module, tokenizer: Any) -> None:
         """Parts that fit together; `open_encoder` makes them."""
         super().__init__()
         self.settings = settings
@@ -118,7 +118,7 @@ class PretrainedEncoder(nn.Module):
             self._tokenizer.save_pretrained(folder)
 
 
-def open_encoder(settings: EncoderEmbedding) -> PretrainedEncoder:
+def open_encoder(settings: TransformerEmbedding) -> PretrainedEncoder:
     """Find, check and load the encoder that a configuration names.
 
     Where `settings.digest` is set, as in a model folder, the encoder has to be that one.
@@ -234,7 +234,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
-def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, settings: EncoderEmbedding) -> None:
+def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, settings: TransformerEmbedding) -> None:
     """What shows only when everything is loaded."""
     missing = sorted(name for name in loading["missing_keys"] if _UNUSED not in name)
     if missing or loading["mismatched_keys"]:
@@ -251,10 +251,12 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
         raise UserError(f"{folder}: its tokenizer knows more pieces than its weights; copy it whole")
     layers = int(model.config.num_hidden_layers)  # type: ignore[arg-type, union-attr]
     if settings.layers > layers + 1:
-        raise UserError(f"embeddings.encoder.layers: {settings.path} has {layers + 1} at most, not {settings.layers}")
+        raise UserError(
+            f"embeddings.transformer.layers: {settings.path} has {layers + 1} at most, not {settings.layers}"
+        )
 
 
-def _window(settings: EncoderEmbedding, model: Any, tokenizer: Any) -> int:
+def _window(settings: TransformerEmbedding, model: Any, tokenizer: Any) -> int:
     """Pieces in a window, the special ones included."""
     positions = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
     for name, module in model.named_modules():
@@ -264,7 +266,7 @@ def _window(settings: EncoderEmbedding, model: Any, tokenizer: Any) -> int:
     window = settings.window or most
     special = tokenizer.num_special_tokens_to_add()
     if not special < window <= most:
-        raise UserError(f"embeddings.encoder.window: must lie between {special + 1} and {most}, not {window}")
+        raise UserError(f"embeddings.transformer.window: must lie between {special + 1} and {most}, not {window}")
     return window
 
 

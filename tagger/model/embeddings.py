@@ -15,9 +15,9 @@ from tagger.config import (
     AffixEmbedding,
     CharacterEmbedding,
     EmbeddingsConfig,
-    EncoderEmbedding,
     ShapeEmbedding,
     StaticEmbedding,
+    TransformerEmbedding,
     WordEmbedding,
 )
 from tagger.features.vocabulary import PAD, UNK, Vocabularies
@@ -26,6 +26,8 @@ from tagger.model.dropout import LockedDropout, TokenDropout
 from tagger.model.recurrence import bidirectional
 from tagger.model.row_table import RowTable
 from tagger.model.transfer import on_device
+
+TRANSFORMER = "encoder"  # the name of this part in checkpoints
 
 Table = TypeVar("Table", bound=nn.Embedding)
 
@@ -198,7 +200,7 @@ class FineTunedVectors(PretrainedVectors):
 class ContextualVectors(nn.Module):
     """Each token's vector from a pretrained encoder: made beforehand, or by an encoder that is trained along."""
 
-    def __init__(self, config: EncoderEmbedding, encoder: nn.Module | None) -> None:
+    def __init__(self, config: TransformerEmbedding, encoder: nn.Module | None) -> None:
         super().__init__()
         assert config.width is not None
         self.encoder = encoder
@@ -230,12 +232,12 @@ class EmbeddingStack(nn.Module):
             parts["shape"] = ShapeVectors(config.shape, vocabularies)
         if config.affixes:
             parts["affixes"] = AffixVectors(config.affixes, vocabularies)
-        if config.static and config.static.trained:
+        if config.static and config.static.trainable:
             parts["static"] = FineTunedVectors(config.static, vocabularies)
         elif config.static:
             parts["static"] = PretrainedVectors(config.static)
-        if config.encoder:
-            parts["encoder"] = ContextualVectors(config.encoder, encoder)
+        if config.transformer:
+            parts[TRANSFORMER] = ContextualVectors(config.transformer, encoder)
         self.parts = nn.ModuleDict(parts)
         self.width = sum(part.width for part in parts.values())  # type: ignore[misc]
         trained = [any(True for _ in part.parameters()) for part in parts.values()]
@@ -247,10 +249,11 @@ class EmbeddingStack(nn.Module):
         self._word_dropout = TokenDropout(config.word_dropout)
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        by_word = [part(batch.features) for name, part in self.parts.items() if name != "encoder"]  # (U, E of the part)
+        of_words = [part for name, part in self.parts.items() if name != TRANSFORMER]
+        by_word = [part(batch.features) for part in of_words]  # (U, E of the part)
         values = [functional.embedding(batch.rows, torch.cat(by_word, dim=1))] if by_word else []  # (N, E)
-        if "encoder" in self.parts:
-            values.append(self.parts["encoder"](batch))
+        if TRANSFORMER in self.parts:
+            values.append(self.parts[TRANSFORMER](batch))
         together = torch.cat(values, dim=1)
         if self._part_dropout:
             parts = together.split([part.width for part in self.parts.values()], dim=1)

@@ -11,10 +11,10 @@ from tagger.corpus.schemes import OUTSIDE, Scheme
 from tagger.features.vocabulary import Vocabularies
 from tagger.model.batch import TensorBatch
 from tagger.model.crf import LinearChainCRF
-from tagger.model.embeddings import EmbeddingStack
+from tagger.model.embeddings import TRANSFORMER, EmbeddingStack
 from tagger.model.encoder import RecurrentEncoder
 
-ENCODER_PREFIX = "embeddings.parts.encoder."  # of the weights of an encoder that is trained along
+ENCODER_PREFIX = f"embeddings.parts.{TRANSFORMER}."  # of the weights of an encoder that is trained along
 
 
 class TaggerModel(nn.Module):

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelConfig, from_mapping
+from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelConfig
+from tagger.config_parsing import from_mapping
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
@@ -46,10 +47,11 @@ from tagger.model_folder.contents import (
     WEIGHTS,
     check_files,
 )
+from tagger.renamed_settings import with_new_names
 from tagger.untrusted import read_json
 
 FORMAT = "tagger-model"
-VERSION = 1
+VERSION = 2  # 1 has old names of settings
 _MOST_LAYERS = 1000
 _HEADER_BYTES = 4096  # for a tensor's name, type, shape and place
 _LONGEST = 500  # of what is told of a damage
@@ -169,7 +171,7 @@ class ModelFolder:
         _check_format(folder, settings)
         _compare_checksum(folder, VOCABULARY, settings)
         try:
-            config = from_mapping(ModelConfig, settings["model"], "model")
+            config = from_mapping(ModelConfig, with_new_names(settings["model"]), "model")
             vocabularies = Vocabularies.from_mapping(read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY]))
             scheme = Scheme(settings["scheme"])
             _check_tags(vocabularies.tags, scheme)
@@ -190,7 +192,8 @@ class ModelFolder:
             raise _damaged(folder, error) from error
         _check_tensors(folder, tensors, shapes)
         tokenizer, language = settings["tokenizer"], settings["language"]
-        encoder = folder / ENCODER if config.embeddings.encoder and config.embeddings.encoder.tune else None
+        transformer = config.embeddings.transformer
+        encoder = folder / ENCODER if transformer and transformer.trainable else None
         if encoder and not encoder.is_dir():
             raise UserError(f"{folder}: not a complete model folder: no {ENCODER}/; copy it whole")
         write = partial(shutil.copytree, encoder) if encoder else None
@@ -264,11 +267,11 @@ def _embedding_shapes(embeddings: EmbeddingsConfig, vocabularies: Vocabularies) 
             shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
         width += embeddings.affixes.size * len(tables)
     if static := embeddings.static:
-        if static.trained:
+        if static.trainable:
             shapes["embeddings.parts.static.corrections.weight"] = (len(vocabularies.words), static.width or 0)
         width += static.width or 0
-    if embeddings.encoder:
-        width += embeddings.encoder.width or 0
+    if embeddings.transformer:
+        width += embeddings.transformer.width or 0
     return shapes, width
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tagger.config import EMBEDDINGS, EncoderEmbedding
+from tagger.config import EMBEDDINGS, TransformerEmbedding
 from tagger.corpus.dataset import DataConfig, Split
 from tagger.evaluation.markdown import as_table
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tagger.evaluation.scores import Scores
     from tagger.training.training_run import TrainingResult
 
-_NAMES = {"static": "pretrained vectors", "encoder": "contextual encoder"}
+_NAMES = {"static": "pretrained vectors", "transformer": "contextual encoder"}
 
 
 def model_card(
@@ -64,14 +64,14 @@ def model_card(
         "```",
         'echo "Some text." | python tag.py --model THIS_FOLDER',
         "```",
-        *_needs(config.embeddings.encoder),
+        *_needs(config.embeddings.transformer),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _needs(encoder: EncoderEmbedding | None) -> list[str]:
+def _needs(encoder: TransformerEmbedding | None) -> list[str]:
     """Return lines on what tagging needs beside the folder."""
     if encoder is None:
         return []
-    where = "is part of this folder" if encoder.tune else f"is `{encoder.path}`, of the digest {encoder.digest}"
+    where = "is part of this folder" if encoder.trainable else f"is `{encoder.path}`, of the digest {encoder.digest}"
     return ["", f"Tagging needs the extra `tagger[encoder]`. The encoder {where}."]

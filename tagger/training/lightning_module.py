@@ -178,10 +178,10 @@ class TaggingModule(LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if math.isfinite(steps):
             return int(steps)
-        if self._optim.warmup or self._optim.decay != "constant":
+        if self._optim.warmup or self._optim.lr_schedule != "constant":
             raise UserError(
                 "trainer.max_epochs=-1: the learning rate rises and falls over a known number of epochs; set "
-                "trainer.max_epochs, or optim.warmup=0 and optim.decay=constant"
+                "trainer.max_epochs, or optim.warmup=0 and optim.lr_schedule=constant"
             )
         return 0
 

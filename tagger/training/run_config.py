@@ -56,7 +56,7 @@ class OptimConfig:
     Attributes:
         batch_tokens: tokens per batch; sentences of similar length go together.
         warmup: share of all steps over which the learning rate rises from zero.
-        decay: how it falls afterwards: `linear` or `cosine` to zero, or not at all (`constant`).
+        lr_schedule: what the learning rate does after the warm-up: `linear` or `cosine` decay to zero, or `constant`.
         patience: epochs without a better dev score before training stops; None to run all epochs.
         epochs: how many, where `trainer.max_epochs` is not set.
         min_steps: where these epochs are fewer steps of the optimiser, more are trained, up to three times as many:
@@ -71,7 +71,7 @@ class OptimConfig:
 
     batch_tokens: int = 600
     warmup: float = 0.1
-    decay: Literal["linear", "cosine", "constant"] = "linear"
+    lr_schedule: Literal["linear", "cosine", "constant"] = "linear"
     patience: int | None = None
     epochs: int = 20
     min_steps: int = 1500

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from tagger.config import EncoderEmbedding, ModelConfig, StaticEmbedding
+from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.corpus.dataset import DataConfig, Split
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
@@ -29,6 +29,7 @@ from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.network import ENCODER_PREFIX, TaggerModel
 from tagger.model_folder.folder import ModelFolder
 from tagger.printable import in_a_line
+from tagger.renamed_settings import with_old_names
 from tagger.training.run_config import OptimConfig
 
 
@@ -54,7 +55,7 @@ class RunSetup:
     @property
     def tuned_encoder(self) -> PretrainedEncoder | None:
         """The encoder, if it is to be trained along."""
-        return self.encoder if self.encoder is not None and self.encoder.settings.tune else None
+        return self.encoder if self.encoder is not None and self.encoder.settings.trainable else None
 
     def encoded(self, sentences: Sequence[Sentence], device: torch.device) -> EncodedCorpus:
         """A split as the network takes it; a frozen encoder reads it on `device`."""
@@ -81,12 +82,14 @@ class RunSetup:
         """
         embeddings = self.config.embeddings
         static = embeddings.static and replace(embeddings.static, source="")
-        encoder = embeddings.encoder and replace(embeddings.encoder, path=None, revision=None)
-        model = replace(self.config, embeddings=replace(embeddings, static=static, encoder=encoder))
+        encoder = embeddings.transformer and replace(embeddings.transformer, path=None, revision=None)
+        model = replace(self.config, embeddings=replace(embeddings, static=static, transformer=encoder))
         trained = replace(optim, epochs=1, min_steps=1)
         scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
         vectors = self.static and self.static.digest()
-        rests_on = json.dumps([self.vocabularies.to_mapping(), asdict(model), asdict(trained), vectors, scored])
+        settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # checkpoints of before still fit
+        optim_settings = settings.pop("optim")
+        rests_on = json.dumps([self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored])
         return hashlib.sha256(rests_on.encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
@@ -133,9 +136,10 @@ def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunS
     if embeddings.static and static is None:
         static = _open_static(embeddings.static, count_tokens(split.sentences))
         embeddings = replace(embeddings, static=replace(embeddings.static, width=static.width))
-    encoder = _open_encoder(embeddings.encoder, folder.encoder if folder else None) if embeddings.encoder else None
-    if encoder is not None:
-        embeddings = replace(embeddings, encoder=encoder.settings)
+    encoder = None
+    if embeddings.transformer:
+        encoder = _open_encoder(embeddings.transformer, folder.encoder if folder else None)
+        embeddings = replace(embeddings, transformer=encoder.settings)
     if folder is not None:
         counts = count_words(count_tokens(split.sentences), embeddings)
         vocabularies = folder.vocabularies.extended(vocabularies, counts)
@@ -151,14 +155,14 @@ def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> Static
     return static
 
 
-def _open_encoder(settings: EncoderEmbedding, tuned: Path | None) -> PretrainedEncoder:
+def _open_encoder(settings: TransformerEmbedding, tuned: Path | None) -> PretrainedEncoder:
     """The encoder, of a model to start from the one `tuned` along with it."""
     encoder = open_encoder(replace(settings, path=str(tuned)) if tuned else settings)
-    if settings.tune:  # its files change, and the model folder has checksums of its own
+    if settings.trainable:  # its files change, and the model folder has checksums of its own
         encoder.settings = replace(encoder.settings, path=settings.path, digest=None)
         encoder.train()
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
-    kind = "trained along" if settings.tune else "frozen"
+    kind = "trained along" if settings.trainable else "frozen"
     _tell(f"encoder ({settings.path}): {parameters / 1e6:.1f} million parameters, {kind}")
     return encoder
 

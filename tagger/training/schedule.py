@@ -13,8 +13,8 @@ def learning_rate_factor(step: int, total: int, config: OptimConfig) -> float:
     if step < warm:
         return (step + 1) / (warm + 1)
     done = min(1.0, (step - warm) / max(1, total - warm))
-    if config.decay == "linear":
+    if config.lr_schedule == "linear":
         return 1 - done
-    if config.decay == "cosine":
+    if config.lr_schedule == "cosine":
         return 0.5 + 0.5 * math.cos(math.pi * done)
     return 1.0

@@ -160,7 +160,7 @@ def test_a_wrong_setting_is_told_and_leaves_nothing(arguments: list[str], proble
         (["encoder.hidden_size=10000000"], "out of memory; lower optim.batch_tokens"),
         (["trainer.max_epochs=0"], "no epoch was trained to its end and scored; check trainer.max_epochs"),
         (["trainer.max_epochs=-1", "trainer.max_time=01:00:00:00"], "set trainer.max_epochs, or optim.warmup=0"),
-        (["trainer.max_epochs=-1", "optim.decay=constant"], "set trainer.max_epochs, or optim.warmup=0"),
+        (["trainer.max_epochs=-1", "optim.lr_schedule=constant"], "set trainer.max_epochs, or optim.warmup=0"),
         (["trainer.precision=loud"], "trainer: Precision 'loud' is invalid"),
         (["data.train=outside.conll"], "no labels to learn"),
     ],

@@ -37,7 +37,7 @@ def encoder(tmp_path: Path) -> Path:
 
 def trained(tmp_path: Path, encoder: Path, *overrides: str) -> Path:
     tmp_path.mkdir(exist_ok=True)
-    settings = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", *overrides]
+    settings = [f"embeddings.transformer.path={encoder}", "embeddings.transformer.layers=2", *overrides]
     assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *settings]) == 0
     return tmp_path / "run" / "model"
 
@@ -51,7 +51,7 @@ def tags(model: Path, **options: str) -> list[list[str] | None]:
 def test_it_trains_scores_and_tags_alike(
     tmp_path: Path, encoder: Path, tune: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = trained(tmp_path, encoder, f"embeddings.encoder.tune={tune}")
+    model = trained(tmp_path, encoder, f"embeddings.transformer.trainable={tune}")
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     data = [argument for argument in column_files(tmp_path) if argument.startswith("data")]
     assert evaluate.main([*data, f"model={model}", f"out={tmp_path / 'again'}"]) == 0
@@ -70,7 +70,7 @@ def test_frozen_weights_stay_outside_the_model_and_tuned_ones_change_inside(tmp_
     before = load_file(encoder / "model.safetensors")
     frozen = trained(tmp_path / "frozen", encoder)
     assert not (frozen / "encoder").exists()
-    tuned = trained(tmp_path / "tuned", encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    tuned = trained(tmp_path / "tuned", encoder, "embeddings.transformer.trainable=true", "optim.encoder_lr=0.01")
     after = load_file(tuned / "encoder" / "model.safetensors")
     assert any(not np.array_equal(before[name], after[name]) for name in before)
     assert load_file(encoder / "model.safetensors").keys() == before.keys()
@@ -79,7 +79,7 @@ def test_frozen_weights_stay_outside_the_model_and_tuned_ones_change_inside(tmp_
 
 
 def test_a_tuned_model_needs_its_folder_alone(tmp_path: Path, encoder: Path) -> None:
-    model = trained(tmp_path, encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    model = trained(tmp_path, encoder, "embeddings.transformer.trainable=true", "optim.encoder_lr=0.01")
     expected = tags(model)
     shutil.rmtree(encoder)
     assert tags(model) == expected
@@ -114,7 +114,7 @@ def test_the_second_run_on_the_same_data_runs_the_encoder_not_once(
         encode(self, sentences, *others, **named)
 
     monkeypatch.setattr(PretrainedEncoder, "encode", counted)
-    arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "trainer.max_epochs=2"]
+    arguments = [f"embeddings.transformer.path={encoder}", "embeddings.transformer.layers=2", "trainer.max_epochs=2"]
     run_dir = f"run_dir={tmp_path / 'second'}"
     assert train.main([*column_files(tmp_path / "first"), *QUICK, run_dir, *arguments]) == 0
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")} == kept
@@ -122,7 +122,7 @@ def test_the_second_run_on_the_same_data_runs_the_encoder_not_once(
 
 
 def test_training_starts_from_a_tuned_model(tmp_path: Path, encoder: Path) -> None:
-    model = trained(tmp_path, encoder, "embeddings.encoder.tune=true", "optim.encoder_lr=0.01")
+    model = trained(tmp_path, encoder, "embeddings.transformer.trainable=true", "optim.encoder_lr=0.01")
     shutil.rmtree(encoder)
     arguments = [f"init_from={model}", f"run_dir={tmp_path / 'second'}"]
     assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 0
@@ -139,7 +139,7 @@ def test_a_bad_encoder_ends_the_run_before_training(
     tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (encoder / "model.safetensors").rename(encoder / "pytorch_model.bin")
-    arguments = [f"embeddings.encoder.path={encoder}", f"run_dir={tmp_path / 'run'}"]
+    arguments = [f"embeddings.transformer.path={encoder}", f"run_dir={tmp_path / 'run'}"]
     assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 2
     error = capsys.readouterr().err
     assert "its weights are pickled only" in error
@@ -151,7 +151,7 @@ def test_without_the_package_it_says_what_to_install(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    arguments = [f"embeddings.encoder.path={encoder}", f"run_dir={tmp_path / 'run'}"]
+    arguments = [f"embeddings.transformer.path={encoder}", f"run_dir={tmp_path / 'run'}"]
     assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 2
     assert "pip install 'tagger[encoder]'" in capsys.readouterr().err
 
@@ -164,9 +164,9 @@ def test_an_encoder_for_a_model_without_one_is_refused(tmp_path: Path, encoder: 
 
 def test_training_is_repeatable(tmp_path: Path, encoder: Path) -> None:
     torch.manual_seed(5)
-    one = trained(tmp_path / "one", encoder, "embeddings.encoder.tune=true")
+    one = trained(tmp_path / "one", encoder, "embeddings.transformer.trainable=true")
     torch.manual_seed(6)
-    two = trained(tmp_path / "two", encoder, "embeddings.encoder.tune=true")
+    two = trained(tmp_path / "two", encoder, "embeddings.transformer.trainable=true")
     first, second = (load_file(model / "model.safetensors") for model in (one, two))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
@@ -174,7 +174,8 @@ def test_training_is_repeatable(tmp_path: Path, encoder: Path) -> None:
 def test_mentions_are_not_replaced_under_an_encoder(
     tmp_path: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", "optim.mention_replacement=0.5"]
+    settings = ["embeddings.transformer.layers=2", "optim.mention_replacement=0.5"]
+    arguments = [f"embeddings.transformer.path={encoder}", *settings]
     assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *arguments]) == 2
     assert "an encoder reads the sentences as they are; set it to 0" in capsys.readouterr().err
 
@@ -183,4 +184,4 @@ def test_the_accurate_experiment_is_the_default_and_a_frozen_encoder(tmp_path: P
     model = trained(tmp_path, encoder, "experiment=accurate", "data.language=en", "trainer.max_epochs=1")
     embeddings = json.loads((model / "config.json").read_text(encoding="utf-8"))["model"]["embeddings"]
     assert embeddings["static"]["source"] == "bundled"
-    assert (embeddings["encoder"]["path"], embeddings["encoder"]["tune"]) == (str(encoder), False)
+    assert (embeddings["transformer"]["path"], embeddings["transformer"]["trainable"]) == (str(encoder), False)

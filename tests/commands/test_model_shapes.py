@@ -89,7 +89,7 @@ def test_a_mistake_in_a_layer_is_one_line(setting: str, said: str, capsys: pytes
 
 
 def test_trained_vectors_learn_and_go_on_after_an_interruption(tmp_path: Path) -> None:
-    settings = [vectors_file(), "embeddings.static.trained=true", "embeddings.word=null"]
+    settings = [vectors_file(), "embeddings.static.trainable=true", "embeddings.word=null"]
     trained(tmp_path, *settings, "trainer.max_epochs=1")
     before = load_file("run/model/model.safetensors")[CORRECTIONS]
     trained(tmp_path, *settings, "trainer.max_epochs=4", "resume=true")
@@ -103,7 +103,7 @@ def test_trained_vectors_learn_and_go_on_after_an_interruption(tmp_path: Path) -
 
 
 def test_trained_vectors_are_started_from_and_new_words_begin_at_theirs(tmp_path: Path) -> None:
-    trained(tmp_path, vectors_file(), "embeddings.static.trained=true")
+    trained(tmp_path, vectors_file(), "embeddings.static.trainable=true")
     old = load_file("run/model/model.safetensors")[CORRECTIONS]
     more = tmp_path / "more.conll"
     more.write_text("We\tO\nmet\tO\nunseen\tB-PER\n.\tO\n\n" * 30, encoding="utf-8")
@@ -123,7 +123,7 @@ def test_resuming_with_vectors_trained_that_were_not_says_what_does_not_fit(
     source = vectors_file()
     trained(tmp_path, source, "trainer.max_epochs=1")
     arguments = [*column_files(tmp_path), *QUICK, "run_dir=run", source, "resume=true"]
-    assert train.main([*arguments, "embeddings.static.trained=true", "trainer.max_epochs=2"]) == 2
+    assert train.main([*arguments, "embeddings.static.trainable=true", "trainer.max_epochs=2"]) == 2
     assert "last.ckpt: does not fit" in capsys.readouterr().err
 
 

@@ -73,7 +73,7 @@ def test_training_scoring_and_tagging_ask_nothing(tmp_path: Path) -> None:
 
 IDS = {
     "model": ("tag", "--model", "hub:somebody/a-model"),
-    "encoder": ("train", "data=starter", "embeddings.encoder.path=somebody/an-encoder", "run_dir=run"),
+    "encoder": ("train", "data=starter", "embeddings.transformer.path=somebody/an-encoder", "run_dir=run"),
     "data": ("train", "data=huggingface", "data.path=somebody/a-set", "run_dir=run"),
 }
 

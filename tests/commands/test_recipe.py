@@ -72,8 +72,9 @@ def test_in_mixed_precision_epochs_are_scored_as_the_model_tags(
 
 
 def test_a_run_with_averaged_weights_resumes(tmp_path: Path) -> None:
-    whole = run(tmp_path, "whole", "optim.ema=0.9", "optim.decay=constant", "optim.warmup=0", "trainer.max_epochs=3")
-    parts = ["optim.ema=0.9", "optim.decay=constant", "optim.warmup=0", "encoder.dropout=0", "embeddings.dropout=0"]
+    steady = ["optim.ema=0.9", "optim.lr_schedule=constant", "optim.warmup=0"]
+    whole = run(tmp_path, "whole", *steady, "trainer.max_epochs=3")
+    parts = [*steady, "encoder.dropout=0", "embeddings.dropout=0"]
     run(tmp_path, "parts", *parts, "trainer.max_epochs=2")
     run(tmp_path, "parts", *parts, "trainer.max_epochs=3", "resume=true")
     checkpoint = torch.load(tmp_path / "parts" / "checkpoints" / "last.ckpt", weights_only=True)
@@ -129,5 +130,5 @@ def test_a_run_on_train_and_dev_resumes_where_it_was(tmp_path: Path, capsys: pyt
 def test_the_tiny_experiment_is_the_default_with_nothing_pretrained(tmp_path: Path) -> None:
     run_dir = run(tmp_path, "run", "experiment=tiny", "data.language=en", "trainer.max_epochs=1")
     config = json.loads((run_dir / "model" / "config.json").read_text(encoding="utf-8"))
-    assert (config["model"]["embeddings"]["static"], config["model"]["embeddings"]["encoder"]) == (None, None)
+    assert (config["model"]["embeddings"]["static"], config["model"]["embeddings"]["transformer"]) == (None, None)
     assert not (run_dir / "model" / "static").exists()

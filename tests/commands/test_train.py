@@ -202,7 +202,7 @@ def test_a_folder_with_a_run_is_refused_unless_resumed(trained: Path, capsys: py
 
 
 def test_without_a_schedule_the_number_of_epochs_may_be_open(tmp_path: Path) -> None:
-    open_end = ["trainer.max_epochs=-1", "optim.warmup=0", "optim.decay=constant"]
+    open_end = ["trainer.max_epochs=-1", "optim.warmup=0", "optim.lr_schedule=constant"]
     ends = ["optim.patience=2", "optim.optimizer.lr=0"]  # as no epoch is better than the first
     assert train.main([*column_files(tmp_path), *QUICK, *open_end, *ends, "run_dir=run"]) == 0
 
@@ -262,7 +262,7 @@ def test_plain_tags_are_scored_by_accuracy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_short_form_leaves_the_entry_s_other_settings(tmp_path: Path, order: int) -> None:
-    settings = ["embeddings.static=bundled", "embeddings.static.trained=true"][::order]
+    settings = ["embeddings.static=bundled", "embeddings.static.trainable=true"][::order]
     assert train.main([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1", *settings]) == 0
     static = json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["model"]["embeddings"]["static"]
     assert (static["source"], static["trained"]) == ("bundled", True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from tagger.config import Cell, EncoderConfig, LayerConfig, from_mapping
+from tagger.config import Cell, EncoderConfig, LayerConfig
+from tagger.config_parsing import from_mapping
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.torch_engine import TorchEngine
 from tagger.model.network import TaggerModel

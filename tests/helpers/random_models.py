@@ -69,7 +69,7 @@ def embeddings_config(
         characters=characters if "characters" in parts else None,
         shape=ShapeEmbedding(size=3) if "shape" in parts else None,
         affixes=AffixEmbedding(size=2, lengths=(3, 1, 2), min_count=1) if "affixes" in parts else None,
-        static=StaticEmbedding(source="bundled", trained=trained, width=4) if "static" in parts else None,
+        static=StaticEmbedding(source="bundled", trainable=trained, width=4) if "static" in parts else None,
     )
 
 

@@ -21,7 +21,7 @@ from tests.helpers.tiny_encoder import write_tiny_encoder
 def test_a_model_with_an_encoder_is_explained(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGGER_CACHE", str(in_tmp_path / "cache"))
     encoder = write_tiny_encoder(in_tmp_path / "encoder")
-    settings = [f"embeddings.encoder.path={encoder}", "embeddings.encoder.layers=2", f"run_dir={in_tmp_path / 'run'}"]
+    settings = [f"embeddings.transformer={{path: {encoder}, layers: 2}}", f"run_dir={in_tmp_path / 'run'}"]
     assert train.main([*column_files(in_tmp_path), *QUICK, *settings]) == 0
     model = in_tmp_path / "run" / "model"
     found = Explainer.load(model, str(encoder)).explain(["We", "met", "Ada", "in", "New", "York", "."])

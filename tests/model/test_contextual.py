@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
-from tagger.config import EncoderEmbedding
+from tagger.config import TransformerEmbedding
 from tagger.errors import UserError
 from tagger.features.pieces import lay_out, windows
 from tagger.model.contextual import PretrainedEncoder, open_encoder
@@ -58,7 +58,7 @@ def plain_vectors(folder: Path, words: Sequence[str], *, layers: int, first: boo
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("pooling", ["mean", "first"])
 def test_vectors_are_those_of_plain_transformers(folder: Path, layers: int, pooling: str) -> None:
-    settings = EncoderEmbedding(path=str(folder), layers=layers, pooling=pooling)  # type: ignore[arg-type]
+    settings = TransformerEmbedding(path=str(folder), layers=layers, pooling=pooling)  # type: ignore[arg-type]
     found = vectors_of(open_encoder(settings), SENTENCES)
     expected = [plain_vectors(folder, words, layers=layers, first=pooling == "first") for words in SENTENCES if words]
     np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-5)
@@ -66,18 +66,18 @@ def test_vectors_are_those_of_plain_transformers(folder: Path, layers: int, pool
 
 def test_real_weights_too(minilm: Path) -> None:
     words = ["Ada", "Lovelace", "wrote", "to", "Charles", "Babbage", "."]
-    found = vectors_of(open_encoder(EncoderEmbedding(path=str(minilm))), [words, ["Yes"]])
+    found = vectors_of(open_encoder(TransformerEmbedding(path=str(minilm))), [words, ["Yes"]])
     np.testing.assert_allclose(found[:7], plain_vectors(minilm, words, layers=4, first=False), atol=1e-4)
 
 
 def test_a_batch_of_one_equals_a_batch_of_many(folder: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=2))
+    encoder = open_encoder(TransformerEmbedding(path=str(folder), layers=2))
     alone = [vectors_of(encoder, [words]) for words in SENTENCES]
     np.testing.assert_allclose(vectors_of(encoder, SENTENCES), np.concatenate(alone), atol=1e-5)
 
 
 def test_words_that_are_no_text_have_a_vector_in_their_place(folder: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=2))
+    encoder = open_encoder(TransformerEmbedding(path=str(folder), layers=2))
     words = ["the", *ODD, "cat"]
     found = vectors_of(encoder, [words])
     assert np.isfinite(found).all()
@@ -86,7 +86,7 @@ def test_words_that_are_no_text_have_a_vector_in_their_place(folder: Path) -> No
 
 
 def test_a_sentence_longer_than_the_encoder_reads_loses_no_word(folder: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=1))
+    encoder = open_encoder(TransformerEmbedding(path=str(folder), layers=1))
     words = ["abc", "d", "ef"] * 100
     found = vectors_of(encoder, [words])
     assert np.isfinite(found).all()
@@ -99,56 +99,56 @@ def test_a_sentence_longer_than_the_encoder_reads_loses_no_word(folder: Path) ->
 
 
 def test_the_window_does_not_matter_to_a_sentence_that_fits(folder: Path) -> None:
-    wide = open_encoder(EncoderEmbedding(path=str(folder), layers=1))
-    narrow = open_encoder(EncoderEmbedding(path=str(folder), layers=1, window=12))
+    wide = open_encoder(TransformerEmbedding(path=str(folder), layers=1))
+    narrow = open_encoder(TransformerEmbedding(path=str(folder), layers=1, window=12))
     np.testing.assert_allclose(vectors_of(wide, [["abc", "de"]]), vectors_of(narrow, [["abc", "de"]]), atol=1e-5)
     assert np.isfinite(vectors_of(narrow, SENTENCES)).all()
 
 
 def test_encoders_that_count_positions_from_behind_padding_read_as_many_pieces_as_they_can(tmp_path: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(write_tiny_roberta(tmp_path / "r", positions=16)), layers=1))
+    encoder = open_encoder(TransformerEmbedding(path=str(write_tiny_roberta(tmp_path / "r", positions=16)), layers=1))
     assert encoder.capacity == 16 - 2
     assert encoder.split([["a", "b"]]) == [[(6 + len(LETTERS),), (5, 7)]]  # "Ġa"; "Ġ", "b"
     assert np.isfinite(vectors_of(encoder, [["ab", "c"] * 20])).all()
 
 
 def test_every_weight_that_is_trained_along_has_a_gradient(folder: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=1, tune=True)).train()
+    encoder = open_encoder(TransformerEmbedding(path=str(folder), layers=1, trainable=True)).train()
     encoder(lay_out(encoder.split([["the", "cat"]]), encoder.around, encoder.capacity)).sum().backward()
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
 
 
 def test_encoding_says_nothing_unless_asked_to(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    vectors_of(open_encoder(EncoderEmbedding(path=str(folder), layers=1)), [["a"]] * 300)
+    vectors_of(open_encoder(TransformerEmbedding(path=str(folder), layers=1)), [["a"]] * 300)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_folder_is_found_again_from_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    settings = open_encoder(EncoderEmbedding(path=folder.name, layers=1)).settings
+    settings = open_encoder(TransformerEmbedding(path=folder.name, layers=1)).settings
     monkeypatch.chdir(tmp_path)
     assert open_encoder(settings).settings == settings
 
 
 def test_what_is_settled_on_opening(folder: Path, tmp_path: Path) -> None:
-    settings = open_encoder(EncoderEmbedding(path=str(folder), layers=1)).settings
-    other = open_encoder(EncoderEmbedding(path=str(write_tiny_encoder(tmp_path / "b", seed=1)), layers=1)).settings
+    settings = open_encoder(TransformerEmbedding(path=str(folder), layers=1)).settings
+    other = open_encoder(TransformerEmbedding(path=str(write_tiny_encoder(tmp_path / "b", seed=1)), layers=1)).settings
     assert settings.width == 8
     assert settings.digest != other.digest
     assert open_encoder(settings).settings == settings
 
 
 def test_another_encoder_than_recorded_is_refused(folder: Path, tmp_path: Path) -> None:
-    recorded = open_encoder(EncoderEmbedding(path=str(folder), layers=1)).settings
+    recorded = open_encoder(TransformerEmbedding(path=str(folder), layers=1)).settings
     write_tiny_encoder(tmp_path / "other", seed=1)
     with pytest.raises(UserError, match="another encoder than the model was trained with"):
-        open_encoder(EncoderEmbedding(path=str(tmp_path / "other"), layers=1, digest=recorded.digest))
+        open_encoder(TransformerEmbedding(path=str(tmp_path / "other"), layers=1, digest=recorded.digest))
 
 
 def test_saved_and_opened_again_it_gives_the_same(folder: Path, tmp_path: Path) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(folder), layers=2))
+    encoder = open_encoder(TransformerEmbedding(path=str(folder), layers=2))
     encoder.save(tmp_path / "saved")
-    again = open_encoder(EncoderEmbedding(path=str(tmp_path / "saved"), layers=2))
+    again = open_encoder(TransformerEmbedding(path=str(tmp_path / "saved"), layers=2))
     np.testing.assert_array_equal(vectors_of(again, SENTENCES), vectors_of(encoder, SENTENCES))
 
 
@@ -215,7 +215,7 @@ def test_a_folder_that_is_no_encoder_is_refused_in_a_line(
     shutil.copytree(folder, tmp_path / "copy")
     damage(tmp_path / "copy")  # type: ignore[operator]
     with pytest.raises(UserError, match=message) as told:
-        open_encoder(EncoderEmbedding(path=str(tmp_path / "copy"), layers=1))
+        open_encoder(TransformerEmbedding(path=str(tmp_path / "copy"), layers=1))
     assert "\n" not in str(told.value)
     assert str(tmp_path / "copy") in str(told.value)
 
@@ -223,14 +223,14 @@ def test_a_folder_that_is_no_encoder_is_refused_in_a_line(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layers": 4}, "embeddings.encoder.layers: .* has 3 at most, not 4"),
-        ({"window": 2}, "embeddings.encoder.window: must lie between 3 and 64, not 2"),
-        ({"window": 65}, "embeddings.encoder.window: must lie between 3 and 64, not 65"),
+        ({"layers": 4}, "embeddings.transformer.layers: .* has 3 at most, not 4"),
+        ({"window": 2}, "embeddings.transformer.window: must lie between 3 and 64, not 2"),
+        ({"window": 65}, "embeddings.transformer.window: must lie between 3 and 64, not 65"),
     ],
 )
 def test_settings_that_do_not_fit_the_encoder_are_refused(folder: Path, settings: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        open_encoder(EncoderEmbedding(**{"path": str(folder), "layers": 1, **settings}))  # type: ignore[arg-type]
+        open_encoder(TransformerEmbedding(**{"path": str(folder), "layers": 1, **settings}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -243,4 +243,4 @@ def test_settings_that_do_not_fit_the_encoder_are_refused(folder: Path, settings
 def test_what_is_not_there_is_told_at_once(path: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=message):
-        open_encoder(EncoderEmbedding(path=path))
+        open_encoder(TransformerEmbedding(path=path))

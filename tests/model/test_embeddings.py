@@ -160,7 +160,7 @@ def test_a_word_without_characters_is_read_as_zeros(words: list[str]) -> None:
 def fine_tuned(words: list[str]) -> tuple[FineTunedVectors, TensorFeatures]:
     """Trained static vectors, and features of words with random pretrained vectors."""
     torch.manual_seed(5)
-    vectors = FineTunedVectors(StaticEmbedding(source="bundled", trained=True, width=4), KNOWN)
+    vectors = FineTunedVectors(StaticEmbedding(source="bundled", trainable=True, width=4), KNOWN)
     return vectors, replace(features_of(words), static=torch.randn(len(words), 4))
 
 

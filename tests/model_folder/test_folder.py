@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder import folder as folder_module
-from tagger.model_folder.folder import ModelFolder
+from tagger.model_folder.folder import VERSION, ModelFolder
 from tests.helpers.random_models import PARTS, embeddings_config, random_folder
 
 WEIGHTS, CONFIG, VOCABULARY = "model.safetensors", "config.json", "vocab.json"
@@ -249,10 +249,26 @@ def test_a_model_of_another_kind_is_told(saved: Path, value: object) -> None:
     assert "not a model of this tagger" in refused(saved)
 
 
-@pytest.mark.parametrize("version", [2, 99])
+@pytest.mark.parametrize("version", [VERSION + 1, 99])
 def test_a_newer_version_is_told(saved: Path, version: object) -> None:
     edit_json(saved / CONFIG, lambda config: config.update(version=version))
     assert "upgrade tagger" in refused(saved)
+
+
+def test_a_folder_of_version_1_has_old_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = random_folder(embeddings=embeddings_config(["word", "static"], trained=True))
+    path = tmp_path / "model"
+    folder.save(path, "")
+
+    def as_before(config: dict[str, Any]) -> None:
+        embeddings = config["model"]["embeddings"]
+        embeddings["static"]["trained"] = embeddings["static"].pop("trainable")
+        embeddings["encoder"] = embeddings.pop("transformer")
+        config["version"] = 1
+
+    edit_json(path / CONFIG, as_before)
+    assert_equal(ModelFolder.load(path), folder)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("key", ["version", "scheme", "tokenizer", "language", "model", "sha256"])

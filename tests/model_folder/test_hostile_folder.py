@@ -21,7 +21,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from tagger.config import EncoderConfig, EncoderEmbedding
+from tagger.config import EncoderConfig, TransformerEmbedding
 from tagger.errors import UserError
 from tagger.model.contextual import open_encoder
 from tagger.model_folder.contents import MOST_BYTES, most_bytes
@@ -433,7 +433,7 @@ def encoder(tmp_path: Path) -> Path:
 
 def refused_encoder(folder: Path) -> str:
     with pytest.raises(UserError) as caught:
-        open_encoder(EncoderEmbedding(path=str(folder), layers=1))
+        open_encoder(TransformerEmbedding(path=str(folder), layers=1))
     return str(caught.value)
 
 

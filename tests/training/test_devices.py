@@ -12,7 +12,7 @@ import torch
 
 from tagger import predict as tagger_module
 from tagger.commands import evaluate, train
-from tagger.config import EncoderEmbedding
+from tagger.config import TransformerEmbedding
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.training import run_setup
 from tagger.training import training_run as run_module
@@ -23,7 +23,7 @@ from tests.helpers.tiny_encoder import write_tiny_encoder
 def test_a_frozen_encoder_reads_a_corpus_on_the_device_and_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = open_encoder(EncoderEmbedding(path=str(write_tiny_encoder(tmp_path / "e")), layers=1))
+    encoder = open_encoder(TransformerEmbedding(path=str(write_tiny_encoder(tmp_path / "e")), layers=1))
     done: list[str] = []
     monkeypatch.setattr(PretrainedEncoder, "to", lambda self, device: done.append(str(device)))
     monkeypatch.setattr(PretrainedEncoder, "encode", lambda *_, **__: done.append("encode"))

@@ -17,7 +17,7 @@ from tagger.training import row_updates
 from tagger.training.lightning_module import TaggingModule
 from tests.helpers.small_corpus import QUICK, column_files
 
-ROWS = ["embeddings.static.source=bundled", "embeddings.static.trained=true"]
+ROWS = ["embeddings.static.source=bundled", "embeddings.static.trainable=true"]
 STEPS = 9  # of an epoch
 
 
@@ -65,7 +65,7 @@ def logged(folder: str) -> list[dict[str, str]]:
     "overrides",
     [
         ["optim.ema=0.9", "optim.mention_replacement=0.5"],
-        ["optim.patience=2", "trainer.max_epochs=6", "optim.decay=cosine"],
+        ["optim.patience=2", "trainer.max_epochs=6", "optim.lr_schedule=cosine"],
         ["trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=1"],
         ["trainer.max_steps=25", "trainer.log_every_n_steps=1"],
         ["trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"],

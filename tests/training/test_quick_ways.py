@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("in_tmp_path")]
 
 
 def run(tmp_path: Path, name: str, *overrides: str) -> Path:
-    trained = ["embeddings.static.source=bundled", "embeddings.static.trained=true", "embeddings.characters=null"]
+    trained = ["embeddings.static.source=bundled", "embeddings.static.trainable=true", "embeddings.characters=null"]
     quick = [setting for setting in QUICK if "characters" not in setting]
     arguments = [*column_files(tmp_path), *quick, *trained, "optim.optimizer.lr=0.005"]
     assert train.main([*arguments, f"run_dir={tmp_path / name}", *overrides]) == 0

@@ -11,7 +11,7 @@ def factors(config: OptimConfig, total: int = 100) -> list[float]:
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "constant"])
 def test_rises_while_warm_and_never_after(decay: str) -> None:
-    values = factors(OptimConfig(warmup=0.2, decay=decay))  # type: ignore[arg-type]
+    values = factors(OptimConfig(warmup=0.2, lr_schedule=decay))  # type: ignore[arg-type]
     assert values[:20] == sorted(values[:20])
     assert values[20] == 1
     assert values[20:] == sorted(values[20:], reverse=True)
@@ -20,7 +20,7 @@ def test_rises_while_warm_and_never_after(decay: str) -> None:
 
 @pytest.mark.parametrize(("decay", "halfway"), [("linear", 0.5), ("cosine", 0.5), ("constant", 1.0)])
 def test_halfway_through_the_decay(decay: str, halfway: float) -> None:
-    config = OptimConfig(warmup=0, decay=decay)  # type: ignore[arg-type]
+    config = OptimConfig(warmup=0, lr_schedule=decay)  # type: ignore[arg-type]
     assert learning_rate_factor(50, 100, config) == pytest.approx(halfway)
     assert learning_rate_factor(100, 100, config) == pytest.approx(0 if decay != "constant" else 1)
 

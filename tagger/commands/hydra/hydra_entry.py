@@ -15,6 +15,7 @@ from tagger.commands.hydra.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import let_go_of_output, shipped_folder, written_whole
 from tagger.printable import in_a_line
+from tagger.renamed_settings import name_of, new_argument, new_name, old_names, warnings_of, with_new_names
 
 try:
     import hydra
@@ -58,7 +59,12 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
     program, code = f"{name}.py", 0
     failures: list[Exception] = []
     sweep = Sweep(program, ["-m", "tagger", name])
-    started_as = sys.argv if sys.argv[len(sys.argv) - len(arguments) :] == arguments else [sys.argv[0], *arguments]
+    for warning in warnings_of(map(name_of, arguments)):
+        print(in_a_line(warning), file=sys.stderr)
+    arguments = [new_argument(argument) for argument in arguments]
+    started_as = sys.argv
+    if sys.argv[len(sys.argv) - len(arguments) :] != arguments:  # `tagger train` has the command's name before them
+        started_as = [*sys.argv[: 2 if sys.argv[1:2] == [name] else 1], *arguments]
 
     def job(config: DictConfig) -> None:
         sys.argv = started_as  # Lightning starts a run's other processes with these
@@ -66,6 +72,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
             if HydraConfig.get().mode is RunMode.MULTIRUN:
                 _run_in_a_process(config, sweep, finished)
             else:
+                _report_old_names(config)
                 task(config)
             print(end="", flush=True)
         except Exception as error:  # kept, as Hydra would print a line of its own
@@ -111,6 +118,24 @@ def _prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # labels of any script, on a terminal of any encoding
 
 
+def _report_old_names(config: DictConfig) -> None:
+    """Warn of the old names in a job's configuration files.
+
+    Raises:
+        UserError: the command line has the new name of one of them: which of the two counts would be a guess.
+    """
+    settings = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(settings, dict)
+    names = old_names({str(key): value for key, value in settings.items()})
+    for name in names:
+        if any(f"{one}.".startswith(f"{new_name(name)}.") for one in given()):
+            raise UserError(
+                f"{name}: an old name of {new_name(name)}, which is given too; rename it in your configuration file"
+            )
+    for warning in warnings_of(names):
+        print(in_a_line(warning), file=sys.stderr)
+
+
 def _run_in_a_process(config: DictConfig, sweep: Sweep, finished: Finished | None) -> None:
     """Run a job of a multirun in a process of its own, or skip it if it has finished."""
     job = HydraConfig.get()
@@ -128,7 +153,7 @@ def _run_in_a_process(config: DictConfig, sweep: Sweep, finished: Finished | Non
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
-    """Convert a configuration to plain dictionaries, with interpolations resolved.
+    """Convert a configuration to plain dictionaries: interpolations resolved, old names replaced.
 
     Raises:
         UserError: an interpolation cannot be resolved.
@@ -138,7 +163,7 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise UserError(reason(error)) from error
     assert isinstance(settings, dict)
-    return {str(key): value for key, value in settings.items()}
+    return with_new_names({str(key): value for key, value in settings.items()})
 
 
 def is_composed(config: DictConfig, key: str) -> bool:
@@ -159,6 +184,7 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: an override is wrong.
     """
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+    overrides = [new_argument(override) for override in overrides]
     try:
         return settings_of(_composed(name, overrides))
     except (HydraException, OmegaConfBaseException) as error:
