@@ -25,7 +25,7 @@ class BrokenOff(Exception):
     """What ends a run here, where nobody can catch it to keep anything."""
 
 
-pytestmark = pytest.mark.usefixtures("in_tmp_path")
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("in_tmp_path")]
 
 
 def run(folder: str, *overrides: str) -> bytes:
