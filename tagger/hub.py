@@ -138,7 +138,7 @@ def front_matter(*, model_name: str, results: Sequence[Mapping[str, Any]], **ent
 
 def _check_files(repo: str, sizes: Mapping[str, int | None], most_bytes: Mapping[str, int], required: str) -> None:
     if required not in sizes:
-        raise UserError(f"hub:{repo}: not a model of this tagger: it has no {required}")
+        raise UserError(f"hub:{repo}: not a model of this tagger: no {required} in it")
     for name, size in sizes.items():
         limit = next((limit for pattern, limit in most_bytes.items() if fnmatchcase(name, pattern)), None)
         if limit is not None and (size is None or size > limit or name.count("/") > 1):
