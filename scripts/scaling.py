@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gzip
+import io
 import os
-import pickle
 import re
 import resource
 import statistics
@@ -25,13 +25,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from tagger.bulk.inputs import find_sources
+from tagger.bulk.parts import plan_parts
 from tagger.bulk.records import InputFormat, ReadOptions
-from tagger.bulk.shards import plan_shards, read_shards, record_sizes
-from tagger.commands.tag_cluster import BLOCKS_PER_SHARD
 from tagger.corpus.readers.account import open_bytes
 from tagger.errors import UserError
 from tagger.runs.tables import as_markdown
@@ -39,7 +37,7 @@ from tagger.runs.tables import as_markdown
 TAG = Path(__file__).resolve().parent.parent / "tag.py"
 CORPORA = (10**9, 10**10, 10**12)
 STORAGE = (100, 1_000, 10_000)  # MB/s
-TIMES_READ = 2  # once for the sizes of records, once to be tagged
+TIMES_READ = 1
 _ROUNDS_OF_READING = 5
 _REPEATED = 4
 _BECOME_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, from linux/prctl.h
@@ -143,21 +141,18 @@ def corpus_table(measured: Measured, speed: float, price: float) -> str:
 
 
 def reading_table(texts: Sequence[str], tokens: int) -> str:
-    """What a process does for others that tag, in tokens per CPU second; medians of five rounds."""
+    """Measure planning and reading, in tokens per CPU second; medians of five rounds."""
     sources, _ = find_sources(texts, InputFormat.TEXT)
-    spent: dict[str, list[float]] = {}
+    spent: dict[str, list[float]] = {"parts planned": [], "parts read": []}
     for _ in range(_ROUNDS_OF_READING):
-        clock = [time.process_time()]
-        sizes = [record_sizes(source, ReadOptions()) for source in sources]
-        clock.append(time.process_time())
-        stretches = list(plan_shards(sources, sizes, int(BLOCKS_PER_SHARD)))
-        clock.append(time.process_time())
-        for stretch in stretches:
-            for shard in read_shards(stretch, ReadOptions()):
-                pickle.dumps(shard)
-        clock.append(time.process_time())
-        for name, (begin, end) in zip(("sizes found", "shards planned", "shards read"), pairwise(clock), strict=True):
-            spent.setdefault(name, []).append(end - begin)
+        begin = time.process_time()
+        parts = [part for part in plan_parts(sources, ReadOptions(), io.BytesIO()) if part is not None]
+        planned = time.process_time()
+        for piece in (piece for part in parts for piece in part.pieces):
+            for _ in piece.records(piece.read()[0], ReadOptions()):
+                pass
+        spent["parts planned"].append(planned - begin)
+        spent["parts read"].append(time.process_time() - planned)
     speeds = {name: tokens / statistics.median(seconds) for name, seconds in spent.items()}
     return as_markdown(list(speeds), [[f"{speed / 1e6:.1f}" for speed in speeds.values()]], left=0)
 
@@ -207,7 +202,7 @@ def overhead_table(texts: Sequence[str], model: str, rounds: int) -> str:
 _WAYS = {
     "one process": [],
     "--workers 2": ["--workers", "2"],
-    "--engine-cluster ray --workers 2": ["--engine-cluster", "ray", "--workers", "2", "--blocks-per-shard", "4"],
+    "--executor ray --workers 2": ["--executor", "ray", "--workers", "2"],
 }
 
 

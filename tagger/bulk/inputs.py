@@ -146,11 +146,6 @@ def files_below(folder: Path, left_out: Path | None = None) -> Iterator[str]:
                 yield os.path.join(name, below)
 
 
-def file_identity(status: os.stat_result) -> tuple[int, int]:
-    """Identify a file; several names of one file have the same identity."""
-    return status.st_dev, status.st_ino
-
-
 def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Iterator[tuple[str, str]]:
     """Yield files of known kinds, with their paths below the folder; note what was left out."""
     folder = Path(argument)
@@ -201,24 +196,12 @@ def _check(source: Source) -> None:
 
 
 def _refuse_duplicates(sources: Sequence[Source]) -> None:
-    first: dict[int, Source] = {}
-    by_path: dict[str, Source] = {}  # of those that share an identity, as hard links do, which are two inputs
+    seen: dict[int, Source] = {}
     for source in sources:
-        other = first.setdefault(_identity_key(source), source)
-        if other is source:
-            continue
-        by_path.setdefault(os.path.realpath(other.name), other)
-        same = by_path.setdefault(os.path.realpath(source.name), source)
-        if same is not source:
-            also = "" if same.name == source.name else f" (also as {same.name})"
+        other = seen.setdefault(hash(None if source.path is None else os.path.realpath(source.path)), source)
+        if other is not source:
+            also = "" if other.name == source.name else f" (also as {other.name})"
             raise UserError(f"{source.name}: named twice{also}; name each input once")
-
-
-def _identity_key(source: Source) -> int:
-    try:
-        return hash(None if source.path is None else file_identity(os.stat(source.path)))
-    except OSError:  # reported when it is checked
-        return hash(source.path)
 
 
 def _cannot_read(error: OSError, folder: Path) -> NoReturn:

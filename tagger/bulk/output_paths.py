@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from tagger.bulk.compression import compression_of
 from tagger.bulk.formats.lines import OutputFormat
-from tagger.bulk.inputs import Source, file_identity
+from tagger.bulk.inputs import Source
 from tagger.errors import UserError
 
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
@@ -50,8 +49,8 @@ def check_outputs(sources: Sequence[Source], folder: Path, output_format: Output
         UserError: `folder` is a file, two inputs would go to one file, or one to a folder or to an input.
     """
     refuse_file(folder)
+    inputs = {hash(os.path.realpath(source.path)) for source in sources if source.path is not None}
     seen: dict[int, int] = {}
-    there: dict[tuple[int, int], Path] = {}
     for number, source in enumerate(sources):
         path = output_path(source, output_format)
         other = seen.setdefault(hash(path), number)
@@ -62,16 +61,10 @@ def check_outputs(sources: Sequence[Source], folder: Path, output_format: Output
             )
         if rejects and path.name.endswith(_REJECTS):
             raise UserError(f"{source.name}: rejected records could get its output's name; rename it")
-        try:
-            status = os.stat(folder / path)
-        except OSError:
-            continue
-        if stat.S_ISDIR(status.st_mode):
+        if os.path.isdir(folder / path):
             raise UserError(f"{folder / path}: is there already, a folder; remove it or choose another --output")
-        there[file_identity(status)] = folder / path
-    for source in sources if there else ():
-        if source.path is not None and (taken := there.get(file_identity(os.stat(source.path)))):
-            raise UserError(f"{taken}: is an input and would be overwritten; choose another --output")
+        if hash(os.path.realpath(folder / path)) in inputs:
+            raise UserError(f"{folder / path}: is an input and would be overwritten; choose another --output")
 
 
 def refuse_file(folder: Path) -> None:

@@ -82,8 +82,8 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
         raise UserError("standard output is closed; write to a folder with --output")
     if any(source.path is None for source in sources) and standard_input.isatty():
         notes.append("reading from the terminal; end with Ctrl-D")
-    open_tagger: OpenRun = partial(_open_tagger, job, parsed.model, settings)
-    open_run = open_tagger
+    open_tagger = partial(_open_tagger, job, parsed.model, settings)
+    open_run: OpenRun = open_tagger
     begin = time.perf_counter()
     account = Account(sources)
     with ExitStack() as left:

@@ -108,7 +108,7 @@ def test_a_small_file_system(place: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", out], check=True)
         result = run(place, "in", "--output", "small", "--overwrite")
         assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-        assert result.stderr.startswith("tag.py: small/.tag-run/run.json: cannot write: Read-only file system")
+        assert result.stderr.startswith("tag.py: small/.tag-run: cannot write: Read-only file system")
         assert shown(out) == shown(place / "whole")
     finally:
         subprocess.run(["umount", out], check=True)

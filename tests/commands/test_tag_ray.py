@@ -189,6 +189,7 @@ def test_ctrl_c_ends_all_and_leaves_whole_parts(place: Path) -> None:
     with running(place, "corpus", "--executor", "ray", "--output", "out") as process:
         while process.poll() is None and not list((place / "out" / NAME / "parts").glob("*.json")):
             time.sleep(0.01)
+        assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGINT)
         told = b"tag.py: stopped; what was done is kept, and the same command with --resume continues from there\n"
         assert process.communicate(timeout=PATIENCE) == (b"", told)

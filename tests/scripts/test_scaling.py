@@ -41,12 +41,12 @@ def test_bytes_are_those_of_tag_py(place: Path, capfdbinary: pytest.CaptureFixtu
 
 def test_a_corpus_takes_what_it_takes() -> None:
     assert scaling.core_hours(3600 * 500, 500) == 1
-    assert scaling.storage_per_core(1000, 5, 10) == 1000 * (2 * 5 + 10)
+    assert scaling.storage_per_core(1000, 5, 10) == 1000 * (5 + 10)
     *_, smallest, _, largest = scaling.corpus_table(MEASURED, 100_000, 0.05).splitlines()
     assert smallest.split(" | ") == ["| 1,000,000,000", "2.8", "0.14", "0.028", "0.003", "5", "10 |"]
     assert largest.split(" | ")[1:4] == ["2,777.8", "138.89", "27.778"]
     *_, storage = scaling.storage_table(MEASURED, 100_000).splitlines()
-    assert storage == "| 10,000 | 5,000 | 7,143 |"
+    assert storage == "| 10,000 | 6,667 | 8,333 |"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of processes left by their parents")
