@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.config import from_mapping
 from tagger.errors import UserError
-from tagger.evaluation.calibration import WANTED
+from tagger.evaluation.calibration import TARGET_PRECISIONS
 from tagger.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class EvaluateConfig:
     gold: Path | None = None
     predictions: Path | None = None
     train: Path | None = None
-    precision: tuple[float, ...] = WANTED
+    precision: tuple[float, ...] = TARGET_PRECISIONS
     explain: int = 0
     compare: str | tuple[str, ...] | None = None
 
@@ -131,11 +131,13 @@ def _task(config: DictConfig) -> None:
 def _beside(model: Path, name: str, found: Assessment) -> Path:
     """`report/` beside the model; where that is of other sentences, as a run's own is, a folder named after these."""
     from tagger.commands.hydra.hydra_entry import folder_name
-    from tagger.evaluation.report_files import is_of_others
+    from tagger.evaluation.report_files import holds_other_sentences
 
     named = f"report-{folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
-    return next(folder for folder in map(model.parent.joinpath, names) if not is_of_others(folder, found.sentences))
+    return next(
+        folder for folder in map(model.parent.joinpath, names) if not holds_other_sentences(folder, found.sentences)
+    )
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from textwrap import shorten
 
 from tagger.evaluation.assessment import Assessment
-from tagger.evaluation.page.report_html import Inside
+from tagger.evaluation.page.report_html import GateExplanations
 from tagger.inspection.explainer import FORMAT, MOST_TOKENS, Explainer
 from tagger.inspection.gates_page import gates_section, gates_style
 
 
-def explained(found: Assessment, model: Path, encoder: str | None, count: int) -> Inside | None:
+def explained(found: Assessment, model: Path, encoder: str | None, count: int) -> GateExplanations | None:
     """Take sentences of a report apart: first those with errors, then others with entities, then the rest.
 
     Args:
@@ -35,7 +35,7 @@ def explained(found: Assessment, model: Path, encoder: str | None, count: int) -
         {"place": found.sentences[place].place, **explanation.to_mapping(layers)}
         for place, explanation in zip(chosen, explanations, strict=True)
     ]
-    return Inside(
+    return GateExplanations(
         style=gates_style(),
         sections=[
             (shorten(" ".join(one.tokens), 80, placeholder=" …"), gates_section(one, number=number, several=several))

@@ -86,9 +86,9 @@ def test_reports_of_entities_say_how_partners_are_chosen(found: Assessment) -> N
 def test_a_label_cannot_steer_the_terminal() -> None:
     report = of([["\x1b[2J"]], [["\u202eX"]], Scheme.PLAIN).report
     (warning,) = unknown_label_warnings({"\x1b[2J": 1}, [])
-    for told in (as_table(report.scores), as_markdown(report), warning):
-        assert "␛[2J" in told.replace("\\", "")
-        assert not set(told) & {"\x1b", "\u202e"}
+    for shown in (as_table(report.scores), as_markdown(report), warning):
+        assert "␛[2J" in shown.replace("\\", "")
+        assert not set(shown) & {"\x1b", "\u202e"}
 
 
 def test_markup_in_a_label_is_escaped() -> None:

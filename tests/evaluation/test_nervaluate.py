@@ -11,9 +11,9 @@ from nervaluate.evaluator import Evaluator
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.evaluation.entity_alignment import compare_tags
+from tagger.evaluation.entity_alignment import align_tags
 from tagger.evaluation.estimates import CORRECT
-from tagger.evaluation.matching_criteria import CREDITS, credited, exact
+from tagger.evaluation.matching_criteria import CREDITS, credited_pairs, exact_matches
 from tests.helpers.two_sides import Side, two_sides
 
 NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "boundary_only": "exact"}
@@ -37,9 +37,9 @@ def _legal(tags: list[str]) -> list[str]:
 def our_figures(gold: Side, predicted: Side) -> dict[str, float]:
     """How much is right under each measure."""
     sentences = [Sentence(["a"] * len(tags), tags) for tags in gold]
-    texts = list(compare_tags(sentences, predicted, Scheme.IOB2, Scheme.IOB2))
-    events = {name: list(credited(texts, credits)) for name, credits in CREDITS.items()}
-    events["strict"] = list(exact((text.sentence, text.gold.spans, text.predicted.spans) for text in texts))
+    texts = list(align_tags(sentences, predicted, Scheme.IOB2, Scheme.IOB2))
+    events = {name: list(credited_pairs(texts, credits)) for name, credits in CREDITS.items()}
+    events["strict"] = list(exact_matches((text.sentence, text.gold.spans, text.predicted.spans) for text in texts))
     return {name: sum(worth for _, _, column, worth in found if column == CORRECT) for name, found in events.items()}
 
 

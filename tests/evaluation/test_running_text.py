@@ -108,7 +108,7 @@ def test_entities_where_no_gold_sentence_stands_are_left_out_and_counted() -> No
     everything = sentence(TEXT, "B-PER I-PER O O O O B-PER O O")
     result = score_raw(raw_texts(GOLD[:1]), [[everything]], Scheme.IOB2)
     assert (result.scores.micro.precision, result.scores.micro.recall) == (1, 1 / 2)
-    assert result.warnings == ["predicted entities where no gold sentence stands: 1; they are not scored"]
+    assert result.warnings == ["predicted entities outside all gold sentences: 1; they are not scored"]
 
 
 def test_an_entity_across_two_gold_sentences_is_shown_in_both_and_counted_once() -> None:
