@@ -18,7 +18,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.html import rendering
 from tagger.inspection.explainer import Explainer, Explanation
-from tagger.inspection.gates_page import MOST_COLUMNS, gates_page, gates_section, gates_style, moving_units
+from tagger.inspection.gates_page import MOST_COLUMNS, gates_page, gates_section, gates_style, most_varying_units
 from tagger.model_folder.folder import ModelFolder
 from tests.helpers.random_models import random_folder
 
@@ -133,7 +133,7 @@ def test_the_units_asked_for_are_shown(tmp_path: Path) -> None:
 
 def test_units_that_move_most_come_first() -> None:
     values = np.array([[0.5, 0.0, 0.2], [0.5, 1.0, 0.4], [0.5, 0.0, 0.2]])
-    assert moving_units(values, 2) == [1, 2]
+    assert most_varying_units(values, 2) == [1, 2]
 
 
 @pytest.mark.parametrize(
