@@ -60,7 +60,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class TargetPrecision:
-    """The lowest threshold that reaches `precision`. `at` is None where none does."""
+    """A target precision and the lowest threshold that reaches it. `at` is None where none does."""
 
     precision: float
     at: Threshold | None

@@ -76,7 +76,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of compare.json. Scores are fractions of 1.
+    """Content of compare.json. Scores are fractions of 1.
 
     Attributes:
         score: name of the score: micro F1 or accuracy.
@@ -99,7 +99,7 @@ class Comparison:
 
 
 class SystemTexts(NamedTuple):
-    """The sentences of a system's first run, for display, with the number of errors of each."""
+    """Sentences of a system's first run, for display, with the number of errors of each."""
 
     texts: Sequence[AlignedText]
     errors: Sequence[int]

@@ -20,7 +20,7 @@ _EMPTY = "∅"  # shown for a token without characters, which only JSON input ca
 
 
 class Side(NamedTuple):
-    """The entities of one side, in characters: as read leniently, and as read strictly."""
+    """Entities of one side, in characters: as read leniently, and as read strictly."""
 
     spans: list[Span]
     strict: list[Span]

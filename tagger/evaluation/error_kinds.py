@@ -37,7 +37,7 @@ class ErrorCounts:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often a predicted label was paired with a gold label. None means no entity."""
+    """A gold label, the predicted label paired with it, and their count. None means no entity."""
 
     gold: str | None
     predicted: str | None

@@ -98,7 +98,7 @@ def training_knowledge(folder: ModelFolder, train: Split | None, source: str) ->
 
     Args:
         folder: the model.
-        train: the training split, or None where it cannot be read. Its words stand in for a missing word vocabulary.
+        train: the training split, or None where it cannot be read. Models without a word vocabulary use its words.
         source: description of the training data.
     """
     words, static = folder.vocabularies.words, folder.static

@@ -10,7 +10,7 @@ from tagger.corpus.sentence import Span
 
 
 class Kind(StrEnum):
-    """The kind of match or error of a pair."""
+    """Kinds of matches and errors."""
 
     CORRECT = "correct"
     WRONG_TYPE = "wrong_type"  # the same boundaries, another label

@@ -1,4 +1,4 @@
-"""The results of an evaluation as dataclasses, which are the content of report.json (docs/report-schema.json)."""
+"""Hold the results of an evaluation, which are the content of report.json (docs/report-schema.json)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_LABELS_LISTED = 5
 
 @dataclass(frozen=True)
 class Headline:
-    """The main score: micro F1 of entities, accuracy of plain tags."""
+    """A report's main score: micro F1 of entities, accuracy of plain tags."""
 
     name: str
     value: float

@@ -20,7 +20,7 @@ _COLUMNS = 512
 
 
 class Interval(NamedTuple):
-    """The range of the middle 95% of the resampled values."""
+    """A range that holds the middle 95% of resampled values."""
 
     low: float
     high: float

@@ -138,17 +138,17 @@ def _on_gold_tokens(
     span_starts, span_ends = [span[0] for span in spans], [span[1] for span in spans]
     for sentence in sentences:
         starts, ends = [start for start, _ in sentence.offsets or []], [end for _, end in sentence.offsets or []]
-        laid: list[Span] = []
+        projected: list[Span] = []
         inside = spans[bisect_right(span_ends, starts[0]) : bisect_left(span_starts, ends[-1])] if starts else []
         for start, end, label in inside:
             first, last = bisect_right(ends, start), bisect_left(starts, end)
-            first = max(first, laid[-1].end) if laid else first
+            first = max(first, projected[-1].end) if projected else first
             if first < last:
-                laid.append(Span(first, last, label))
+                projected.append(Span(first, last, label))
                 if (starts[first], ends[last - 1]) == (start, end):
                     fitting.add((start, end, label))
         covered.update(inside)
-        tags.append(tags_from_spans(laid, len(starts)))
+        tags.append(tags_from_spans(projected, len(starts)))
     return tags, covered, fitting
 
 

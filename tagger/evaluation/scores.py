@@ -32,7 +32,7 @@ class PRF:
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a set of predictions.
+    """Scores of a set of predictions.
 
     Attributes:
         kind: "entities" (spans with labels) or "tags" (one tag per token, such as parts of speech).

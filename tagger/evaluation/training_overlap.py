@@ -32,7 +32,7 @@ class MentionClass(StrEnum):
 
 @dataclass(frozen=True)
 class TrainingKnowledge:
-    """What a model could learn from.
+    """Words and mentions that a model could learn from.
 
     Attributes:
         words: for a list of words, returns whether each was in training and whether each has a vector. Without any

@@ -66,7 +66,7 @@ class PathStep:
 
 @dataclass(frozen=True)
 class Path:
-    """The best path through a sentence. Its score is the sum of its steps' emissions and transitions, and `end`.
+    """A best path through a sentence. Its score is the sum of its steps' emissions and transitions, and `end`.
 
     Attributes:
         steps: one per token.

@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """The explanation of a sentence.
+    """An explanation of a sentence.
 
     Attributes:
         tokens: the T words of the sentence.

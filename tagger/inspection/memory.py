@@ -26,7 +26,7 @@ LONGEST = 0.1  # the share of units that counts as slow
 
 @dataclass(frozen=True)
 class Memory:
-    """What is left of each word s (row) at each word t (column), (T, T) each. Zero where t was read before s.
+    """Shares of each word s (row) that are left at each word t (column), (T, T). Zero where t was read before s.
 
     Attributes:
         kept: product of the keep gate over the words read after s up to t, mean over the units; 1 where t is s.

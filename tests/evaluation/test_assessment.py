@@ -1,4 +1,4 @@
-"""Every figure of a report: against seqeval, against plain counts, against the schema, and against each other."""
+"""Check every figure of a report against seqeval, plain counts, the schema and the other figures."""
 
 from __future__ import annotations
 

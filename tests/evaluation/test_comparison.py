@@ -1,4 +1,4 @@
-"""Systems beside each other."""
+"""Test the comparison of systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files an evaluation leaves behind."""
+"""Test the files that an evaluation writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def found() -> Assessment:
 
 
 def of(gold: list[list[str]], predicted: list[list[str]], scheme: Scheme = Scheme.IOB2) -> Assessment:
-    """An assessment of sentences of as many words as they have tags."""
+    """Assess sentences given as their tags. The words are made up."""
     return assess([Sentence([f"w{n}" for n in range(len(tags))], tags) for tags in gold], predicted, scheme, {})
 
 

@@ -1,4 +1,4 @@
-"""What the report's pictures and tables say of groups that nothing is in, and without pretrained vectors."""
+"""Test the report's plots and tables for empty groups and for models without pretrained vectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PREDICTED = [["B-PER", "O", "O"], ["O", "O", "B-LOC"]]
 
 
 def drawn(*, vectors: bool) -> dict[str, Plot]:
-    """The pictures of what was seen, one of whose two gold entities is found."""
+    """Draw the plots of overlap with training. One of the two gold entities is found."""
     known = TrainingKnowledge(training_words(TRAIN), vectors, training_mentions(TRAIN), "the train split")
     report = assess(TEST, PREDICTED, Scheme.IOB2, {}, Background(training=known)).report
     return {plot.name: plot for plot in score_plots.seen(report)}

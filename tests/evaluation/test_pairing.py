@@ -1,4 +1,4 @@
-"""Gold and predicted entities laid beside each other."""
+"""Test how gold and predicted entities are paired."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_nothing_is_missing_beside_something_spurious(gold: list[str], predicted
 
 
 def largest_matching(left: list[Span], right: list[Span]) -> int:
-    """The most pairs of overlapping entities of one label, by trying every order."""
+    """Find the largest number of pairs of overlapping entities of one label, by trying every order."""
     if len(left) > len(right):
         left, right = right, left
     orders = permutations(right, len(left))

@@ -1,4 +1,4 @@
-"""Predictions of other systems, read beside the gold file."""
+"""Test reading predictions of other systems together with the gold file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""report.html in a real browser."""
+"""Test report.html in a real browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHOICES = {  # how many of the seven sentences each shows
 
 
 def sentences(tags: list[str]) -> list[Sentence]:
-    """Three words each: one is markup, one has what must not be shown as it is."""
+    """Build sentences of three words. One word is markup; one has characters that must be replaced."""
     found = [
         Sentence([f"Ada{number}", "said\x00\u202e", "é😀"], line.split(), place=f"data.conll:{number}")
         for number, line in enumerate(tags)
@@ -46,7 +46,7 @@ def sentences(tags: list[str]) -> list[Sentence]:
 
 
 def everything() -> Background:
-    """All that a report can hold, in small."""
+    """Build a small example of everything a report can contain."""
     train = sentences(GOLD[:3])
     right = np.array([1.0, 0, 1, 1, 0])
     rows = [{"epoch": str(n), "epoch_loss": f"{3 - n}", "dev_f1": f"0.{n + 3}", "lr-AdamW": "0.01"} for n in range(3)]
@@ -262,7 +262,7 @@ def test_plain_tags_have_a_page_too(chromium: Browser, tmp_path: Path) -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio of two colours written as #rrggbb."""
+    """Compute WCAG 2's contrast ratio of two colours written as #rrggbb."""
 
     def luminance(colour: str) -> float:
         channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

@@ -1,4 +1,4 @@
-"""Entities compared by characters, whatever the tokens."""
+"""Test that entities are compared by characters and tokens do not matter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = "Ann Lee left New York. Bob stayed."
 
 
 def sentence(text: str, tags: str, start: int = 0, pattern: str = r"\w+|\S") -> Sentence:
-    """Tokens of `text` from `start` on, as many as there are tags."""
+    """Build a sentence of the tokens of `text` from `start` on, one per tag."""
     found = list(re.compile(pattern).finditer(text, start))[: len(tags.split())]
     return Sentence([match[0] for match in found], tags.split(), text, [match.span() for match in found])
 

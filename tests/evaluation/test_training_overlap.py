@@ -1,4 +1,4 @@
-"""Scores by what was met in training, and what is told of the data and of learning."""
+"""Test scores by occurrence in training, the data card and the learning curve."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRAIN = [
 
 
 def of_words(words: Sequence[str]) -> tuple[list[bool], list[bool]]:
-    """A vocabulary of the training words; words in upper case have no vector."""
+    """Look words up in a vocabulary of the training words. Words in upper case have no vector."""
     return list(training_words(TRAIN)(words)[0]), [not word.isupper() for word in words]
 
 

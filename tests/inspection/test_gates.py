@@ -1,4 +1,4 @@
-"""What is shown of the layers against PyTorch's states, the engine's emissions, and sums written out."""
+"""Compare traces of layers with PyTorch's states, the engine's emissions and explicit sums."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def vectors_of(folder: ModelFolder, words: list[str]) -> NDArray[np.float32]:
 
 
 def states_of_pytorch(folder: ModelFolder, words: list[str]) -> list[NDArray[np.float32]]:
-    """(T, 2H) of each layer, taken from the trained module while it runs."""
+    """Return the states (T, 2H) of each layer, taken from the PyTorch module while it runs."""
     engine = TorchEngine(folder)
     found: list[NDArray[np.float32]] = []
     for layer in engine._model.encoder.layers:

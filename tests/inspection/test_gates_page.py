@@ -1,4 +1,4 @@
-"""The page of gates: it holds what was computed, and nothing in a sentence becomes markup."""
+"""Test the page of gates: it shows what was computed, and nothing in a sentence becomes markup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VOID = {"meta", "br"}
 
 
 class Reader(HTMLParser):
-    """The tables of a page by their captions, its ids, links and text; fails where tags are not closed in order."""
+    """A parser that collects a page's tables by caption, ids, links and text. Fails if tags are not closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ def colour(name: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The figures of a plot as a table of texts. The first column names the row."""
+    """A table of texts with the figures of a plot. The first column names the row."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
