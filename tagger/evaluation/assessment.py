@@ -30,7 +30,9 @@ from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.strict import illegal_places
 from tagger.evaluation.training_overlap import TrainingKnowledge, seen
 
-Right = list[tuple[Sequence[str], list[bool]]]  # the tokens of each sentence, and whether the tag of each is right
+TokenMatches = list[
+    tuple[Sequence[str], list[bool]]
+]  # the tokens of each sentence, and whether the tag of each is right
 
 
 @dataclass(frozen=True)
@@ -91,22 +93,22 @@ def assess(
     """
     gold = [sentence.tags or [] for sentence in sentences]
     scores = score(gold, predicted, scheme)
-    spelled = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
-    found_scheme = scheme if scheme is Scheme.PLAIN else scheme_to_enforce(detect_scheme(spelled), scheme)
+    prefixed_tags = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
+    found_scheme = scheme if scheme is Scheme.PLAIN else scheme_to_enforce(detect_scheme(prefixed_tags), scheme)
     tokens = _right_tokens(sentences, predicted, scheme)
     background = background or Background()
     background = replace(
         background, warnings=[*background.warnings, *_scheme_warnings(gold, predicted, scheme, found_scheme)]
     )
-    frame = _ReportBuilder(scores, dict(scored), background, [one.document for one in sentences], "sentences")
+    builder = _ReportBuilder(scores, dict(scored), background, [one.document for one in sentences], "sentences")
     if scheme is Scheme.PLAIN:
         texts = _wrong_tags(sentences, predicted)
-        figures = _of_tags(list(zip(gold, predicted, strict=True)), frame.tally)
+        figures = _of_tags(list(zip(gold, predicted, strict=True)), builder.tally)
     else:
         texts = list(align_tags(sentences, predicted, scheme, found_scheme))
-        figures = _of_entities(texts, frame.tally)
+        figures = _of_entities(texts, builder.tally)
     figures["illegal"] = Illegal(legality(gold, scheme), legality(predicted, found_scheme))
-    return Assessment(frame.report(texts, tokens, figures), sentences, predicted, texts)
+    return Assessment(builder.report(texts, tokens, figures), sentences, predicted, texts)
 
 
 def assess_texts(
@@ -126,8 +128,8 @@ def assess_texts(
         scored, background: as in `assess`.
     """
     documents = [sentences[text.sentence].document for text in texts]
-    frame = _ReportBuilder(scores, dict(scored), background, documents, "texts")
-    return Assessment(frame.report(texts, [], _of_entities(texts, frame.tally)), sentences, predicted, texts)
+    builder = _ReportBuilder(scores, dict(scored), background, documents, "texts")
+    return Assessment(builder.report(texts, [], _of_entities(texts, builder.tally)), sentences, predicted, texts)
 
 
 def _scheme_warnings(
@@ -166,7 +168,7 @@ class _ReportBuilder:
         drawn = "documents" if whole else unit
         self._resampling = Resampling(drawn, bootstrap.units, bootstrap.resamples, bootstrap.seed, LEVEL)
 
-    def report(self, texts: Sequence[AlignedText], tokens: Right, figures: dict[str, Any]) -> Report:
+    def report(self, texts: Sequence[AlignedText], tokens: TokenMatches, figures: dict[str, Any]) -> Report:
         scores, background = self._scores, self._background
         faultless = [all(pair.kind is Kind.CORRECT for pair in text.pairs) for text in texts]
         share, interval = self.tally.share(list(map(int, faultless)), [1] * len(faultless))
@@ -221,7 +223,7 @@ def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) ->
     return tally.groups(by_sentence_length(events, lengths), SENTENCE_LENGTHS)
 
 
-def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> Right:
+def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> TokenMatches:
     def written(tags: Sequence[str]) -> Sequence[str]:
         return tags if scheme is Scheme.PLAIN else readable_tags(tags, scheme)
 

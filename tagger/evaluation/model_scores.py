@@ -144,23 +144,30 @@ def _calibration(
 ) -> Calibration | None:
     """Compute the calibration of all predicted entities or all plain tags."""
     right: list[bool] = []
-    cold: list[float] = []
-    warm: list[float] = []
-    there = 0
-    for gold_tags_, (before, after) in zip(gold, found, strict=True):
+    scores_before: list[float] = []
+    scores_after: list[float] = []
+    gold_count = 0
+    for gold_of_sentence, (before, after) in zip(gold, found, strict=True):
         tags = after.tags or []
         if plain:
-            judged = list(range(len(tags)))
-            right += [tag == gold_tag for tag, gold_tag in zip(tags, gold_tags_, strict=True)]
-            there += len(tags)
+            places = list(range(len(tags)))
+            right += [tag == gold_tag for tag, gold_tag in zip(tags, gold_of_sentence, strict=True)]
+            gold_count += len(tags)
         else:
-            spans, gold_spans = spans_from_tags(tags), set(spans_from_tags(gold_tags_))
-            judged = [span.start for span in spans]
+            spans, gold_spans = spans_from_tags(tags), set(spans_from_tags(gold_of_sentence))
+            places = [span.start for span in spans]
             right += [span in gold_spans for span in spans]
-            there += len(gold_spans)
-        cold += [(before.scores or [])[place] or 0.0 for place in judged]
-        warm += [(after.scores or [])[place] or 0.0 for place in judged]
-    return calibration(np.array(right, dtype=np.float64), np.array(cold), np.array(warm), temperature, there, wanted)
+            gold_count += len(gold_spans)
+        scores_before += [(before.scores or [])[place] or 0.0 for place in places]
+        scores_after += [(after.scores or [])[place] or 0.0 for place in places]
+    return calibration(
+        np.array(right, dtype=np.float64),
+        np.array(scores_before),
+        np.array(scores_after),
+        temperature,
+        gold_count,
+        wanted,
+    )
 
 
 def _few(labels: Iterable[str]) -> str:

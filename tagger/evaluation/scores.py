@@ -157,7 +157,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
     renamed = _renamed_tags({tag for pair in pairs for tag in pair}, scheme)
     accuracy = sum(n for (g, p), n in pairs.items() if renamed[g] == renamed[p]) / tokens if tokens else None
     marked = {tag: _marked(readable) for tag, readable in renamed.items()}
-    micro, macro, types = _ask_seqeval(
+    micro, macro, types = _seqeval_scores(
         [[marked[tag] for tag in tags] for tags in gold], [[marked[tag] for tag in tags] for tags in predicted]
     )
     return Scores("entities", micro, macro, types, accuracy, len(gold), tokens)
@@ -235,7 +235,7 @@ def _marked(tag: str) -> str:
     return tag if prefix == OUTSIDE else f"{prefix}-{_MARK}{label}"
 
 
-def _ask_seqeval(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:
+def _seqeval_scores(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:
     """Compute micro, macro and per-type scores with seqeval. Labels begin with `_MARK`."""
     if all(tag == OUTSIDE for tags in [*gold, *predicted] for tag in tags):
         return PRF(), PRF(), {}  # seqeval gives NaN as the mean over no types

@@ -29,8 +29,8 @@ def calibration(report: Report) -> Iterator[Plot]:
     ]
     sizes = [[_LARGEST_DOT * (one.count / found.count) ** 0.5 for one in _filled_bins(side)] for side in sides.values()]
     table = [
-        [f"{100 * cold.low:.0f} to {100 * cold.high:.0f}", *_bin(cold), *_bin(warm)]
-        for cold, warm in zip(found.before.bins, found.after.bins, strict=True)
+        [f"{100 * before.low:.0f} to {100 * before.high:.0f}", *_bin(before), *_bin(after)]
+        for before, after in zip(found.before.bins, found.after.bins, strict=True)
     ]
     yield Plot(
         "reliability",
