@@ -2,7 +2,7 @@
 
     python scripts/pictures.py --model runs/latest/model --report runs/wnut/report/report.html
 
-Of the model: two lines as tag.py's HTML shows them, and explain.py's page. Of the report: on a desk, in the dark, and
+Of the model: two lines in tag.py's HTML, and the page of `tagger explain`. Of the report: on a desk, in the dark, and
 on a phone. Either may be left out. Needs the development environment (Playwright's core) and Chromium.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Literal, NamedTuple
 from playwright.sync_api import Browser, sync_playwright
 
 from tagger.printable import in_a_line
+from tagger.python_process import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCE = "Ada Lovelace met Charles Babbage in London, and Nadia Okafor of the University of Lagos spoke in Geneva."
@@ -50,17 +50,17 @@ GATES = Picture("pictures/gates.png", 920, 1400)
 
 
 def pages_of_model(model: Path, folder: Path) -> tuple[Path, Path]:
-    """Pages of tag.py and explain.py, made in a folder and named as from there."""
+    """Make pages of `tagger tag` and `tagger explain` in a folder, with paths as seen from there."""
     (folder / "model").symlink_to(model.resolve())
     (folder / "notes.txt").write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
     tagged, gates = folder / "tagged.html", folder / "gates.html"
     commands = (
         [str(ROOT / "tag.py"), "--model", "model", "--format", "html", "--quiet", "notes.txt"],
-        [str(ROOT / "scripts" / "explain.py"), "--model", "model", "--output", gates.name, SENTENCE],
+        ["-m", "tagger", "explain", "--model", "model", "--output", gates.name, SENTENCE],
     )
     for command, page in zip(commands, (tagged, folder / "table.txt"), strict=True):
         with page.open("w", encoding="utf-8") as stream:
-            subprocess.run([sys.executable, *command], cwd=folder, stdout=stream, check=True)
+            run_python(command, cwd=folder, stdout=stream, check=True)
     return tagged, gates
 
 

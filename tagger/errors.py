@@ -1,4 +1,4 @@
-"""The one error a user's mistake raises."""
+"""The one error for a user's mistakes, and helpers that turn other errors into it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from contextlib import contextmanager
 
 from tagger.printable import in_a_line
 
-_LONGEST = 2000  # characters; of a longer message the middle is left out
+LONGEST_REASON = 200  # characters of a library's message
+_LONGEST = 2000  # characters; the middle of a longer message is left out
 _TAIL = 500
-_LONGEST_REASON = 200  # characters of what a library says
 
 
 class UserError(Exception):
     """Something the user can put right: bad input, a wrong setting, a missing extra.
 
     The message is one line: where, what was expected, what came, and what to do. Entry points print it without a
-    traceback and exit with code 2. Control characters in it become pictures, and it never has more than some 2,000
-    characters.
+    traceback and exit with code 2. Control characters become pictures of them. Messages end at some 2,000 characters.
     """
 
     def __init__(self, message: str) -> None:
@@ -29,35 +28,37 @@ class UserError(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """What an error of a library says, in a line."""
+    """Return the message of a library's error in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
 def library_failures_told(place: object, problem: str, advice: str) -> Iterator[None]:
-    """Tell in a line whatever a library raises that passes on what the layers below it raise.
+    """Turn any error into a `UserError`, around a library that passes on errors of the layers below it.
 
     Args:
-        place, problem, advice: where, what and what to do; the library's reason goes before the last.
+        place, problem, advice: where, what is wrong and what to do. The library's reason goes before the advice.
 
     Raises:
-        UserError: anything was raised.
+        UserError: the block raised something.
     """
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{place}: {problem}: {reason_of(error)[:_LONGEST_REASON]}; {advice}") from error
+        raise UserError(f"{place}: {problem}: {reason_of(error)[:LONGEST_REASON]}; {advice}") from error
 
 
 @contextmanager
 def extra_needed(extra: str, program: str) -> Iterator[None]:
-    """Around a script's imports: where a package is not installed, a line names the extra that brings it, exit code 2.
+    """Name the extra to install, and exit with code 2, if an import in the block fails.
+
+    Use it around a program's imports.
 
     Args:
         extra: its name.
-        program: the script's.
+        program: the program's name, which begins the line.
     """
     try:
         yield

@@ -1,7 +1,8 @@
-"""Files written whole or not at all, and failures of the file system told in one line."""
+"""Write files whole or not at all, lock folders, and find those that come with the package."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -16,7 +17,7 @@ from tagger.errors import UserError
 
 
 def shipped_folder(name: str) -> Path:
-    """`conf` or `data`, which come with the package: inside an installed one, beside it in a checkout."""
+    """Return the folder `conf` or `data`: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent
     installed = package / name
     return installed if installed.is_dir() else package.parent / name
@@ -67,8 +68,8 @@ def _private_temporary_folder() -> Path:
 def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
     """Open `path` for UTF-8 text that appears under its name only when the block ends without an error.
 
-    Parent folders are made. The text goes to a temporary name beside `path` and is renamed at the end; on any error
-    the temporary file is removed and an older file of that name stays as it was.
+    Parent folders are made. The text goes to a temporary file beside `path`, which is renamed at the end. After an
+    error the temporary file is removed, and an older file of that name is unchanged.
 
     Raises:
         UserError: the folder or the file cannot be written.
@@ -77,33 +78,52 @@ def written_whole(path: Path) -> AbstractContextManager[IO[str]]:
 
 
 def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """The same for bytes."""
+    """Open `path` for bytes; otherwise as `written_whole`."""
     return _written_whole(path, mode="wb")
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder, as long as the block or this process lasts, against others that would hold it.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes, as long as the block or this process lasts.
+
+    On a file system without locks nothing is held.
 
     Raises:
         UserError: another process holds it.
     """
-    import fcntl  # not every system has it
+    from filelock import FileLock, Timeout  # here, as its import takes longer than the rest of this module
 
-    descriptor = os.open(folder, os.O_RDONLY)
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=0)
+    with suppress(OSError):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
     try:
-        with suppress(OSError):  # not every file system has locks
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
         yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # before the release: another process that opened the file then sees that it is gone
+            path.unlink()
+        lock.release()
 
 
 def let_go_of_output(*, flush: bool) -> None:
-    """Leave nothing for Python to write at its end, where a failure would print a traceback of its own."""
+    """Leave nothing for Python to write at exit, where a failure would print a traceback.
+
+    Args:
+        flush: write what is buffered now; otherwise, or if that fails, drop it.
+    """
     if sys.stdout is None:
         return
     try:

@@ -1,7 +1,7 @@
-"""The Hugging Face Hub: folders fetched from it and pushed to it; the one place that talks to it itself.
+"""Fetch folders from the Hugging Face Hub and push models to it. Nothing else in this package talks to the Hub itself.
 
-`HF_ENDPOINT` says where it is, `HF_HOME` where its cache lies, `HF_HUB_OFFLINE=1` that it is not to be asked; the token
-is that of `HF_TOKEN` or of `hf auth login`. Nothing here is called unless somebody names an id of the Hub.
+`HF_ENDPOINT` names the Hub, `HF_HOME` the folder of its cache. `HF_HUB_OFFLINE=1` forbids requests. The token is that
+of `HF_TOKEN` or of `hf auth login`. Nothing here is called unless the user names an id of the Hub.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tagger.errors import UserError, reason_of
+from tagger.errors import LONGEST_REASON, UserError, reason_of
 
 _SECONDS_TO_CONNECT = 3.0
 _SECONDS_TO_ANSWER = 10.0
-_LONGEST_REASON = 200
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)  # ORG/NAME
 
 
 def hub_reachable(endpoint: str) -> bool:
-    """Whether something listens where the Hub, or the proxy to it, should be."""
+    """Return whether the Hub, or the proxy to it, accepts a connection within three seconds.
+
+    The client's own requests have no such limit: without a network they can take minutes to fail.
+    """
     scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname or ""
     proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(scheme)
     target = urlsplit(proxy or endpoint)
@@ -40,58 +42,50 @@ def hub_reachable(endpoint: str) -> bool:
 
 
 def fetch_cached(repo: str, revision: str | None, patterns: Sequence[str], complete: Callable[[Path], bool]) -> Path:
-    """A repository's folder in the Hub's cache: what is there already, or else fetched.
+    """Return a repository's folder in the Hub's cache, fetched only if the cache does not hold it.
 
     Args:
         repo: its id.
         revision: branch, tag or commit; None for the main branch.
-        patterns: of the names of the files that are wanted.
+        patterns: of the names of the files to fetch.
         complete: whether a folder found in the cache has what is needed.
 
     Raises:
-        UserError: it is in neither place, or the Hub cannot be reached.
+        UserError: the cache does not hold it, and the Hub cannot be reached or refuses.
     """
     found = _in_cache(repo, revision, patterns)
     if found is not None and complete(found):
         return found
-    _require_reachable(repo)
+    _require_reachable(repo, to_fetch=True)
     return _fetch(repo, revision, patterns)
 
 
 def fetch_checked(repo: str, revision: str | None, most_bytes: Mapping[str, int], required: str) -> Path:
-    """A repository's newest folder of a revision, or the cached one where the Hub cannot be reached.
+    """Return the folder of a revision, fetched if there is a newer one, or the cached one without a network.
 
-    Only files of known names come down, and none before the sizes of all are known.
+    Only files of known names are fetched, and only after the sizes of all of them were checked.
 
     Args:
         repo: ORG/NAME.
-        revision: branch, tag or commit; None for the main branch.
-        most_bytes: by patterns of the names of files that are wanted, how large such a file may be.
-        required: the file without which it is something else.
+        revision: branch, tag or commit; None for the main branch. A commit in the cache is not asked for again.
+        most_bytes: the largest size of a file, by patterns of the names of the files to fetch.
+        required: a file without which the repository is no model.
 
     Raises:
-        UserError: there is none, it may not be read, holds something else, or is in neither place.
+        UserError: there is no such repository or revision, it holds something else, or it is neither in the cache nor
+            within reach.
     """
-    patterns = list(most_bytes)
-    settled = revision is not None and _COMMIT.fullmatch(revision) is not None
-    cached = _in_cache(repo, revision, patterns)
-    if cached is not None and (cached / required).is_file() and (settled or not _reachable()):
+    cached = _in_cache(repo, revision, list(most_bytes))
+    fixed = _COMMIT.fullmatch(revision or "") is not None
+    if cached is not None and (cached / required).is_file() and (fixed or not _reachable()):
         return cached
-    _require_reachable(repo)
-    with _told(repo, revision):
+    _require_reachable(repo, to_fetch=True)
+    with _one_line_errors(repo, revision):
         about = _api().model_info(repo, revision=revision, files_metadata=True, timeout=_SECONDS_TO_ANSWER)
     if cached is not None and cached.name == about.sha:
         return cached
-    sizes = {entry.rfilename: entry.size for entry in about.siblings or ()}
-    if required not in sizes:
-        raise UserError(f"hub:{repo}: no model of this tagger: no {required} in it")
-    for name, size in sizes.items():
-        most = [most_bytes[pattern] for pattern in patterns if fnmatchcase(name, pattern)]
-        if most and (size is None or size > most[0] or name.count("/") > 1):
-            raise UserError(
-                f"hub:{repo}: {name[:_LONGEST_REASON]} is not what a model of this tagger has, or too large"
-            )
-    return _fetch(repo, revision, patterns)
+    _check_files(repo, {entry.rfilename: entry.size for entry in about.siblings or ()}, most_bytes, required)
+    return _fetch(repo, revision, list(most_bytes))
 
 
 def push(
@@ -100,35 +94,36 @@ def push(
     *,
     private: bool,
     message: str,
-    superseded: Callable[[str], bool],
+    replaced: Callable[[str], bool],
 ) -> str:
-    """Make a repository of a model, where there is none yet, and commit files to it; returns the commit.
+    """Create a model repository if there is none, and commit files to it in one commit; returns the commit.
 
     Args:
         repo: ORG/NAME.
-        files: by their names in it.
-        private: whether a repository that is made is to be; one that is there stays as it is.
+        files: paths or contents, by their names in the repository.
+        private: whether a new repository is private; an existing one stays as it is.
         message: of the commit.
-        superseded: which other files in it go away, by their names.
+        replaced: whether a file of this name that is in the repository, but not in `files`, is deleted.
 
     Raises:
-        UserError: the Hub cannot be reached, or does not allow it.
+        UserError: there is no token, or the Hub cannot be reached or refuses.
     """
     hub = _import_hub()
     if hub.get_token() is None:
         raise UserError("no token for the Hub; set HF_TOKEN, or run: hf auth login")
-    _require_reachable(repo, missing="")
+    _require_reachable(repo, to_fetch=False)
     api = _api()
-    with _told(repo, None):
+    with _one_line_errors(repo, None):
         api.create_repo(repo, private=private, exist_ok=True)
-        there = [name for name in api.list_repo_files(repo) if superseded(name) and name not in files]
+        obsolete = [name for name in api.list_repo_files(repo) if replaced(name) and name not in files]
         operations = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in sorted(files)]
-        operations += [hub.CommitOperationDelete(path_in_repo=name) for name in there]
+        operations += [hub.CommitOperationDelete(path_in_repo=name) for name in obsolete]
+        # not upload_folder, which may make several commits: a model fetched between two would be a mixture
         return str(api.create_commit(repo, operations, commit_message=message).oid)
 
 
 def front_matter(*, model_name: str, results: Sequence[Mapping[str, Any]], **entries: Any) -> str:
-    """The metadata of a model card, YAML between lines of `---`.
+    """Return the metadata of a model card: YAML between lines of `---`.
 
     Args:
         model_name: the name in `model-index`.
@@ -136,9 +131,18 @@ def front_matter(*, model_name: str, results: Sequence[Mapping[str, Any]], **ent
         entries: others, such as `language` and `tags`.
     """
     hub = _import_hub()
-    found = [hub.EvalResult(**result) for result in results]
-    data = hub.ModelCardData(model_name=model_name, eval_results=found or None, **entries)
+    evaluations = [hub.EvalResult(**result) for result in results]
+    data = hub.ModelCardData(model_name=model_name, eval_results=evaluations or None, **entries)
     return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _check_files(repo: str, sizes: Mapping[str, int | None], most_bytes: Mapping[str, int], required: str) -> None:
+    if required not in sizes:
+        raise UserError(f"hub:{repo}: not a model of this tagger: it has no {required}")
+    for name, size in sizes.items():
+        limit = next((limit for pattern, limit in most_bytes.items() if fnmatchcase(name, pattern)), None)
+        if limit is not None and (size is None or size > limit or name.count("/") > 1):
+            raise UserError(f"hub:{repo}: {name[:LONGEST_REASON]} is not what a model of this tagger has, or too large")
 
 
 def _reachable() -> bool:
@@ -146,14 +150,15 @@ def _reachable() -> bool:
     return not constants.HF_HUB_OFFLINE and hub_reachable(constants.ENDPOINT)
 
 
-def _require_reachable(repo: str, missing: str = "not in the Hub's cache ({cache}), and ") -> None:
+def _require_reachable(repo: str, *, to_fetch: bool) -> None:
     if _reachable():
         return
     constants = _constants()
     why = "is not to be asked (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "cannot be reached"
-    told = missing.format(cache=constants.HF_HUB_CACHE)
-    advice = "connect, or give the path of a local copy" if missing else "connect to publish"
-    raise UserError(f"{repo}: {told}{constants.ENDPOINT} {why}; {advice}")
+    problem = f"{constants.ENDPOINT} {why}"
+    if to_fetch:
+        problem = f"not in the Hub's cache ({constants.HF_HUB_CACHE}), and {problem}"
+    raise UserError(f"{repo}: {problem}; connect{', or give the path of a local copy' if to_fetch else ' to publish'}")
 
 
 def _in_cache(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
@@ -166,15 +171,16 @@ def _in_cache(repo: str, revision: str | None, patterns: Sequence[str]) -> Path 
 
 
 def _fetch(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    with _told(repo, revision):
-        found = _import_hub().snapshot_download(
-            repo,
-            revision=revision,
-            allow_patterns=patterns,
-            endpoint=_constants().ENDPOINT,
-            etag_timeout=_SECONDS_TO_ANSWER,
+    with _one_line_errors(repo, revision):
+        return Path(
+            _import_hub().snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=patterns,
+                endpoint=_constants().ENDPOINT,
+                etag_timeout=_SECONDS_TO_ANSWER,
+            )
         )
-    return Path(found)
 
 
 def _api() -> Any:
@@ -182,7 +188,7 @@ def _api() -> Any:
 
 
 def _constants() -> Any:
-    """The settings that the environment gave the Hub's client."""
+    """Return the settings that the Hub's client read from the environment."""
     _import_hub()
     from huggingface_hub import constants
 
@@ -198,8 +204,8 @@ def _import_hub() -> Any:
 
 
 @contextmanager
-def _told(repo: str, revision: str | None) -> Iterator[None]:
-    """Tell failures in one line, without the token, whatever the Hub answers with it."""
+def _one_line_errors(repo: str, revision: str | None) -> Iterator[None]:
+    """Turn the client's errors into one line, without the token, which the Hub's answer may repeat."""
     from huggingface_hub import errors
 
     named = repo if revision is None else f"{repo}@{revision}"
@@ -214,16 +220,18 @@ def _told(repo: str, revision: str | None) -> Iterator[None]:
         raise UserError(
             f"{named}: the Hub has no such repository, or not for you; check the name, or set HF_TOKEN"
         ) from error
-    except Exception as error:  # the Hub's own, and those of the layers below it
+    except Exception as error:  # the client's own, and those of the layers below it
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in (401, 403):
             raise UserError(f"{named}: the Hub does not permit it; check HF_TOKEN and its rights") from error
-        raise UserError(f"{named}: the Hub failed: {_without_token(error)}; try again") from error
+        token = _import_hub().get_token()
+        reason = reason_of(error).replace(token, "…") if token else reason_of(error)
+        raise UserError(f"{named}: the Hub failed: {reason[:LONGEST_REASON]}; try again") from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Progress on a terminal only, and no log of what is told in a line all the same."""
+    """Show progress on a terminal only, and no log of what an error says anyway."""
     utils = _import_hub().utils
     level, shown = utils.logging.get_verbosity(), not utils.are_progress_bars_disabled()
     utils.logging.set_verbosity(utils.logging.CRITICAL)
@@ -235,9 +243,3 @@ def _quiet() -> Iterator[None]:
         utils.logging.set_verbosity(level)
         if shown:
             utils.enable_progress_bars()
-
-
-def _without_token(error: Exception) -> str:
-    token = _import_hub().get_token()
-    reason = reason_of(error)
-    return (reason.replace(token, "…") if token else reason)[:_LONGEST_REASON]

@@ -169,7 +169,7 @@ def load(
     Args:
         path: the folder, as training wrote it; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
         engine: `numpy` (CPU; PyTorch is not needed), `torch`, `onnx` (needs the folder's `model.onnx`, which
-            `scripts/export_onnx.py` writes), or `auto`: torch for models with a contextual encoder and for devices
+            `tagger export_onnx` writes), or `auto`: torch for models with a contextual encoder and for devices
             other than `cpu`, numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
         precision: what the engine computes in: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra

@@ -1,4 +1,4 @@
-"""What is read before it is trusted: JSON within bounds, pickles known by how they begin, files that lie elsewhere."""
+"""Check files before they are trusted: bounds of JSON, signs of pickles, links that lead elsewhere."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ _PICKLE_SUFFIXES = frozenset(
 
 
 def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
-    """A JSON object from a file of others.
+    """Read a JSON object from a file made by others.
+
+    Args:
+        path: the file.
+        most_bytes: its largest size.
 
     Raises:
-        UserError: it is no regular file, larger than `most_bytes`, no JSON, no object, nested too deep, or names code
-            to run.
-        OSError: it cannot be read.
+        UserError: the file is not regular, too large, not a JSON object, nested too deep, or names code to run.
+        OSError: the file cannot be read.
     """
     require_regular(path)
     if path.stat().st_size > most_bytes:
@@ -35,16 +38,16 @@ def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: damaged: not JSON ({error}); copy it anew") from error
+        raise UserError(f"{path}: damaged: not JSON ({error}); copy it again") from error
     if not isinstance(value, dict):
-        raise UserError(f"{path}: damaged: not a JSON object; copy it anew")
+        raise UserError(f"{path}: damaged: not a JSON object; copy it again")
     if _deeper_than(value, _MOST_DEPTH):
-        raise UserError(f"{path}: damaged: nested deeper than {_MOST_DEPTH} levels; copy it anew")
+        raise UserError(f"{path}: damaged: nested deeper than {_MOST_DEPTH} levels; copy it again")
     return value
 
 
 def _data_only(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a dictionary."""
+    """Return a JSON object as a dictionary; refuse one that names code to run."""
     if any(key == _RUN_BY_NAME for key, _ in pairs):
         raise UserError(f"has an entry {_RUN_BY_NAME}, which names code to run; give a folder of data only")
     return dict(pairs)
@@ -90,10 +93,10 @@ def refuse_pickle(path: Path) -> None:
 
 
 def require_regular(path: Path) -> None:
-    """Refuse what is no regular file, links followed: a read of a pipe, socket or device may never end.
+    """Refuse all but regular files, links followed: a read of a pipe, socket or device may never end.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is no regular file.
         OSError: it cannot be examined.
     """
     if not stat.S_ISREG(path.stat().st_mode):
@@ -101,9 +104,9 @@ def require_regular(path: Path) -> None:
 
 
 def places_of(folder: Path) -> list[Path]:
-    """Return where the entries of a folder may lie, links followed: in the folder itself.
+    """Return the folders in which the entries of a folder may be, links followed: the folder itself.
 
-    A snapshot in the Hub's cache holds links into the folder `blobs` beside it, which is allowed, too.
+    A snapshot in the Hub's cache holds links into the folder `blobs` beside it, which is allowed too.
     """
     inside = folder.resolve()
     return [inside, inside.parent.parent / "blobs"] if inside.parent.name == "snapshots" else [inside]
@@ -114,10 +117,10 @@ def refuse_outside(path: Path, within: Sequence[Path]) -> None:
 
     Args:
         path: the entry.
-        within: where it may lie, links followed.
+        within: the folders in which it may be, links followed.
 
     Raises:
-        UserError: it lies elsewhere.
+        UserError: it is elsewhere.
     """
     try:
         real = path.resolve()

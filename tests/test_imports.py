@@ -42,10 +42,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "training": (*BASE, "corpus", "features", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
-    "runs": (*BASE, "__init__", "corpus", "model_folder", "evaluation", "training", "commands.hydra"),
+    "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "commands": (
-        *(*BASE, "__init__", "corpus", "model_folder", "predict", "inspection", "evaluation", "bulk", "training"),
-        *("commands.hydra", "runs"),
+        *(*BASE, "__init__", "corpus", "features", "model_folder", "engines", "predict", "inspection", "evaluation"),
+        *("bulk", "training", "commands.hydra", "runs"),
     ),
     "__main__": ("commands",),
 }
@@ -74,7 +74,8 @@ DOORS = {  # framework: the paths that may import it
     "datasets": ("corpus/readers/huggingface.py",),
     "transformers": ("model/contextual.py",),
     "huggingface_hub": ("hub.py",),
-    "optuna": ("commands/tuning.py",),
+    "optuna": ("commands/study.py",),
+    "filelock": ("files.py", "commands/study.py"),
     "ray": ("bulk/executors/ray.py",),
     "tqdm": ("model/contextual.py",),
     "jinja2": ("html/rendering.py",),
@@ -85,7 +86,7 @@ DOORS = {  # framework: the paths that may import it
     "spacy": ("corpus/tokenizers.py",),
     "syntok": ("corpus/syntok_spans.py",),
 }
-BASE_INSTALL = {"numpy", "safetensors", "syntok", "threadpoolctl"}  # its packages, by pyproject.toml
+BASE_INSTALL = {"filelock", "numpy", "safetensors", "syntok", "threadpoolctl"}  # its packages, by pyproject.toml
 
 
 def imports(source: str, module: str, path: str, *, lazy: bool = True) -> Iterator[str]:

@@ -1,51 +1,36 @@
-"""Blocks of records: the portions in which input is tagged, cut by the input alone.
-
-Sentences of a block go through the model together, and the last bits of what it computes depend on which do. As blocks
-never depend on who tags them, nor on how fast input comes, any number of processes gives the same output.
-"""
+"""Blocks of records: sentences of a block go through the model together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from tagger.bulk.records import Record
+from tagger.bulk.records import BadRecord, Record
 
-Block = list[tuple[int, list[Record]]]  # records by the number of the source they come from, in order; some have none
+Block = list[tuple[int, list[Record | BadRecord]]]  # records by the number of the piece they come from
 
-_FIRST = 256
 _LARGEST = 1 << 18
-_BESIDE = 16  # characters that a record counts more than it has, so that empty ones end a block too
+_OVERHEAD = 16  # characters added to each record, so that empty ones fill a block too
 
 
-def blocks(
-    records: Iterable[tuple[int, Record | None]], *, first: int = _FIRST, largest: int = _LARGEST, begun: int = 0
-) -> Iterator[Block]:
-    """Cut records into blocks, each about twice as large as the one before until they reach the largest size.
-
-    The first sentences are so tagged after a few lines of input, and a long input in portions that keep the model busy.
+def cut_blocks(records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _LARGEST) -> Iterator[Block]:
+    """Cut the records of a part into blocks. The cuts depend on these records alone.
 
     Args:
-        records: each with the number of its source, read as blocks are asked for; None stands for a source without
-            records, which is part of a block but ends none.
-        first, largest: characters that the first and every block are to have at the least and about at the most; a
-            record is never cut, whatever its size.
-        begun: how many blocks were cut before these.
+        records: each with the number of its piece, in order.
+        largest: a block ends with the record that brings it to so many characters.
     """
-    for _ in range(begun):
-        if first >= largest:
-            break
-        first = min(2 * first, largest)
-    block: Block = []
+    block: list[tuple[int, Record | BadRecord]] = []
     size = 0
-    for source, record in records:
-        if not block or block[-1][0] != source:
-            block.append((source, []))
-        if record is None:
-            continue
-        block[-1][1].append(record)
-        size += record.size + _BESIDE
-        if size >= first:
-            yield block
-            block, size, first = [], 0, min(2 * first, largest)
+    for numbered in records:
+        block.append(numbered)
+        size += numbered[1].size + _OVERHEAD
+        if size >= largest:
+            yield _by_piece(block)
+            block, size = [], 0
     if block:
-        yield block
+        yield _by_piece(block)
+
+
+def _by_piece(block: list[tuple[int, Record | BadRecord]]) -> Block:
+    return [(number, [record for _, record in records]) for number, records in groupby(block, lambda one: one[0])]

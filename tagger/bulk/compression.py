@@ -1,4 +1,4 @@
-"""Compressed input (`.gz`, `.zst`) as the bytes within: the one door to zstandard."""
+"""Decompress input (`.gz`, `.zst`). The only module that imports zstandard."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _AT_ONCE = 1 << 10  # compressed bytes; a kilobyte of Zstandard gives 32 megabyt
 
 
 def compression_of(path: PurePath) -> str:
-    """How a file is compressed, by its name: `.gz`, `.zst` or, where it is not, an empty string."""
+    """Return the suffix of a compressed file, `.gz` or `.zst`; an empty string for other files."""
     suffix = path.suffix.lower()
     return suffix if suffix in COMPRESSED else ""
 
 
 def decompressed(stream: IO[bytes], compression: str) -> IO[bytes]:
-    """The bytes within a stream, read as they are asked for, in constant memory; several parts in a row are one.
+    """Decompress a stream lazily, in constant memory. Several compressed parts in a row are one.
 
-    Reading raises OSError where they are damaged, cut off, or not so compressed. Closing it closes `stream`.
+    Reading raises OSError where the data is damaged, cut off, or not so compressed. Closing it closes `stream`.
 
     Args:
         stream: compressed bytes.
-        compression: as `compression_of` tells it; with an empty string the stream itself is returned.
+        compression: of `compression_of`; for an empty string the stream itself is returned.
 
     Raises:
-        UserError: what reads them is not installed.
+        UserError: zstandard is not installed.
     """
     if not compression:
         return stream
@@ -61,7 +61,7 @@ class _Gzip(io.RawIOBase):
 
 
 class _Zstd(io.RawIOBase):
-    """Frame by frame; zstandard's own reader takes the end of the input for the end of a frame."""
+    """Reads frame by frame: zstandard's own reader takes the end of the input for the end of a frame."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         try:
@@ -86,7 +86,7 @@ class _Zstd(io.RawIOBase):
         return count
 
     def _decompress(self) -> bool:
-        """Read on. Returns whether there was anything to read."""
+        """Decompress the next bytes. Returns false at the end."""
         left = self._frame.unused_data if self._frame and self._frame.eof else b""
         data = left or self._stream.read(_AT_ONCE)
         if not data:

@@ -1,19 +1,16 @@
-"""What is to be tagged: files, folders and patterns to inputs."""
+"""Find inputs: files, folders, patterns and standard input."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import IO, overload
+from typing import IO, NamedTuple, NoReturn
 
 from tagger.bulk.compression import compression_of, decompressed
-from tagger.bulk.file_listing import equal_ones, files_below, identity
 from tagger.bulk.records import InputFormat
 from tagger.corpus.readers.account import open_bytes
 from tagger.errors import UserError
@@ -27,118 +24,65 @@ EXTENSIONS = {
     InputFormat.PARQUET: (".parquet", ".pq"),
 }
 _FORMATS = {extension: known for known, extensions in EXTENSIONS.items() for extension in extensions}
-_BY_NUMBER = tuple(InputFormat)
-_STANDARD = 0x80  # beside the number of its format
 _WILDCARD = re.compile(r"[*?\[]")
 _KINDS_SHOWN = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """One input.
 
     Attributes:
         path: the file; None stands for standard input.
-        input_format: what it holds.
-        below: its path below the folder or pattern that it was found by; the name alone where it was named itself.
+        input_format: its format.
+        above: how many characters of the path lie above the folder or pattern that it was found by.
     """
 
-    path: Path | None
+    path: str | None
     input_format: InputFormat
-    below: PurePath
+    above: int = 0
 
     @property
     def name(self) -> str:
-        """What messages call it."""
-        return "standard input" if self.path is None else str(self.path)
+        """The name in messages."""
+        return "standard input" if self.path is None else self.path
+
+    @property
+    def below(self) -> PurePath:
+        """The path below the folder or pattern; the name alone where the file was named itself."""
+        return PurePath("stdin" if self.path is None else self.path[self.above :])
 
     @property
     def rereadable(self) -> bool:
-        """Whether it can be read twice: a file can, a pipe cannot."""
+        """True for files, which can be read twice; false for pipes."""
         return self.path is not None and os.path.isfile(self.path)
 
-    def open(
-        self, standard_input: IO[bytes], through: Callable[[IO[bytes]], IO[bytes]] = lambda file: file
-    ) -> IO[bytes]:
-        """What is in it, decompressed; closing that closes the file.
+    @property
+    def compression(self) -> str:
+        """The suffix of its compression, or an empty string."""
+        return compression_of(PurePath(self.path)) if self.path is not None else ""
 
-        Args:
-            standard_input: what is returned for it.
-            through: puts something between the file and its decompression.
+    def open_raw(self) -> IO[bytes]:
+        """Open the file.
 
         Raises:
             UserError: it cannot be opened.
         """
-        if self.path is None:
-            return standard_input
-        compression = compression_of(self.path)
-        if compression and self.input_format is InputFormat.PARQUET:
+        assert self.path is not None, "standard input is open"
+        if self.compression and self.input_format is InputFormat.PARQUET:
             raise UserError(f"{self.path}: Parquet is compressed within; decompress the file itself first")
-        stream = open_bytes(self.path)
-        try:
-            return decompressed(through(stream), compression)
-        except UserError:
-            stream.close()
-            raise
-        except OSError as error:
-            stream.close()
-            raise UserError(f"{self.path}: cannot read: {error.strerror or error}; check the file") from error
-
-
-class Sources(Sequence[Source]):
-    """Inputs by the million: a hundred bytes each, for what a `Source` made of it takes a thousand."""
-
-    def __init__(self) -> None:
-        self._paths, self._ends = bytearray(), array("Q")
-        self._below = array("L")  # how many bytes of a path are above what it was found by
-        self._formats = bytearray()
-        self._last: tuple[int, Source] | None = None  # most are asked for several times in a row
-
-    def add(self, path: str | None, below: str, input_format: InputFormat) -> None:
-        """Append one; `below` is the end of `path` (of None, standard input, a name)."""
-        whole = os.fsencode(below if path is None else path)
-        self._paths += whole
-        self._below.append(len(whole) - len(os.fsencode(below)))
-        self._formats.append(_BY_NUMBER.index(input_format) | (_STANDARD if path is None else 0))
-        self._ends.append(len(self._paths))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    @overload
-    def __getitem__(self, number: int) -> Source: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Source]: ...
-
-    def __getitem__(self, number: int | slice) -> Source | list[Source]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        number = range(len(self))[number]
-        if self._last is None or self._last[0] != number:
-            self._last = number, self._made(number)
-        return self._last[1]
-
-    def _made(self, number: int) -> Source:
-        path = bytes(self._paths[self._ends[number - 1] if number else 0 : self._ends[number]])
-        kind = self._formats[number]
-        return Source(
-            path=None if kind & _STANDARD else Path(os.fsdecode(path)),
-            input_format=_BY_NUMBER[kind & ~_STANDARD],
-            below=PurePath(os.fsdecode(path[self._below[number] :])),
-        )
+        return open_bytes(Path(self.path))
 
 
 def find_sources(
     arguments: Sequence[str], input_format: InputFormat | None = None, *, leave_out: Path | None = None
-) -> tuple[Sources, list[str]]:
-    """The inputs that arguments name, in their order, each checked to be there and readable.
+) -> tuple[list[Source], list[str]]:
+    """Find the inputs that arguments name, in their order. Each exists and is readable.
 
     Args:
-        arguments: files, folders (every file below of a known extension, sorted by path, hidden ones left out),
+        arguments: files, folders (every file below of a known extension, sorted by path, without hidden ones),
             patterns, or `-` for standard input, which no arguments stand for too.
-        input_format: what the inputs hold; None: by extension, and text where that is unknown.
-        leave_out: a folder whose files are not inputs (the output's), unless it holds the searched folder itself.
+        input_format: of all inputs. None: by extension, and text where that is unknown.
+        leave_out: the output folder: its files are not inputs, unless it holds the searched folder itself.
 
     Returns:
         The inputs, and a line on each folder in which files were left out.
@@ -146,11 +90,11 @@ def find_sources(
     Raises:
         UserError: something is missing, unreadable or named twice, or a folder or pattern has no files.
     """
-    sources = Sources()
+    sources: list[Source] = []
     notes: list[str] = []
     for argument in arguments or [STANDARD_INPUT]:
         if argument == STANDARD_INPUT:
-            sources.add(None, "stdin", input_format or InputFormat.TEXT)
+            sources.append(Source(None, input_format or InputFormat.TEXT))
             continue
         if os.path.isdir(argument):
             found = _in_folder(argument, leave_out, notes)
@@ -159,15 +103,56 @@ def find_sources(
         else:
             found = iter([(str(Path(argument)), Path(argument).name)])
         for path, below in found:
-            sources.add(path, below, input_format or _known_format(PurePath(below)) or InputFormat.TEXT)
-    _refuse_twice(sources[number] for number in equal_ones(array("q", map(_identity, sources))))
+            known = input_format or _known_format(PurePath(below)) or InputFormat.TEXT
+            sources.append(Source(path, known, len(path) - len(below)))
+    _refuse_duplicates(sources)
     for source in sources:
         _check(source)
     return sources, notes
 
 
+def files_below(folder: Path, left_out: Path | None = None) -> Iterator[str]:
+    """List the files below a folder, relative to it and sorted by the parts of their paths.
+
+    Hidden files and folders are left out. Links to folders are not followed.
+
+    Args:
+        folder: where to look.
+        left_out: a folder, resolved, that is passed over.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    folders = set()
+    names = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    if not entry.is_symlink():
+                        folders.add(entry.name)
+                        names.append(entry.name)
+                elif entry.is_file() or not os.path.exists(entry.path):  # a broken link is an error to be reported
+                    names.append(entry.name)
+    except OSError as error:
+        _cannot_read(error, folder)
+    for name in sorted(names):
+        if name not in folders:
+            yield name
+        elif left_out is None or (folder / name).resolve() != left_out:
+            for below in files_below(folder / name, left_out):
+                yield os.path.join(name, below)
+
+
+def file_identity(status: os.stat_result) -> tuple[int, int]:
+    """Identify a file; several names of one file have the same identity."""
+    return status.st_dev, status.st_ino
+
+
 def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Iterator[tuple[str, str]]:
-    """Files of known kinds, with what they are called below the folder; what was left out goes into the notes."""
+    """Yield files of known kinds, with their paths below the folder; note what was left out."""
     folder = Path(argument)
     left_out_folder = None if leave_out is None else leave_out.resolve()
     if left_out_folder is not None and left_out_folder in [folder.resolve(), *folder.resolve().parents]:
@@ -186,11 +171,12 @@ def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Itera
     if unknown:
         shown = [f"{count:,} {kind}" for kind, count in unknown.most_common(_KINDS_SHOWN)]
         more = ", ..." if len(unknown) > _KINDS_SHOWN else ""
-        notes.append(f"{folder}: left out {unknown.total():,} of unknown kind ({', '.join(shown)}{more})")
+        note = f"{folder}: left out {unknown.total():,} of unknown kind ({', '.join(shown)}{more})"
+        notes.append(str(UserError(note)))  # control characters in names do not reach the terminal
 
 
 def _matching(pattern: str) -> Iterator[tuple[str, str]]:
-    """Files that match a pattern the shell left alone, below the folder in front of its first wildcard."""
+    """Yield files that match a pattern, with their paths below the folder in front of its first wildcard."""
     matches = sorted(Path(match) for match in glob.iglob(pattern, recursive=True) if os.path.isfile(match))
     if not matches:
         raise UserError(f"{pattern}: no file matches this pattern; check it")
@@ -200,30 +186,40 @@ def _matching(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def _known_format(path: PurePath) -> InputFormat | None:
-    """What a file of this name holds, compressed or not; None where that is unknown."""
+    """The format of a file by its name, compressed or not; None where it is unknown."""
     inside = path.with_suffix("") if compression_of(path) else path
     return _FORMATS.get(inside.suffix.lower())
-
-
-def _identity(source: Source) -> int:
-    """A number that is the same for the same file."""
-    try:
-        return 0 if source.path is None else identity(source.path.stat())
-    except OSError:  # told when it is checked
-        return hash(source.name)
 
 
 def _check(source: Source) -> None:
     path = source.path
     if path is None or (os.access(path, os.R_OK) and not os.path.isfile(path)):
         return  # opening a pipe to look into it could wait for ever, and takes from it
-    open_bytes(path).close()
+    source.open_raw().close()
+    if source.compression:
+        decompressed(open_bytes(Path(path)), source.compression).close()  # its library is installed
 
 
-def _refuse_twice(sources: Iterable[Source]) -> None:
-    seen: dict[str | None, Source] = {}
+def _refuse_duplicates(sources: Sequence[Source]) -> None:
+    first: dict[int, Source] = {}
+    by_path: dict[str, Source] = {}  # of those that share an identity, as hard links do, which are two inputs
     for source in sources:
-        other = seen.setdefault(None if source.path is None else os.path.realpath(source.path), source)
-        if other is not source:
-            also = "" if other.name == source.name else f" (also as {other.name})"
+        other = first.setdefault(_identity_key(source), source)
+        if other is source:
+            continue
+        by_path.setdefault(os.path.realpath(other.name), other)
+        same = by_path.setdefault(os.path.realpath(source.name), source)
+        if same is not source:
+            also = "" if same.name == source.name else f" (also as {same.name})"
             raise UserError(f"{source.name}: named twice{also}; name each input once")
+
+
+def _identity_key(source: Source) -> int:
+    try:
+        return hash(None if source.path is None else file_identity(os.stat(source.path)))
+    except OSError:  # reported when it is checked
+        return hash(source.path)
+
+
+def _cannot_read(error: OSError, folder: Path) -> NoReturn:
+    raise UserError(f"{error.filename or folder}: cannot read: {error.strerror}; check its permissions") from error

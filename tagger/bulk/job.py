@@ -1,22 +1,24 @@
-"""Blocks of records through a tagger."""
+"""A tagging job, and the tagging of a part of it."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
-from itertools import chain, islice
-from typing import IO, NamedTuple, Protocol
+from hashlib import sha256
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
-from tagger.bulk.blocks import Block
-from tagger.bulk.formats.lines import OutputFormat, line_writer, table_rows
-from tagger.bulk.inputs import Source
+from tagger.bulk.blocks import Block, cut_blocks
+from tagger.bulk.formats.html import HtmlPage
+from tagger.bulk.formats.lines import OutputFormat, WriteOptions, conll_lines, json_line, null_line, table_rows
 from tagger.bulk.min_scores import MinimumScores
-from tagger.bulk.output_paths import Outputs
-from tagger.bulk.outputs import Written
-from tagger.bulk.records import InputFormat, ReadOptions, Splitter
+from tagger.bulk.parts import Part, Piece
+from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Record, Splitter
 from tagger.corpus.document import Document
 from tagger.corpus.schemes import OUTSIDE
 from tagger.corpus.sentence import Sentence
@@ -25,7 +27,7 @@ from tagger.errors import UserError
 
 
 class SentenceTagger(Protocol):
-    """What tagging needs of a model (see `tagger.predict.Tagger`)."""
+    """The interface of a model (see `tagger.predict.Tagger`)."""
 
     tokenizer: str
     plain: bool
@@ -34,137 +36,301 @@ class SentenceTagger(Protocol):
     def tag_sentences(
         self, sentences: Iterable[Sentence], *, scores: bool = False, n_best: int = 0
     ) -> Iterator[Sentence]:
-        """The same sentences in order, with predicted tags and, if asked for, scores and alternatives; lazy."""
+        """Yield the same sentences in order, with predicted tags and, if asked for, scores and alternatives."""
+
+
+class OnError(StrEnum):
+    """Treatment of a malformed record: end the run, leave it out, or write it without entities."""
+
+    STOP = "stop"
+    SKIP = "skip"
+    NULL = "null"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be tagged, and how.
+    """Options of a job.
 
     Attributes:
-        sources: the inputs, in order.
-        outputs: a file for each; None: all go to standard output.
         reading: how input is read.
-        tokenizer: what splits text; None: the tokenizer the model is meant for.
-        output_format: how output is written.
-        tokens: JSON lines also hold tokens and tags.
-        scores: the probability of each entity or plain tag is written.
+        tokenizer: splits text. None: the tokenizer that the model is meant for.
+        output_format: the format of the output.
+        writing: how it is written.
         minimum: entities less probable than this are left out.
-        n_best: JSON lines also hold so many of the best taggings of each sentence.
+        n_best: how many of the best taggings of each sentence are written.
+        on_error: what becomes of malformed records.
     """
 
-    sources: Sequence[Source]
-    outputs: Outputs | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     tokenizer: str | None = None
     output_format: OutputFormat = OutputFormat.JSONL
-    tokens: bool = False
-    scores: bool = False
+    writing: WriteOptions = field(default_factory=WriteOptions)
     minimum: MinimumScores | None = None
     n_best: int = 0
-
-    @staticmethod
-    def ensure_compiled() -> bool:
-        """Compile loops where there are none yet. Return whether this process has them."""
-        from tagger.kernels.loader import kernels  # here, as it imports NumPy
-
-        return kernels() is not None
-
-    def without_files(self) -> Job:
-        """The same for those who tag blocks, who need not know the inputs: one source of each kind is left."""
-        kinds = {source.input_format: source for source in self.sources}
-        return replace(self, sources=list(kinds.values()), outputs=None)
+    on_error: OnError = OnError.STOP
 
 
 class Counts(NamedTuple):
-    """What went through.
+    """Account of what was read: records = tagged + empty + rejected.
 
     Attributes:
-        records, sentences, tokens: how many.
-        empty: sources without records.
-        marked: blocks in which something is known to be tagged; of them a process looks only for the first.
+        records: how many were read.
+        tagged: records with tokens, which were written.
+        empty: records without tokens; they are written without entities.
+        rejected: malformed records.
+        sentences, tokens: how many were tagged.
+        marked: blocks in which any token got another tag than O.
     """
 
     records: int = 0
+    tagged: int = 0
+    empty: int = 0
+    rejected: int = 0
     sentences: int = 0
     tokens: int = 0
-    empty: int = 0
     marked: int = 0
 
+    def plus(self, other: Counts) -> Counts:
+        """Add up two accounts."""
+        return Counts(*map(sum, zip(self, other, strict=True)))
 
-class TaggedBlock(NamedTuple):
-    """What came of a block: what is to be written of each source that it has records of."""
 
-    parts: list[tuple[int, Written]]
+class Reject(NamedTuple):
+    """A rejected record: its line or row in the piece, the reason, and the record as it was read."""
+
+    place: int
+    reason: str
+    record: str
+
+
+class FinishedPiece(NamedTuple):
+    """A tagged piece.
+
+    Attributes:
+        source, number: the input's name, and its number among the inputs.
+        begin, end, sha256: what was read of it.
+        is_last: nothing of the input follows.
+        size: bytes of its output.
+        lines: line ends in it.
+        counts: the account of its records.
+        rejects: malformed records.
+        marks: of an HTML page, how often each label was marked.
+    """
+
+    source: str
+    number: int
+    begin: int
+    end: int
+    sha256: str
+    is_last: bool
+    size: int
+    lines: int
     counts: Counts
+    rejects: list[Reject]
+    marks: dict[str, int]
 
 
-class BlockTagger:
-    """Tags the records of blocks, each block for itself."""
+class FinishedOutput(NamedTuple):
+    """An output that is whole: its path below the output folder, its temporary name, and its checksum."""
+
+    path: str
+    temporary: str
+    sha256: str
+
+
+class FinishedPart(NamedTuple):
+    """A tagged part.
+
+    Attributes:
+        number: the part's.
+        pieces: in order.
+        sha256: of the output of all pieces, one behind the other.
+        labels: of an HTML page, the labels that the model knows.
+        output: the output; None where it lies in a file.
+        is_kept: an earlier run tagged it.
+        first, outputs: outputs that were put together from the parts from `first` to this one.
+    """
+
+    number: int
+    pieces: list[FinishedPiece]
+    sha256: str
+    labels: list[str]
+    output: bytes | None = None
+    is_kept: bool = False
+    first: int = 0
+    outputs: list[FinishedOutput] = []  # noqa: RUF012
+
+
+class BadRecordError(UserError):
+    """A malformed record ends the run.
+
+    Attributes:
+        source: the number of its input.
+        place: its line or row in the piece.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, source: int, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.source, self.place, self.reason = source, place, reason
+
+    def __reduce__(self) -> tuple[type[BadRecordError], tuple[int, int, str]]:
+        return BadRecordError, (self.source, self.place, self.reason)
+
+
+class PartTagger:
+    """Tags parts, each for itself: the output of a part depends on nothing else."""
 
     def __init__(self, job: Job, tagger: SentenceTagger) -> None:
         """
         Args:
-            job: what to do.
+            job: the options.
             tagger: the model.
 
         Raises:
             UserError: the job does not fit the model.
         """
-        job.ensure_compiled()
-        _require_entities(job, tagger)
-        self._job, self._tagger, self._split = job, tagger, _splitter(job, tagger)
-        self._scores = job.scores or job.minimum is not None
-        self._has_marked = False
+        if job.minimum is not None and tagger.plain:
+            raise UserError(
+                "--min-score: the model gives every token a plain tag, and no entities to leave out; drop it"
+            )
+        if job.minimum is not None:
+            job.minimum.require_known(tagger.labels)
+        self._job, self._tagger = job, tagger
+        tokenizer = cache(lambda: get_tokenizer(job.tokenizer or tagger.tokenizer))
+        if job.tokenizer:
+            tokenizer()
+        self._split: Splitter = lambda text: split_text(text, tokenizer())
+        self._page = HtmlPage(tagger.labels, scores=job.writing.scores)
 
-    def __call__(self, block: Block) -> TaggedBlock:
-        """Tag a block; what comes of it depends on nothing else."""
-        with _no_cycles_sought():
-            return self._tagged(block)
+    def __call__(self, part: Part) -> FinishedPart:
+        """Tag a part.
 
-    def _tagged(self, block: Block) -> TaggedBlock:
-        parts = [[record.document(self._split) for record in records] for _, records in block]
-        documents = list(chain.from_iterable(parts))
-        counts = self._tag(documents)._replace(empty=sum(not records for _, records in block))
-        numbers = (source for source, _ in block)
-        return TaggedBlock(list(zip(numbers, map(self._written, parts), strict=True)), counts)
+        Raises:
+            UserError: an input cannot be read.
+            BadRecordError: a record is malformed, and the job stops at such.
+        """
+        with _no_cycle_search():
+            read = [piece.read() for piece in part.pieces]
+            pieces = [_PieceOutput() for _ in part.pieces]
+            for block in cut_blocks(self._records(part.pieces, [data for data, _ in read])):
+                self._tag_block(block, part.pieces, pieces)
+        outputs = [b"".join(piece.chunks) or self._nothing(one) for piece, one in zip(pieces, part.pieces, strict=True)]
+        finished = [
+            FinishedPiece(
+                source=one.source.name,
+                number=one.number,
+                begin=one.begin,
+                end=one.end,
+                sha256=checksum,
+                is_last=one.is_last,
+                size=len(output),
+                lines=data.count(b"\n"),
+                counts=piece.counts,
+                rejects=piece.rejects,
+                marks=dict(piece.marks),
+            )
+            for one, piece, output, (data, checksum) in zip(part.pieces, pieces, outputs, read, strict=True)
+        ]
+        output = b"".join(outputs)
+        labels = self._tagger.labels if self._job.output_format is OutputFormat.HTML else []
+        return FinishedPart(part.number, finished, sha256(output).hexdigest(), labels, output)
 
-    def _tag(self, documents: list[Document]) -> Counts:
-        """Put tagged sentences into documents in place of those that are there."""
+    def _records(self, pieces: list[Piece], contents: list[bytes]) -> Iterator[tuple[int, Record | BadRecord]]:
+        for number, (piece, data) in enumerate(zip(pieces, contents, strict=True)):
+            for record in piece.records(data, self._job.reading):
+                if isinstance(record, BadRecord) and self._job.on_error is OnError.STOP:
+                    raise BadRecordError(piece.number, record.place, record.reason)
+                yield number, record
+
+    def _tag_block(self, block: Block, pieces: list[Piece], outputs: list[_PieceOutput]) -> None:
+        documents: dict[int, list[Document | BadRecord]] = {}
+        for number, records in block:
+            name = pieces[number].source.name
+            documents[number] = [
+                record if isinstance(record, BadRecord) else record.document(self._split, name) for record in records
+            ]
+        marked = self._tag([one for some in documents.values() for one in some if isinstance(one, Document)])
+        for number, some in documents.items():
+            outputs[number].count(some, marked)
+            outputs[number].chunks.append(self._written(some, pieces[number], outputs[number].marks))
+
+    def _tag(self, documents: list[Document]) -> bool:
+        """Put tagged sentences into documents. Returns whether any token got another tag than O."""
+        job = self._job
         untagged = (sentence for document in documents for sentence in document.sentences)
-        tagged = self._tagger.tag_sentences(untagged, scores=self._scores, n_best=self._job.n_best)
-        sentences = tokens = 0
+        tagged = self._tagger.tag_sentences(
+            untagged, scores=job.writing.scores or job.minimum is not None, n_best=job.n_best
+        )
+        marked = False
         for document in documents:
             before, document.plain = document.sentences, self._tagger.plain
             document.sentences = list(islice(tagged, len(before)))
             for one, other in zip(before, document.sentences, strict=True):
                 assert one.tokens == other.tokens, "a sentence lost or out of order"
-                tokens += len(one)
-            sentences += len(before)
-            self._has_marked = self._has_marked or any(map(_is_marked, document.sentences))
-            if self._job.minimum is not None:
-                document.sentences = list(map(self._job.minimum.applied, document.sentences))
-        return Counts(len(documents), sentences, tokens, marked=int(self._has_marked))
+            marked = marked or any(tag != OUTSIDE for one in document.sentences for tag in one.tags or [])
+            if job.minimum is not None:
+                document.sentences = list(map(job.minimum.applied, document.sentences))
+        return marked
 
-    def _written(self, documents: list[Document]) -> Written:
-        job, reading = self._job, self._job.reading
-        if job.output_format is OutputFormat.HTML:
-            return documents
-        how = {"tokens": job.tokens, "scores": job.scores, "alternatives": job.n_best > 0}
-        if job.output_format is OutputFormat.PARQUET:
-            how["plain"] = self._tagger.plain
-            return table_rows(documents, id_field=reading.id_field, text_field=reading.text_field, **how)
-        return "".join(line_writer(job.output_format, text_field=reading.text_field, **how)(documents))
+    def _written(self, documents: list[Document | BadRecord], piece: Piece, marks: Counter[str]) -> bytes:
+        output_format, writing, plain = self._job.output_format, self._job.writing, self._tagger.plain
+        good = [document for document in documents if isinstance(document, Document)]
+        if output_format is OutputFormat.PARQUET:
+            return self._table(piece).packed(table_rows(good, writing, plain=plain))
+        if output_format is OutputFormat.HTML:
+            lines = [self._page.paragraph(document, marks) for document in good]
+        elif output_format is OutputFormat.CONLL:
+            lines = list(conll_lines(good, scores=writing.scores))
+        else:
+            shown = documents if self._job.on_error is OnError.NULL else good
+            lines = [
+                json_line(one, writing) if isinstance(one, Document) else null_line(one, plain, writing)
+                for one in shown
+            ]
+        return "".join(lines).encode("utf-8")
+
+    def _nothing(self, piece: Piece) -> bytes:
+        """Return the output of a piece without records."""
+        return self._written([], piece, Counter()) if self._job.output_format is OutputFormat.PARQUET else b""
+
+    def _table(self, piece: Piece) -> Any:
+        from tagger.bulk.formats.parquet import ParquetTable, id_type  # its library is an extra's
+
+        reading, ids = self._job.reading, None
+        if piece.source.input_format is InputFormat.PARQUET:
+            with piece.source.open_raw() as stream:
+                ids = id_type(stream, piece.source.name, reading)
+        return ParquetTable(
+            id_field=reading.id_field, text_field=reading.text_field, scores=self._job.writing.scores, ids=ids
+        )
 
 
-def _is_marked(sentence: Sentence) -> bool:
-    """Whether there is any tag but O."""
-    return any(tag != OUTSIDE for tag in sentence.tags or [])
+class _PieceOutput:
+    """The output of a piece, while it is tagged."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.counts = Counts()
+        self.rejects: list[Reject] = []
+        self.marks: Counter[str] = Counter()
+
+    def count(self, documents: list[Document | BadRecord], marked: bool) -> None:
+        """Enter the records of a block into the account."""
+        good = [document for document in documents if isinstance(document, Document)]
+        bad = [document for document in documents if isinstance(document, BadRecord)]
+        self.rejects += [Reject(one.place, one.reason, one.raw) for one in bad]
+        sentences = [sentence for document in good for sentence in document.sentences]
+        empty = sum(not document.sentences for document in good)
+        counts = Counts(
+            len(documents), len(good) - empty, empty, len(bad), len(sentences), sum(map(len, sentences)), int(marked)
+        )
+        self.counts = self.counts.plus(counts)
 
 
 @contextmanager
-def _no_cycles_sought() -> Iterator[None]:
-    """Keep Python from going through all tokens again and again in search of garbage that is not there."""
+def _no_cycle_search() -> Iterator[None]:
+    """Keep Python from searching all tokens for garbage again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -172,57 +338,3 @@ def _no_cycles_sought() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-Take = Callable[[TaggedBlock], None]
-OpenTagger = Callable[[Job], Callable[[Block], TaggedBlock]]
-
-
-class Hands(Protocol):
-    """Who tags blocks: this process, or others. Results come in the order of the blocks, some later than others."""
-
-    def give(self, block: Block, take: Take) -> None:
-        """Have a block tagged, and pass to `take` what is ready by then of this one and those before."""
-        ...
-
-    def finish(self, take: Take) -> None:
-        """Pass on all that is left."""
-        ...
-
-    def attending(self, stream: IO[bytes], take: Take) -> IO[bytes]:
-        """A stream of the same bytes; whoever waits for input from it lets results through to `take` meanwhile."""
-        ...
-
-
-class OwnHands:
-    """Tags in this process."""
-
-    def __init__(self, tag: Callable[[Block], TaggedBlock]) -> None:
-        self._tag = tag
-
-    def give(self, block: Block, take: Take) -> None:
-        """Tag it now. See `Hands`."""
-        take(self._tag(block))
-
-    def finish(self, take: Take) -> None:
-        """Nothing is ever left. See `Hands`."""
-
-    def attending(self, stream: IO[bytes], take: Take) -> IO[bytes]:
-        """The stream itself. See `Hands`."""
-        return stream
-
-
-def _require_entities(job: Job, tagger: SentenceTagger) -> None:
-    if job.minimum is None:
-        return
-    if tagger.plain:
-        raise UserError("--min-score: the model gives every token a plain tag, and no entities to leave out; drop it")
-    job.minimum.require_known(tagger.labels)
-
-
-def _splitter(job: Job, tagger: SentenceTagger) -> Splitter:
-    """Text to sentences. The tokenizer is made at once where it is named or sure to be needed, else when it is."""
-    tokenizer = cache(lambda: get_tokenizer(job.tokenizer or tagger.tokenizer))
-    if job.tokenizer or any(source.input_format is InputFormat.TEXT for source in job.sources):
-        tokenizer()
-    return lambda text: split_text(text, tokenizer())

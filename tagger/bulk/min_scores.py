@@ -1,4 +1,4 @@
-"""How probable an entity has to be to be given out."""
+"""Minimum probability per label for emitted entities."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tagger.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class MinimumScores:
-    """The least probability of entities, for all labels and for some.
+    """Minimum probability of entities, for all labels and for some.
 
     Attributes:
-        general: of labels that have none of their own.
+        general: for labels without their own.
         labels: by label.
     """
 
@@ -24,7 +24,7 @@ class MinimumScores:
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> MinimumScores:
-        """From `P` and `LABEL=P`, in any order.
+        """Read `P` and `LABEL=P`, in any order.
 
         Raises:
             UserError: P is no number from 0 to 1, or given twice for the same label.
@@ -39,7 +39,7 @@ class MinimumScores:
         return cls(general=found.pop(None, 0.0), labels={label or "": value for label, value in found.items()})
 
     def require_known(self, labels: Iterable[str]) -> None:
-        """Turn away labels that a model does not give.
+        """Refuse labels that the model does not know.
 
         Raises:
             UserError: there is one.
@@ -49,7 +49,7 @@ class MinimumScores:
             raise UserError(f"--min-score: the model knows no label {label!r}; use one of {known}")
 
     def applied(self, sentence: Sentence) -> Sentence:
-        """The sentence without its less probable entities: their tags become O and their scores None.
+        """Remove less probable entities from a sentence: their tags become O and their scores None.
 
         Args:
             sentence: with predicted tags (IOB2) and their scores.

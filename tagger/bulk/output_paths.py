@@ -1,101 +1,122 @@
-"""Where output files go: a path for each input."""
+"""Name the output files, and refuse names that are taken."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from array import array
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
-from typing import overload
+from collections.abc import Sequence
+from pathlib import Path
 
 from tagger.bulk.compression import compression_of
-from tagger.bulk.file_listing import common, equal_ones, identity
 from tagger.bulk.formats.lines import OutputFormat
-from tagger.bulk.inputs import Source
+from tagger.bulk.inputs import Source, file_identity
 from tagger.errors import UserError
 
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}")
+_REJECTS = ".rejects.jsonl"
+_SHARD = re.compile(r"part-\d{5,}-of-\d{5,}(\.\w+|\.rejects\.jsonl)")
 
 
-class Outputs(Sequence[Path]):
-    """The output file of each source: its path below what it was found by, with the format's extension, in a folder."""
-
-    def __init__(self, sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> None:
-        self.folder = folder
-        self._sources, self._format = sources, output_format
-        self._last: tuple[int, Path] | None = None  # most are asked for several times in a row
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    @overload
-    def __getitem__(self, number: int) -> Path: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Path]: ...
-
-    def __getitem__(self, number: int | slice) -> Path | list[Path]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        if self._last is None or self._last[0] != number:
-            self._last = number, self.folder / _with_extension(self._sources[number].below, self._format)
-        return self._last[1]
-
-    def refuse_existing(self, begin: int = 0) -> None:
-        """Raise UserError where one is there already, of those from a number on."""
-        for number in range(begin, len(self)):
-            if os.path.lexists(self[number]):
-                raise UserError(
-                    f"{self[number]}: is there already; remove it or choose another --output, or add --overwrite"
-                )
+def output_path(source: Source, output_format: OutputFormat) -> Path:
+    """Return the output file of an input, below the output folder: the input's path with the format's extension."""
+    below = source.below
+    if compression_of(below) and below.stem:
+        below = below.with_suffix("")
+    stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
+    return Path(below.with_name(f"{stem}.{output_format}"))
 
 
-def plan_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat) -> Outputs:
-    """The output file of each source.
+def rejects_path(path: Path) -> Path:
+    """Return where the rejected records of an output go."""
+    return path.with_name(path.stem + _REJECTS)
+
+
+def shard_name(number: int, shards: int, output_format: OutputFormat) -> str:
+    """Return the name of a part's file. Names sort as parts do, and say how many there are."""
+    return f"part-{number:05}-of-{shards:05}.{output_format}"
+
+
+def check_outputs(sources: Sequence[Source], folder: Path, output_format: OutputFormat, *, rejects: bool) -> None:
+    """Check the output file of each input.
+
+    Args:
+        sources: the inputs.
+        folder: the output folder.
+        output_format: its extension is the files'.
+        rejects: files of rejected records may be written beside them.
 
     Raises:
-        UserError: `folder` is none, two sources would go to one file, or one to a folder or to an input.
+        UserError: `folder` is a file, two inputs would go to one file, or one to a folder or to an input.
     """
+    refuse_file(folder)
+    seen: dict[int, int] = {}
+    there: dict[tuple[int, int], Path] = {}
+    for number, source in enumerate(sources):
+        path = output_path(source, output_format)
+        other = seen.setdefault(hash(path), number)
+        if other != number and output_path(sources[other], output_format) == path:
+            raise UserError(
+                f"{source.name}: its output {folder / path} is also that of {sources[other].name}; rename "
+                "one, tag them in two runs, or name their folder (sub-folders are kept)"
+            )
+        if rejects and path.name.endswith(_REJECTS):
+            raise UserError(f"{source.name}: rejected records could get its output's name; rename it")
+        try:
+            status = os.stat(folder / path)
+        except OSError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            raise UserError(f"{folder / path}: is there already, a folder; remove it or choose another --output")
+        there[file_identity(status)] = folder / path
+    for source in sources if there else ():
+        if source.path is not None and (taken := there.get(file_identity(os.stat(source.path)))):
+            raise UserError(f"{taken}: is an input and would be overwritten; choose another --output")
+
+
+def refuse_file(folder: Path) -> None:
+    """Raise UserError where the output folder is a file, or looks like one."""
     if os.path.exists(folder) and not folder.is_dir():
         raise UserError(f"{folder}: is a file; --output names a folder, with a file per input in it")
     if folder.suffix[1:] in list(OutputFormat) and not os.path.exists(folder):
         raise UserError(f"{folder}: --output names a folder; for a single file, redirect: > {folder}")
-    outputs = Outputs(sources, folder, output_format)
-    names = array("q", (hash(os.fspath(output)) for output in outputs))
-    _refuse_shared(sources, outputs, equal_ones(names))
-    there, identities = array("q"), array("q")
-    for number, output in enumerate(outputs):
-        try:
-            status = os.stat(output)
-        except OSError:
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            raise UserError(f"{output}: is there already, a folder; remove it or choose another --output")
-        there.append(number)
-        identities.append(identity(status))
-    if there:
-        inputs = array("q", (identity(os.stat(source.path)) for source in sources if source.path is not None))
-        for place in common(identities, inputs):
-            output = outputs[there[place]]
-            raise UserError(f"{output}: is an input and would be overwritten; choose another --output")
-    return outputs
 
 
-def _refuse_shared(sources: Sequence[Source], outputs: Outputs, suspects: Iterable[int]) -> None:
-    origin: dict[Path, int] = {}
-    for number in suspects:
-        other = origin.setdefault(outputs[number], number)
-        if other != number:
-            raise UserError(
-                f"{sources[number].name}: its output {outputs[number]} is also that of {sources[other].name}; rename "
-                "one, tag them in two runs, or name their folder (sub-folders are kept)"
-            )
+def refuse_existing(
+    sources: Sequence[Source], folder: Path, output_format: OutputFormat, known: set[int], *, rejects: bool
+) -> None:
+    """Raise UserError where an output is there already, unless an earlier run wrote it.
+
+    Args:
+        sources, folder, output_format, rejects: as in `check_outputs`.
+        known: hashes of the paths that the earlier run wrote.
+    """
+    for path in (output_path(source, output_format) for source in sources):
+        for one in (path, rejects_path(path)) if rejects else (path,):
+            if hash(str(one)) not in known and os.path.lexists(folder / one):
+                raise UserError(
+                    f"{folder / one}: is there already; remove it or choose another --output, or add --overwrite"
+                )
 
 
-def _with_extension(below: PurePath, output_format: OutputFormat) -> PurePath:
-    if compression_of(below) and below.stem:
-        below = below.with_suffix("")
-    stem = below.stem if _EXTENSION.fullmatch(below.suffix) else below.name  # the 2024 of report.2024 is none
-    return below.with_name(f"{stem}.{output_format}")
+def clear_shards(folder: Path, sources: Sequence[Source], hidden: str, *, overwrite: bool) -> None:
+    """Make sure that parts will be all that is in their folder; remove those of another run.
+
+    Args:
+        folder: the output folder.
+        sources: the inputs, which must not lie in it.
+        hidden: a name in it that is passed over.
+        overwrite: parts of another run may be removed.
+
+    Raises:
+        UserError: the folder holds anything else.
+    """
+    there = [path for path in sorted(folder.iterdir()) if path.name != hidden] if folder.is_dir() else []
+    if there and not overwrite:
+        raise UserError(f"{folder}: is not empty; parts need a folder of their own, or --overwrite for old ones")
+    inputs = {os.path.realpath(source.path) for source in sources if source.path is not None} if there else set()
+    for path in there:
+        if not _SHARD.fullmatch(path.name) or os.path.realpath(path) in inputs:
+            raise UserError(f"{folder}: holds {path.name}, which is no part of another run; choose another --output")
+    for path in there:
+        path.unlink()

@@ -1,89 +1,133 @@
-"""Where tagged blocks go: standard output, or a file per source, each whole or not at all."""
+"""Put finished parts together in order: on standard output, in a file per input, or as a folder of parts."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Protocol
 
-from tagger.bulk.block_reader import BlockEnd
-from tagger.bulk.fingerprints import Fingerprint
 from tagger.bulk.formats.html import HtmlPage
-from tagger.bulk.formats.lines import Rows
+from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source
-from tagger.bulk.manifest import Done, Manifest, Mark
-from tagger.bulk.parts import Part
-from tagger.corpus.document import Document
+from tagger.bulk.job import BadRecordError, Counts, FinishedOutput, FinishedPart, FinishedPiece, Job, OnError
+from tagger.bulk.output_paths import output_path, rejects_path, shard_name
+from tagger.bulk.records import InputFormat
+from tagger.bulk.run_state import RunState
 from tagger.errors import UserError
 
-Written = str | list[Document] | Rows  # lines, documents that have yet to be put on a page, rows of a table
+
+class Account:
+    """What a run read and wrote.
+
+    Attributes:
+        counts: of the records tagged by this run.
+        files: inputs that were read to their ends.
+        empty: those without any record.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+        self.counts = Counts()
+        self.files = self.empty = 0
+        self._records = self._lines = 0  # of the input that is being read
+
+    def enter(self, part: FinishedPart) -> list[list[str]]:
+        """Enter the next part.
+
+        Returns:
+            For each piece a line of JSON per rejected record, with its place in the input.
+
+        Raises:
+            UserError: standard input is empty.
+        """
+        rejects = []
+        for piece in part.pieces:
+            rejects.append([self._reject(piece, *one) for one in piece.rejects])
+            self._records += piece.counts.records
+            self._lines += piece.lines
+            if not part.is_kept:
+                self.counts = self.counts.plus(piece.counts)
+            if piece.is_last:
+                if not self._records and self._sources[piece.number].path is None:
+                    raise UserError(f"{piece.source}: nothing to tag: empty or blank; check what should have come")
+                self.files += not part.is_kept
+                self.empty += not self._records and not part.is_kept
+                self._records = self._lines = 0
+        return rejects
+
+    def located(self, error: BadRecordError) -> UserError:
+        """Make the message of a malformed record, with its place in the input."""
+        return UserError(f"{self._place(error.source, error.place)}: {error.reason}")
+
+    def _reject(self, piece: FinishedPiece, place: int, reason: str, record: str) -> str:
+        shown = {"place": self._place(piece.number, place), "reason": reason, "record": record}
+        return json.dumps(shown, ensure_ascii=False) + "\n"
+
+    def _place(self, number: int, place: int) -> str:
+        source = self._sources[number]
+        if source.input_format is InputFormat.PARQUET:
+            return f"{source.name}: row {place:,}"
+        return f"{source.name}:{self._lines + place}"
 
 
 class Output(Protocol):
-    """Takes what was tagged, in the order of the input. Only `finish` makes all of it whole."""
+    """Takes finished parts, in order."""
 
-    def __enter__(self) -> Self: ...
-
-    def take(self, source: int, written: Written) -> None:
-        """Write what was tagged next, of the source of this number."""
+    def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
+        """Take the next part, and the lines on rejected records of each of its pieces."""
         ...
 
-    def mark(self, end: BlockEnd) -> None:
-        """All of a block was taken, which ends there."""
+    def finish(self) -> None:
+        """Complete the output: all parts were taken."""
         ...
-
-    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
-        """All was taken; `finished` is what was read of sources that came to their ends since the last block."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 class StreamOutput:
-    """One stream for all sources: lines as they come; an HTML page, which no part of stands alone, in one go."""
+    """Standard output: lines as they come, an HTML page in one go. What is said of rejected records is reported."""
 
-    def __init__(self, stream: IO[bytes], open_page: Callable[[], HtmlPage]) -> None:
-        self._stream, self._open_page = stream, open_page
-        self._page: HtmlPage | None = None
-        self._pieces: list[str] = []  # of the page
+    def __init__(self, stream: IO[bytes], job: Job, report: Callable[[str], None]) -> None:
+        self._stream, self._job, self._report = stream, job, report
+        self._page: list[bytes] = []
+        self._marks: Counter[str] = Counter()
+        self._labels: list[str] = []
+        self._title = self._source = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def take(self, source: int, written: Written) -> None:
-        """Write lines at once and keep paragraphs of a page. See `Output`.
+    def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
+        """Write a part. See `Output`.
 
         Raises:
             UserError: the stream cannot be written.
             BrokenPipeError: nobody reads it any more.
         """
-        if isinstance(written, str):
-            self._write([written])
-        else:
-            assert not isinstance(written, Rows)
-            self._page = self._page or self._open_page()
-            self._pieces += self._page.of(written)
+        for line in (line for some in rejects for line in some):
+            reject = json.loads(line)
+            self._report(f"{reject['place']}: {reject['reason']}; left out")
+        assert part.output is not None
+        if self._job.output_format is not OutputFormat.HTML:
+            self._write(part.output)
+            return
+        self._labels = part.labels
+        position = 0
+        for piece in part.pieces:
+            if piece.counts.records and piece.source != self._source:
+                self._title, self._source = self._title or piece.source, piece.source
+                self._page.append(HtmlPage([]).section(piece.source).encode())
+            self._page.append(part.output[position : position + piece.size])
+            self._marks.update(piece.marks)
+            position += piece.size
 
-    def mark(self, end: BlockEnd) -> None:
-        """Nothing is kept. See `Output`."""
+    def finish(self) -> None:
+        """Write the page. See `Output` and `add`."""
+        if self._job.output_format is OutputFormat.HTML:
+            page = HtmlPage(self._labels, scores=self._job.writing.scores)
+            self._write(b"".join([page.head(self._title).encode(), *self._page, page.end(self._marks).encode()]))
 
-    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
-        """Write the page. See `Output` and `take`."""
-        if self._page is not None:
-            self._write([*self._pieces, self._page.end()])
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def _write(self, pieces: Iterable[str]) -> None:
+    def _write(self, data: bytes) -> None:
         try:
-            for piece in pieces:
-                self._stream.write(piece.encode("utf-8"))
+            self._stream.write(data)
             self._stream.flush()
         except BrokenPipeError:
             raise
@@ -91,111 +135,114 @@ class StreamOutput:
             raise UserError(f"standard output: cannot write: {error.strerror or error}") from error
 
 
-class FilesOutput:
-    """A file for each source, which appears under its name when it is whole and the manifest says so.
+class FolderOutput:
+    """A file per input, which appears when all of the input is tagged, and one beside it of its rejected records."""
 
-    Until then it lies hidden beside. What was not marked is removed on an error; what was, is kept, as another run can
-    go on from there.
-    """
+    def __init__(self, state: RunState, sources: Sequence[Source], job: Job) -> None:
+        self._state, self._sources, self._job = state, sources, job
+        self._group: list[tuple[FinishedPart, list[list[str]]]] = []  # parts, until an input is complete
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        paths: Sequence[Path],
-        open_part: Callable[[int], Part],
-        manifest: Manifest,
-        begin: Mark | None = None,
-    ) -> None:
-        """
-        Args:
-            sources: the inputs.
-            paths: an output file for each.
-            open_part: what writes the output of the source of a number.
-            manifest: what is done is marked there.
-            begin: what an earlier run marked, to go on from.
-        """
-        self._sources, self._paths, self._open_part, self._manifest = sources, paths, open_part, manifest
-        self._begin = begin
-        self._now: int | None = None
-        self._whole: list[tuple[int, Part, Fingerprint]] = []  # since the last mark
-        self._finished: dict[int, Fingerprint | None] = {}
-        self._marked: Part | None = None  # under way at the last mark
-
-    def __enter__(self) -> Self:
-        if self._begin is not None:
-            self._now = self._begin.place.source
-            with _writing(self._paths[self._now]):
-                self._part = self._marked = self._open_part(self._now)
-                self._part.resume(self._begin.written, self._begin.page)
-        return self
-
-    def take(self, source: int, written: Written) -> None:
-        """Write into the source's file. See `Output`.
+    def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
+        """Take a part, and write the files of inputs that are complete. See `Output`.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: a file cannot be written.
         """
-        if source != self._now:
-            self._complete()
-            self._now = source
-            with _writing(self._paths[source]):
-                self._part = self._open_part(source)
-                self._part.begin()
-        with _writing(self._paths[source]):
-            self._part.take(written)
-
-    def mark(self, end: BlockEnd) -> None:
-        """Note what was done, and give what is whole its name. See `Output` and `take`."""
-        self._finished |= end.finished
-        with _writing(self._paths[end.place.source]):
-            written = self._part.flush()
-        self._note(lambda: self._manifest.mark(Mark(end.place, end.read, written, self._part.state)))
-        self._marked = self._part
-
-    def finish(self, finished: dict[int, Fingerprint | None]) -> None:
-        """Complete the last file. See `Output` and `take`."""
-        self._finished |= finished
-        self._complete()
-        self._note(self._manifest.end)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        left = [part for _, part, _ in self._whole]
-        if self._now is not None:
-            left.append(self._part)
-        for part in left:
-            with suppress(OSError):
-                part.leave(keep=part is self._marked)
-
-    def _complete(self) -> None:
-        if self._now is None:
+        if part.number in self._state.resumed.joined:
             return
-        with _writing(self._paths[self._now]):
-            self._whole.append((self._now, self._part, self._part.complete()))
-        self._now = None
+        self._group.append((part, rejects))
+        if part.pieces[-1].is_last:
+            group, self._group = self._group, []
+            self._state.complete([part for part, _ in group], list(self._outputs(group)))
 
-    def _note(self, write: Callable[[], None]) -> None:
-        """Write what is whole into the manifest, with what `write` adds, and then give it its name."""
-        whole, self._whole = self._whole, []
-        for source, _, written in whole:
-            names = (self._sources[source].name, str(self._paths[source]))
-            self._manifest.done(Done(source, *names, self._finished.pop(source), written))
-        try:
-            write()
-        except UserError:
-            self._whole = whole
-            raise
-        for source, part, _ in whole:
-            with _writing(self._paths[source]):
-                part.appear()
+    def finish(self) -> None:
+        """Note that all is done. See `Output`."""
+        assert not self._group, "an input without an end"
+        self._state.end()
 
-    _part: Part
+    def _outputs(self, group: list[tuple[FinishedPart, list[list[str]]]]) -> Iterator[FinishedOutput]:
+        contents: list[Iterator[bytes]] = []
+        rejected: list[str] = []
+        marks: Counter[str] = Counter()
+        for part, rejects in group:
+            position = 0
+            for piece, lines in zip(part.pieces, rejects, strict=True):
+                contents.append(_chunks(self._state.part_path(part.number), position, piece.size))
+                position += piece.size
+                rejected += lines
+                marks.update(piece.marks)
+                if not piece.is_last:
+                    continue
+                path = output_path(self._sources[piece.number], self._job.output_format)
+                content: Iterable[bytes] = chain.from_iterable(contents)
+                if self._job.output_format is OutputFormat.HTML:
+                    page = HtmlPage(part.labels, scores=self._job.writing.scores)
+                    content = _page(page, content, piece.source if piece.counts.records else "", marks)
+                yield self._state.write(path, _writer(content, self._job.output_format))
+                yield from _write_rejects(self._state, path, rejected, self._job)
+                contents, rejected, marks = [], [], Counter()
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
+class ShardOutput:
+    """A folder of parts, which get their names when all are there."""
+
+    def __init__(self, state: RunState, job: Job) -> None:
+        self._state, self._job = state, job
+        self._parts: list[tuple[FinishedPart, list[str]]] = []
+
+    def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
+        """Take a part. See `Output`."""
+        self._parts.append((part, [line for some in rejects for line in some]))
+
+    def finish(self) -> None:
+        """Give parts their names. See `Output`.
+
+        Raises:
+            UserError: a file cannot be written.
+        """
+        for part, rejects in self._parts:
+            if part.number in self._state.resumed.joined:
+                continue
+            path = Path(shard_name(part.number, len(self._parts), self._job.output_format))
+            file = self._state.part_path(part.number)
+            outputs = [FinishedOutput(str(path), f"{file.parent.name}/{file.name}", part.sha256)]
+            if self._job.output_format is OutputFormat.PARQUET:
+                content = _chunks(file, 0, sum(piece.size for piece in part.pieces))
+                outputs = [self._state.write(path, _writer(content, self._job.output_format))]
+            outputs += _write_rejects(self._state, path, rejects, self._job)
+            self._state.complete([part], outputs)
+        self._state.end()
+
+
+def _chunks(path: Path, begin: int, size: int) -> Iterator[bytes]:
+    """Yield a stretch of a file; memory holds all of it only if it is a table."""
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        while size and (data := stream.read(size)):
+            size -= len(data)
+            yield data
+
+
+def _writer(content: Iterable[bytes], output_format: OutputFormat) -> Callable[[IO[bytes]], None]:
+    if output_format is not OutputFormat.PARQUET:
+        return lambda file: file.writelines(content)
+    from tagger.bulk.formats.parquet import write_table  # its library is an extra's
+
+    return lambda file: write_table(content, file)
+
+
+def _write_rejects(state: RunState, path: Path, rejects: list[str], job: Job) -> list[FinishedOutput]:
+    path = rejects_path(path)
+    if rejects:
+        return [state.write(path, lambda file: file.writelines(line.encode() for line in rejects))]
+    if job.on_error is not OnError.STOP:
+        (state.output / path).unlink(missing_ok=True)
+    return []
+
+
+def _page(page: HtmlPage, content: Iterable[bytes], source: str, marks: Counter[str]) -> Iterator[bytes]:
+    yield page.head(source).encode()
+    if source:
+        yield page.section(source).encode()
+    yield from content
+    yield page.end(marks).encode()

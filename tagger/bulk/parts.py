@@ -1,204 +1,288 @@
-"""Output files under way: hidden beside their names, appended to, cut back to where they were known to stand."""
+"""Cut the input into parts. The cuts depend on the input alone."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any, Protocol
+import re
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat, takewhile
+from typing import IO, NamedTuple
 
-from tagger.bulk.fingerprints import Digest, Fingerprint, digest_of, has_fingerprint
-from tagger.bulk.formats.html import HtmlPage
-from tagger.bulk.formats.lines import Rows
-from tagger.corpus.document import Document
+from tagger.bulk.compression import decompressed
+from tagger.bulk.inputs import Source
+from tagger.bulk.record_readers import first_content, read_records
+from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Record, Unit
+from tagger.errors import UserError
 
-_LONGEST_NAME = 240  # bytes; file systems take 255
-
-
-def hidden(path: Path, kind: str) -> Path:
-    """Where something lies that is to become `path`, or belongs to it, until then."""
-    name = path.name
-    if len(os.fsencode(name)) > _LONGEST_NAME - len(kind):
-        name = f"{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
-    return path.with_name(f".{name}.{kind}")
-
-
-class Part(Protocol):
-    """An output file under way. Its methods raise OSError where it cannot be written."""
-
-    def begin(self) -> None:
-        """Begin it, in place of one that was left there."""
-        ...
-
-    def resume(self, written: Fingerprint, state: dict[str, Any] | None) -> None:
-        """Go on with what an earlier run left, of which so much counts."""
-        ...
-
-    def take(self, written: Any) -> None:
-        """Append what was tagged."""
-        ...
-
-    def flush(self) -> Fingerprint:
-        """Hand all over to the system; returns what an earlier run's `resume` would go by."""
-        ...
-
-    @property
-    def state(self) -> dict[str, Any] | None:
-        """What else `resume` needs to know."""
-        ...
-
-    def complete(self) -> Fingerprint:
-        """End it; returns what the file is that will appear."""
-        ...
-
-    def appear(self) -> None:
-        """Give it its name."""
-        ...
-
-    def leave(self, *, keep: bool) -> None:
-        """End work on it without that; with `keep` it stays for another run to go on with."""
-        ...
+PART_SIZE = 2 << 20  # bytes of input
+_FIRST_SIZE = 1 << 16  # of an input's first part; each one is twice as large as the one before
+_FILE_COST = 1 << 12  # bytes that could be read while a file is opened
+_AT_ONCE = 1 << 16
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
-class _PartFile:
-    """What parts have in common: a hidden file that is appended to."""
+class Piece(NamedTuple):
+    """A run of records of one input.
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._hidden = path, hidden(path, "part")
-        self._stream: IO[bytes] | None = None
+    Attributes:
+        source: the input.
+        number: its number among the inputs.
+        begin, end: the bytes it takes in the input; of what is inside a compressed one.
+        is_last: nothing of the input follows.
+        amount: bytes of the file that are read for it.
+        head: see `first_content`.
+        data: its content, where it was read already.
+        row_groups: of Parquet, the first one and the one behind the last.
+        rows_before: of Parquet, rows before it.
+    """
 
-    def begin(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._hidden.unlink(missing_ok=True)
-        self._stream, self._digest = self._hidden.open("xb"), Digest()
+    source: Source
+    number: int
+    begin: int
+    end: int
+    is_last: bool
+    amount: int
+    head: bytes = b""
+    data: bytes | None = None
+    row_groups: tuple[int, int] = (0, 0)
+    rows_before: int = 0
 
-    def resume(self, written: Fingerprint, state: dict[str, Any] | None) -> None:
-        assert state is None
-        os.truncate(self._hidden, written.size)
-        self._digest = digest_of(self._hidden)
-        self._stream = self._hidden.open("ab")
+    def read(self) -> tuple[bytes, str]:
+        """Return its content and the SHA-256 of it; of Parquet, which is read by columns, only the latter.
 
-    def flush(self) -> Fingerprint:
-        assert self._stream is not None
-        self._stream.flush()
-        return self._digest.fingerprint
+        Raises:
+            UserError: it cannot be read, or has become shorter.
+        """
+        if self.data is not None:
+            return self.data, hashlib.sha256(self.data).hexdigest()
+        keep = self.source.input_format is not InputFormat.PARQUET
+        chunks, digest, left = [], hashlib.sha256(), self.end - self.begin
+        with self.source.open_raw() as stream, reading(self.source):
+            stream.seek(self.begin)
+            while left and (chunk := stream.read(left if keep else min(left, _AT_ONCE))):
+                digest.update(chunk)
+                left -= len(chunk)
+                if keep:
+                    chunks.append(chunk)
+        if left:
+            there = f"{self.end - left:,} of {self.end:,} bytes are left"
+            raise UserError(f"{self.source.name}: became shorter while it was read ({there}); tag it again")
+        return b"".join(chunks), digest.hexdigest()
 
-    @property
-    def state(self) -> dict[str, Any] | None:
-        return None
+    def records(self, data: bytes, options: ReadOptions) -> Iterator[Record | BadRecord]:
+        """Read the records in its content.
 
-    def complete(self) -> Fingerprint:
-        assert self._stream is not None
-        self._stream.close()
-        return self._digest.fingerprint
+        Raises:
+            UserError: the input is compressed or of another kind, or damaged.
+        """
+        source = self.source
+        if source.input_format is not InputFormat.PARQUET:
+            head = self.head if self.begin else None
+            yield from read_records(data, source.name, source.input_format, options, head=head)
+            return
+        from tagger.bulk.formats.parquet import parquet_records  # its library is an extra's
 
-    def appear(self) -> None:
-        self._hidden.replace(self._path)
-
-    def leave(self, *, keep: bool) -> None:
-        if self._stream is not None:
-            self._stream.close()
-        if not keep:
-            self._hidden.unlink(missing_ok=True)
-
-    def _write(self, data: bytes) -> None:
-        assert self._stream is not None
-        self._stream.write(data)
-        self._digest.update(data)
-
-    _digest: Digest
-
-
-class LinesPart(_PartFile):
-    """Lines, as they come."""
-
-    def take(self, written: str) -> None:
-        self._write(written.encode("utf-8"))
-
-
-class PagePart(_PartFile):
-    """An HTML page."""
-
-    def __init__(self, path: Path, open_page: Callable[[], HtmlPage]) -> None:
-        super().__init__(path)
-        self._page = open_page()
-
-    def resume(self, written: Fingerprint, state: dict[str, Any] | None) -> None:
-        super().resume(written, None)
-        if state is not None:
-            self._page.restore(state)
-
-    def take(self, written: list[Document]) -> None:
-        for piece in self._page.of(written):
-            self._write(piece.encode("utf-8"))
-
-    @property
-    def state(self) -> dict[str, Any] | None:
-        return self._page.state
-
-    def complete(self) -> Fingerprint:
-        self._write(self._page.end().encode("utf-8"))
-        return super().complete()
+        with source.open_raw() as stream:
+            groups = range(*self.row_groups)
+            yield from parquet_records(stream, source.name, options, groups, self.rows_before)
 
 
-class Table(Protocol):
-    """Rows to a file (see `tagger.bulk.formats.parquet.ParquetTable`)."""
+class Part(NamedTuple):
+    """Pieces that are read, tagged and written together: one piece, or several small inputs.
 
-    def packed(self, rows: Rows) -> bytes:
-        """Rows as bytes that may follow each other."""
-        ...
+    Attributes:
+        number: from 0, in the order of the input.
+        pieces: in order.
+    """
 
-    def write(self, packed: IO[bytes], file: IO[bytes]) -> None:
-        """All rows as a file."""
-        ...
-
-
-class TablePart(_PartFile):
-    """A table, whose file can only be written when all is there: until then, packed rows one after another."""
-
-    def __init__(self, path: Path, table: Table) -> None:
-        super().__init__(path)
-        self._ready, self._table = hidden(path, "whole"), table
-
-    def take(self, written: Rows) -> None:
-        self._write(self._table.packed(written))
-
-    def complete(self) -> Fingerprint:
-        super().complete()
-        with self._hidden.open("rb") as packed, self._ready.open("wb") as file:
-            self._table.write(packed, file)
-        return digest_of(self._ready).fingerprint
-
-    def appear(self) -> None:
-        self._ready.replace(self._path)
-        self._hidden.unlink(missing_ok=True)
-
-    def leave(self, *, keep: bool) -> None:
-        super().leave(keep=keep)
-        self._ready.unlink(missing_ok=True)
+    number: int
+    pieces: list[Piece]
 
 
-def found_whole(path: Path, written: Fingerprint) -> bool:
-    """Whether an output that was noted as whole is there; it gets its name if it has not got it yet."""
-    places = [hidden(path, kind) for kind in ("part", "whole")]
-    found = next((place for place in (path, *places) if has_fingerprint(place, written)), None)
-    if found is None:
-        return False
-    if found != path:
-        found.replace(path)
-    for place in places:
-        place.unlink(missing_ok=True)
-    return True
+def plan_parts(
+    sources: Sequence[Source],
+    options: ReadOptions,
+    standard_input: IO[bytes],
+    *,
+    part_size: int = PART_SIZE,
+    prompt: bool = False,
+) -> Iterator[Part | None]:
+    """Cut inputs into parts, in order and lazily.
+
+    Files are cut at bytes, and whoever tags a part reads it. Compressed files and pipes are read here, and parts hold
+    what was read.
+
+    Args:
+        sources: the inputs.
+        options: how they are read.
+        standard_input: the stream of the input without a path.
+        part_size: bytes of a part, about.
+        prompt: also cut pipes where they pause. None then stands for a pause.
+
+    Raises:
+        UserError: an input cannot be read.
+    """
+    number = size = 0
+    bundle: list[Piece] = []
+    for place, source in enumerate(sources):
+        pieces = _pieces(source, place, options, standard_input, part_size, prompt)
+        for piece in pieces:
+            whole = piece is not None and piece.begin == 0 and piece.is_last
+            if whole and piece is not None and piece.amount < part_size:
+                bundle.append(piece)
+                size += piece.amount + _FILE_COST
+                if size < part_size:
+                    continue
+            if bundle:
+                yield Part(number, bundle)
+                number, size, bundle = number + 1, 0, []
+            if piece is None:
+                yield None
+            elif not whole or piece.amount >= part_size:
+                yield Part(number, [piece])
+                number += 1
+    if bundle:
+        yield Part(number, bundle)
 
 
-def found_part(path: Path, written: Fingerprint) -> bool:
-    """Whether what was noted of an output under way is there, be it as the beginning of what it has since become."""
-    place = hidden(path, "part")
-    if has_fingerprint(place, written, begins=True):
+def _pieces(
+    source: Source, number: int, options: ReadOptions, standard_input: IO[bytes], part_size: int, prompt: bool
+) -> Iterator[Piece | None]:
+    sizes = chain(takewhile(lambda size: size < part_size, (_FIRST_SIZE << n for n in range(64))), repeat(part_size))
+    blank = source.input_format in (InputFormat.CONLL, InputFormat.CONLLU) or options.unit is Unit.PARAGRAPH
+    blank = blank and source.input_format is not InputFormat.JSONL
+    whole = source.input_format is InputFormat.TEXT and options.unit is Unit.FILE
+    if source.input_format is InputFormat.PARQUET:
+        return _row_groups(source, number, options, part_size)
+    if source.rereadable and not source.compression:
+        return _of_file(source, number, options, sizes, blank, whole)
+    return _of_stream(source, number, options, standard_input, sizes, blank, whole, prompt)
+
+
+def _of_file(
+    source: Source, number: int, options: ReadOptions, sizes: Iterator[int], blank: bool, whole: bool
+) -> Iterator[Piece]:
+    with source.open_raw() as stream, reading(source):
+        size = os.fstat(stream.fileno()).st_size
+        head = None
+        begin = 0
+        for goal in sizes:
+            whole = whole or begin + goal >= size
+            end = size if whole else min(size, _cut_behind(stream, begin + goal, blank))
+            if begin and head is None and source.input_format is InputFormat.CONLL:
+                stream.seek(0)
+                head = first_content(stream, options)
+            yield Piece(source, number, begin, end, end == size, end - begin, head or b"")
+            if end == size:
+                return
+            begin = end
+
+
+def _cut_behind(stream: IO[bytes], position: int, blank: bool) -> int:
+    """Find the first end of a line, or of a blank line, at or behind a position."""
+    stream.seek(position - 1)
+    at_start = False
+    while line := stream.readline(_AT_ONCE):
+        if (at_start and line in (b"\n", b"\r\n")) if blank else line.endswith(b"\n"):
+            break
+        at_start = line.endswith(b"\n")
+    return stream.tell()
+
+
+def _of_stream(
+    source: Source,
+    number: int,
+    options: ReadOptions,
+    standard_input: IO[bytes],
+    sizes: Iterator[int],
+    blank: bool,
+    whole: bool,
+    prompt: bool,
+) -> Iterator[Piece | None]:
+    head = b""
+    begin = read_before = 0
+    raw = standard_input if source.path is None else source.open_raw()
+    try:
+        with reading(source):
+            stream = decompressed(raw, source.compression)
+            held = bytearray()
+            for goal in sizes:
+                ended = False
+                cut = 0
+                while not cut and not ended:
+                    if prompt and not whole and not _has_input(raw):
+                        if (cut := _last_cut(held, blank)) > 0:
+                            break
+                        yield None
+                    data = stream.read1(_AT_ONCE) if hasattr(stream, "read1") else stream.read(_AT_ONCE)
+                    ended = not data
+                    searched = len(held)
+                    held += data
+                    cut = 0 if whole else _first_cut(held, max(goal, searched - 1), blank)
+                data = bytes(held if ended else held[:cut])
+                del held[: len(data)]
+                amount = raw.tell() if source.rereadable else begin + len(data)
+                yield Piece(source, number, begin, begin + len(data), ended, amount - read_before, head, data)
+                begin, read_before = begin + len(data), amount
+                if not head and source.input_format is InputFormat.CONLL:
+                    head = first_content(io.BytesIO(data), options)
+                if ended:
+                    return
+    finally:
+        if source.path is not None:
+            raw.close()
+
+
+def _first_cut(held: bytearray, position: int, blank: bool) -> int:
+    """Find the first end of a line, or of a blank line, at or behind a position; 0 where there is none yet."""
+    if not blank:
+        return held.find(b"\n", position - 1) + 1
+    match = _BLANK_LINE.search(held, position - 1)
+    return match.end() if match else 0
+
+
+def _last_cut(held: bytearray, blank: bool) -> int:
+    if not blank:
+        return held.rfind(b"\n") + 1
+    return max((held.rfind(end) + len(end) for end in (b"\n\n", b"\n\r\n") if end in held), default=0)
+
+
+def _has_input(stream: IO[bytes]) -> bool:
+    """True if reading would not wait, or where that is not known."""
+    try:
+        return bool(select.select([stream], [], [], 0)[0])
+    except (OSError, ValueError):  # in memory, or a system that cannot say
         return True
-    if has_fingerprint(path, written, begins=True):
-        place.unlink(missing_ok=True)
-        path.replace(place)
-        return True
-    return False
+
+
+def _row_groups(source: Source, number: int, options: ReadOptions, part_size: int) -> Iterator[Piece]:
+    from tagger.bulk.formats.parquet import row_groups  # its library is an extra's
+
+    with source.open_raw() as stream:
+        groups = row_groups(stream, source.name, options)
+        size = os.fstat(stream.fileno()).st_size
+    begin = first = rows = rows_before = loaded = 0
+    for group, (group_rows, group_size, group_end) in enumerate(groups):
+        rows, loaded = rows + group_rows, loaded + group_size
+        if loaded >= part_size and group + 1 < len(groups):
+            span = (first, group + 1)
+            yield Piece(source, number, begin, group_end, False, group_end - begin, b"", None, span, rows_before)
+            begin, first, rows_before, loaded = group_end, group + 1, rows, 0
+    yield Piece(source, number, begin, size, True, size - begin, b"", None, (first, len(groups)), rows_before)
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Report failures to read an input.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{source.name}: cannot read: {error.strerror or error}; check the input") from error

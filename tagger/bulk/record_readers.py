@@ -1,146 +1,216 @@
-"""Read records of text, CoNLL, CoNLL-U, JSONL and Parquet input."""
+"""Read records of text, CoNLL, CoNLL-U and JSONL."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any, cast
 
-from tagger.bulk.records import InputFormat, ReadOptions, Record, Unit
-from tagger.corpus.readers.account import MalformedError, ReadReport, read_lines
+from tagger.bulk.json_fields import kind_of, read_fields
+from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Record, Unit
+from tagger.corpus.readers.account import MalformedError, OnError, ReadReport, read_lines
 from tagger.corpus.readers.columns import ColumnLayout, columns_from
 from tagger.corpus.readers.conllu import FORM, conllu_from
-from tagger.corpus.readers.jsonl import remedy
+from tagger.corpus.readers.marks import is_document_mark
 from tagger.corpus.sentence import Sentence
-from tagger.errors import UserError
+
+_MARK = "\ufeff".encode()
+_OPTIONS = {  # what messages of readers call settings of training
+    "data.token_column or data.tag_column": "--token-column",
+    "data.token_column and data.tag_column to two of them": "--token-column to one of them",
+    "data=conll": "--input-format conll",
+}
 
 
-def read_records(stream: IO[bytes], source: str, input_format: InputFormat, options: ReadOptions) -> Iterator[Record]:
-    """The records of a stream, one by one; memory holds one of them.
+def read_records(
+    data: bytes, source: str, input_format: InputFormat, options: ReadOptions, *, head: bytes | None = None
+) -> Iterator[Record | BadRecord]:
+    """Read the records of a piece of an input, one by one.
 
-    Of text, a line, a paragraph or all of it is a record; of CoNLL and CoNLL-U a sentence; of JSONL a line; of Parquet
-    a row. A byte-order mark at the start is no part of the text. Nothing is skipped but blank lines between paragraphs,
-    between sentences and between JSON records.
+    A line, a paragraph or the whole piece of text is a record; of CoNLL and CoNLL-U a sentence is, of JSONL a line.
+    Only blank lines between records are passed over. A byte-order mark at the beginning of the input is removed.
 
     Args:
-        stream: UTF-8 bytes, or a Parquet file.
-        source: the stream's name, for messages.
-        input_format: what the stream holds.
+        data: UTF-8.
+        source: the input's name, for messages.
+        input_format: not Parquet.
         options: how it is read.
+        head: the input's first line of content (see `first_content`) where the piece is not the input's first one:
+            it decides on columns. None: the piece begins the input.
 
     Raises:
-        UserError: the stream cannot be read, or is malformed.
+        UserError: the input is compressed or of another kind.
     """
-    try:
-        yield from _records(stream, _NothingSkipped(source), input_format, options)
-    except OSError as error:
-        raise UserError(f"{source}: cannot read: {error.strerror or error}; check the input") from error
-
-
-def _records(
-    stream: IO[bytes], report: ReadReport, input_format: InputFormat, options: ReadOptions
-) -> Iterator[Record]:
+    before = (
+        [] if head is None else [head, b"\n"] if head else [b"\n"]
+    )  # keeps the piece from being read as a beginning
+    report = _Report(source, lines_before=len(before), sentences_before=int(bool(head)))
+    lines = cast("IO[bytes]", report.keeping(chain(before, io.BytesIO(data))))
     if input_format is InputFormat.TEXT:
-        return (Record(text, size=len(text)) for text in _text_units(stream, report, options.unit))
-    if input_format is InputFormat.JSONL:
-        return _json_records(stream, report, options.text_field)
-    if input_format is InputFormat.PARQUET:
-        from tagger.bulk.formats.parquet import parquet_records  # here, as its library is an extra's
-
-        return parquet_records(stream, report.source, options)
-    if input_format is InputFormat.CONLLU:
+        if options.unit is not Unit.LINE:
+            yield from _long_texts(lines, report, options.unit)
+            return
+        records = _text_lines(lines, report)
+        if before:
+            next(records)
+        yield from records
+    elif input_format is InputFormat.JSONL:
+        yield from _json_records(lines, report, options.text_field)
+    elif input_format is InputFormat.CONLLU:
         column = FORM if options.token_column is None else options.token_column
-        return map(_of_tokens, conllu_from(stream, report, token_column=column, tag_column=None))
-    layout = ColumnLayout(
+        yield from _sentences(conllu_from(lines, report, token_column=column, tag_column=None), report)
+    else:
+        yield from _sentences(columns_from(lines, report, layout=_layout(options)), report)
+
+
+def first_content(lines: Iterable[bytes], options: ReadOptions) -> bytes:
+    """Find the first line of a CoNLL file that holds a token: it decides on separator and number of columns."""
+    prefix = (options.comment_prefix or "").encode()
+    for line in lines:
+        text = line.removeprefix(_MARK).removesuffix(b"\n").removesuffix(b"\r")
+        shown = text.decode(errors="replace")
+        is_comment = bool(prefix) and text.startswith(prefix)
+        if shown.strip() and not is_document_mark(shown) and b"\r" not in text and not is_comment:
+            return text + b"\n"
+    return b""
+
+
+def _layout(options: ReadOptions) -> ColumnLayout:
+    return ColumnLayout(
         token_column=options.token_column or 0,
         tag_column=None,
         separator=cast(Any, options.separator),
         comment_prefix=options.comment_prefix,
     )
-    return map(_of_tokens, columns_from(stream, report, layout=layout))
 
 
-def _text_units(stream: IO[bytes], report: ReadReport, unit: Unit) -> Iterator[str]:
-    if unit is Unit.LINE:
-        for _, line in read_lines(stream, report):
-            yield line
-        return
+def _text_lines(lines: IO[bytes], report: _Report) -> Iterator[Record | BadRecord]:
+    for _, line in read_lines(lines, report):
+        yield report.bad_record() or Record(line, size=len(line))
+        report.forget()
+
+
+def _long_texts(lines: IO[bytes], report: _Report, unit: Unit) -> Iterator[Record | BadRecord]:
     # read_lines takes one line end off; with one put on before, the text keeps its own.
-    ended = cast("IO[bytes]", (line + b"\r\n" for line in stream))
-    lines: list[str] = []
+    ended = cast("IO[bytes]", (line + b"\r\n" for line in lines))
+    texts: list[str] = []
+
+    def record() -> Record | BadRecord:
+        text = "".join(texts)
+        text = text if unit is Unit.FILE else text.removesuffix("\n").removesuffix("\r")
+        return report.bad_record() or Record(text, size=len(text))
+
     for _, line in read_lines(ended, report):
         if unit is Unit.FILE or line.strip():
-            lines.append(line)
-        elif lines:
-            yield _without_line_end("".join(lines))
-            lines = []
-    if text := "".join(lines):
-        yield text if unit is Unit.FILE else _without_line_end(text)
-
-
-def _json_records(stream: IO[bytes], report: ReadReport, text_field: str) -> Iterator[Record]:
-    for number, line in read_lines(stream, report):
-        if not line.strip():
+            texts.append(line)
             continue
+        if texts:
+            yield record()
+            texts = []
+        report.forget()
+    if "".join(texts):
+        yield record()
+
+
+def _json_records(lines: IO[bytes], report: _Report, text_field: str) -> Iterator[Record | BadRecord]:
+    for number, line in read_lines(lines, report):
+        fields: dict[str, str] = {}
+        record = None
         try:
-            yield _json_record(line, text_field)
+            if line.strip():
+                values, fields = read_fields(line)
+                record = _json_record(values, fields, text_field, len(line))
         except MalformedError as error:
             report.reject(f"{report.source}:{number}", str(error))
+        if found := report.bad_record(fields) or record:
+            yield found
+        report.forget()
 
 
-def _json_record(line: str, text_field: str) -> Record:
-    """The record of a line. Raises MalformedError with what is wrong with it."""
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise MalformedError(f"no JSON ({error.msg} at column {error.colno}); {remedy(line)}") from error
-    except RecursionError:
-        raise MalformedError("nested too deeply; write flat records") from None
-    except ValueError as error:
-        raise MalformedError("a whole number of thousands of digits; write it as a string") from error
-    if not isinstance(record, dict):
-        raise MalformedError(f"expected a JSON object, found {_kind(record)}; {remedy(line)}")
-    text, tokens = record.get(text_field), record.get("tokens")
+def _json_record(values: dict[str, Any], fields: dict[str, str], text_field: str, size: int) -> Record:
+    text, tokens = values.get(text_field), values.get("tokens")
     if isinstance(text, str):
-        return Record(text, fields=record, size=len(line))
+        return Record(text, fields=fields, size=size)
     if text is not None:
-        raise MalformedError(f"field {text_field!r} holds {_kind(text)}, not text; name the field with --text-field")
+        raise MalformedError(f"field {text_field!r} holds {kind_of(text)}, not text; name the field with --text-field")
     if tokens is None:
-        raise MalformedError(
-            f"no field {text_field!r} or 'tokens' (found {', '.join(map(repr, record)) or 'none'}); "
-            "name the text's field with --text-field"
-        )
+        found = ", ".join(map(repr, values)) or "none"
+        remedy = "name the text's field with --text-field"
+        raise MalformedError(f"no field {text_field!r} or 'tokens' (found {found}); {remedy}")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise MalformedError("field 'tokens' is not a list of strings; write it as one")
-    return Record(" ".join(tokens), Sentence(tokens), record, len(line))
+    return Record(" ".join(tokens), Sentence(tokens), fields, size)
 
 
-def _of_tokens(sentence: Sentence) -> Record:
-    known = sentence.text is not None and sentence.offsets is not None
-    text = sentence.text if sentence.text is not None and known else " ".join(sentence.tokens)
-    return Record(text, sentence, size=len(text))
+def _sentences(sentences: Iterable[Sentence], report: _Report) -> Iterator[Record | BadRecord]:
+    for sentence in sentences:
+        yield from report.rejected()
+        known = sentence.text is not None and sentence.offsets is not None
+        text = sentence.text if sentence.text is not None and known else " ".join(sentence.tokens)
+        yield Record(text, sentence, size=len(text))
+    yield from report.rejected()
 
 
-def _without_line_end(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
+class _Report(ReadReport):
+    """Collect malformed records for whoever decides on them, with the lines that they were read from."""
 
+    def __init__(self, source: str, *, lines_before: int, sentences_before: int) -> None:
+        """
+        Args:
+            source: the input's name.
+            lines_before: lines that were put before the piece; they do not count.
+            sentences_before: sentences that are made of these.
+        """
+        super().__init__(source, OnError.SKIP)
+        self._lines_before, self._sentences_before = lines_before, sentences_before
+        self._fault: tuple[int, str] | None = None  # the first one in the record being read
+        self._kept: list[bytes] = []  # lines of that record
+        self._rejected: list[BadRecord] = []
 
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-class _NothingSkipped(ReadReport):
-    """A report for tagging, where no sentence may be dropped and settings are options of the command."""
+    def keeping(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Keep the lines of the record that is being read."""
+        for line in lines:
+            self._kept.append(line)
+            yield line
 
     def reject(self, place: str, problem: str) -> None:
         for setting, option in _OPTIONS.items():
             problem = problem.replace(setting, option)
-        raise UserError(f"{place}: {problem}")
+        self._fault = self._fault or (int(place.rpartition(":")[2]) - self._lines_before, problem)
+        self.leave_out(place, problem)
 
+    def close_sentence(self) -> bool:
+        if self._sentences_before:
+            self._sentences_before -= 1
+            self._fault = None
+            super().close_sentence()
+            return False
+        keep = not self._fault
+        super().close_sentence()
+        return keep
 
-_OPTIONS = {
-    "data.token_column or data.tag_column": "--token-column",
-    "data.token_column and data.tag_column to two of them": "--token-column to one of them",
-    "data=conll": "--input-format conll",
-}
+    def close_lines(self) -> None:
+        if bad := self.bad_record():
+            self._rejected.append(bad)
+        super().close_lines()
+        self.forget()
+
+    def rejected(self) -> Iterator[BadRecord]:
+        """Return the sentences that were rejected since the last call."""
+        rejected, self._rejected = self._rejected, []
+        return iter(rejected)
+
+    def bad_record(self, fields: dict[str, str] | None = None) -> BadRecord | None:
+        """Return the record that is being read if it is malformed."""
+        if self._fault is None:
+            return None
+        place, reason = self._fault
+        self._fault = None
+        raw = b"".join(self._kept).removesuffix(b"\n").removesuffix(b"\r")
+        shown = raw.decode("utf-8", errors="backslashreplace")
+        return BadRecord(place, reason, shown, fields or {}, len(raw))
+
+    def forget(self) -> None:
+        """Begin another record."""
+        self._kept.clear()

@@ -1,11 +1,10 @@
-"""Records: what a tagging job reads as one, and how its input is read."""
+"""Records: the units that a job reads, tags and writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from tagger.corpus.document import Document
 from tagger.corpus.sentence import Sentence
@@ -16,7 +15,7 @@ ID_COLUMN = "id"  # where none is named
 
 
 class InputFormat(StrEnum):
-    """What an input holds."""
+    """Format of an input."""
 
     TEXT = "text"
     CONLL = "conll"
@@ -26,7 +25,7 @@ class InputFormat(StrEnum):
 
 
 class Unit(StrEnum):
-    """What makes a record of running text."""
+    """Unit of running text that makes a record."""
 
     LINE = "line"
     PARAGRAPH = "paragraph"
@@ -35,15 +34,15 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How input is read.
+    """Options of reading.
 
     Attributes:
-        unit: of text, what makes a record.
-        text_field: of JSONL and Parquet, the field or column that holds a record's text.
-        id_column: of Parquet, the column of ids, and of JSONL the field; None: `id`, if there is one.
-        token_column: of CoNLL and CoNLL-U, the tokens' column from 0 or, negative, from the end; None: the usual one.
-        separator: of CoNLL, what parts columns (see `ColumnLayout`): auto, tab or blanks.
-        comment_prefix: of CoNLL, lines that begin with it are comments; None: there are none.
+        unit: text: the unit that makes a record.
+        text_field: JSONL and Parquet: the field or column of a record's text.
+        id_column: Parquet: the column of ids. JSONL: the field. None: `id`, if there is one.
+        token_column: CoNLL and CoNLL-U: the tokens' column from 0 or, negative, from the end. None: the usual one.
+        separator: CoNLL: the separator of columns (see `ColumnLayout`): auto, tab or blanks.
+        comment_prefix: CoNLL: the beginning of comment lines. None: there are none.
     """
 
     unit: Unit = Unit.LINE
@@ -61,27 +60,47 @@ class ReadOptions:
 
 @dataclass(slots=True)
 class Record:
-    """What is read as one: running text yet to be split, or tokens as they were given.
+    """Running text that has yet to be split, or given tokens.
 
     Attributes:
         text: the text as it was read or, where only tokens are known, these joined by single blanks.
-        sentence: the tokens, where they were given.
-        fields: of a JSONL or Parquet record, what was read beside its text, to be passed through.
+        sentence: the given tokens.
+        fields: JSONL and Parquet: each field by its name, as JSON text `"name": value`. JSONL fields are kept exactly
+            as they were written, the text's among them.
         size: about how many characters were read.
     """
 
     text: str
     sentence: Sentence | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
     def document(self, split: Splitter, source: str = "") -> Document:
-        """The document of it.
+        """Make the document.
 
         Args:
-            split: text to sentences with offsets in it; not called where tokens were given.
-            source: the name of the input it came from.
+            split: text to sentences with offsets; not called where tokens were given.
+            source: name of the input.
         """
         if self.sentence is None:
             return Document(self.text, split(self.text), False, self.fields, source)
         return Document(self.text, [self.sentence] if self.sentence.tokens else [], False, self.fields, source)
+
+
+@dataclass(slots=True)
+class BadRecord:
+    """A malformed record.
+
+    Attributes:
+        place: number of its line, or of its row, from 1 in what was read.
+        reason: the fault and its remedy.
+        raw: the text of the record as it was read; bytes that are no UTF-8 are shown as `\\xff`.
+        fields: fields of a JSON object, as in `Record`.
+        size: about how many characters were read.
+    """
+
+    place: int
+    reason: str
+    raw: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    size: int = 0

@@ -1,4 +1,4 @@
-"""`evaluate.py`: score a model on a split, or predictions that something else made."""
+"""`evaluate.py`: score a model on a split, or predictions of another system, or compare runs."""
 
 from __future__ import annotations
 
@@ -9,50 +9,54 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tagger.commands.hydra import hydra_entry
+from tagger.commands.report_gates import explain_sentences
 from tagger.config import from_mapping
+from tagger.corpus.dataset import SPLITS, DataConfig, load_split
 from tagger.errors import UserError
+from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.calibration import TARGET_PRECISIONS
+from tagger.evaluation.markdown import as_table
+from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
+from tagger.evaluation.prediction_files import read_aligned, read_three_columns
+from tagger.evaluation.report_files import holds_other_sentences, report_page, write_comparison, write_report
+from tagger.model_folder.from_hub import on_hub
+from tagger.predict import load
 from tagger.printable import in_a_line
+from tagger.runs import compare_runs
+from tagger.runs.background import of_model, of_predictions
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tagger.evaluation.assessment import Assessment
-
-
-_MOST_EXPLAINED = 20  # each weighs some hundred kilobytes
+_MOST_EXPLAINED = 20  # each adds some hundred kilobytes to the report
+_RENAMED = {"precision": "target_precisions"}  # settings by their old names
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    try:
-        from tagger.commands.hydra import hydra_entry
-
-        return hydra_entry.run("evaluate", _task, sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
-        print(f"evaluate.py: {error}", file=sys.stderr)
-        return 2
+    """Evaluate as the command line asks; returns the exit code."""
+    return hydra_entry.run("evaluate", _task, _rename(sys.argv[1:] if arguments is None else arguments))
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """What is scored: a model on a split of `data`, or a file of predictions.
+    """The object of an evaluation: a model on a split of `data`, a file of predictions, or runs to compare.
 
     Attributes:
         model: a model folder, or `hub:ORG/NAME@REVISION`.
-        encoder: where its contextual encoder lies, if it has one and it lies elsewhere now.
-        device: a PyTorch device that it runs on, such as `cuda`; None for the CPU.
+        encoder: where the model's contextual encoder is, if it has one and it has moved.
+        device: a PyTorch device that the model runs on, such as `cuda`; None for the CPU.
         split: `train`, `dev` or `test`.
         input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
-        out: where the report goes; by default `report/` beside the model, or `report-DATA-SPLIT/` where that is of
-            other sentences, and nowhere for predictions and for models of the Hub.
+        out: the report's folder. By default `report/` beside the model, or `report-DATA-SPLIT/` if that is a report
+            on other sentences. No report by default for predictions, and for models of the Hub.
         gold: a column file with gold tags in its last column.
-        predictions: a column file aligned with it or, alone, with token, gold and predicted tag.
-        train: a column file of what the maker of `predictions` was trained on, for telling what it had seen.
-        precision: precisions to find thresholds for.
-        explain: so many sentences are taken apart in the report: what the gates did, and what the decisions rest on.
-        compare: folders of runs, of reports or of several runs, or globs of them (or one of these), to set beside each
-            other; then nothing else is scored.
+        predictions: a column file aligned with `gold`; or, alone, with token, gold and predicted tag.
+        train: a column file with the training data of the system that made `predictions`.
+        target_precisions: precisions to find probability thresholds for.
+        explain: number of sentences to explain in the report: gates, memory, and reasons of decisions.
+        compare: folders of runs, of reports or of several runs, or globs of them (or one of these). Nothing else is
+            scored then.
     """
 
     model: Path | None = None
@@ -64,7 +68,7 @@ class EvaluateConfig:
     gold: Path | None = None
     predictions: Path | None = None
     train: Path | None = None
-    precision: tuple[float, ...] = TARGET_PRECISIONS
+    target_precisions: tuple[float, ...] = TARGET_PRECISIONS
     explain: int = 0
     compare: str | tuple[str, ...] | None = None
 
@@ -74,7 +78,7 @@ class EvaluateConfig:
                 raise UserError("compare stands alone; leave out model, gold and predictions")
             return
         if self.gold and not self.predictions:
-            raise UserError(f"gold={self.gold}: set predictions=FILE too, what is to be scored against it")
+            raise UserError(f"gold={self.gold}: set predictions=FILE too, the tags to score against it")
         if self.model and self.predictions:
             raise UserError("model and predictions are both set; score one of them at a time")
         if not self.model and not self.predictions:
@@ -83,9 +87,10 @@ class EvaluateConfig:
             raise UserError(f"device={self.device}: only for a model, which runs on it; leave it out")
         if self.train and not self.predictions:
             raise UserError(f"train={self.train}: only for predictions; of a model's data set data.train")
-        if not all(0 < precision <= 1 for precision in self.precision):
-            raise UserError(f"precision={list(self.precision)}: expected fractions of 1, as in [0.8,0.9]")
-        if self.split not in ("train", "dev", "test"):
+        if not all(0 < precision <= 1 for precision in self.target_precisions):
+            given = list(self.target_precisions)
+            raise UserError(f"target_precisions={given}: expected fractions of 1, as in [0.8,0.9]")
+        if self.split not in SPLITS:
             raise UserError(f"split={self.split}: use train, dev or test")
         if self.input not in ("tokens", "raw"):
             raise UserError(f"input={self.input}: use tokens or raw")
@@ -95,31 +100,35 @@ class EvaluateConfig:
             raise UserError(f"explain={self.explain}: needs model=DIR and input=tokens; leave explain out")
 
 
-def _task(config: DictConfig) -> None:
-    from tagger.commands.hydra import hydra_entry
-    from tagger.evaluation.markdown import as_table
-    from tagger.evaluation.report_files import report_page, write_report
-    from tagger.model_folder.from_hub import on_hub
+def _rename(arguments: list[str]) -> list[str]:
+    """Replace old names of settings, with a warning."""
+    renamed = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name in _RENAMED:
+            print(f"warning: {name} is called {_RENAMED[name]} now; use that name", file=sys.stderr)
+            argument = f"{_RENAMED[name]}={value}"
+        renamed.append(argument)
+    return renamed
 
+
+def _task(config: DictConfig) -> None:
+    """Score or compare, print, and write the report."""
     settings = hydra_entry.settings_of(config)
     own = {key: None if value == "" else value for key, value in settings.items() if key != "data"}
-    asked = from_mapping(EvaluateConfig, own)
-    if asked.compare is not None:
-        _compare([asked.compare] if isinstance(asked.compare, str) else asked.compare, asked.out)
+    wanted = from_mapping(EvaluateConfig, own)
+    if wanted.compare is not None:
+        _compare([wanted.compare] if isinstance(wanted.compare, str) else wanted.compare, wanted.out)
         return
-    found = _score_model(asked, settings["data"]) if asked.model else _score_files(asked)
+    found = _score_model(wanted, settings["data"]) if wanted.model else _score_files(wanted)
     print(as_table(found.report.scores), flush=True)
     _warn(found.report.warnings)
-    out = asked.out
+    out = wanted.out or _default_folder(wanted, f"{settings['data']['title']}-{wanted.split}", found)
     if out is None:
-        if not asked.model or on_hub(asked.model):
-            return
-        out = _beside(asked.model, f"{settings['data']['title']}-{asked.split}", found)
+        return
     inside = None
-    if asked.explain and asked.model:
-        from tagger.commands.report_gates import explained
-
-        inside = explained(found, asked.model, asked.encoder, asked.explain)
+    if wanted.explain and wanted.model:
+        inside = explain_sentences(found, wanted.model, wanted.encoder, wanted.explain)
     try:
         written = write_report(out, found, inside)
     except UserError as error:
@@ -128,26 +137,24 @@ def _task(config: DictConfig) -> None:
     print("\n" + in_a_line(f"report: {report_page(out)}"))
 
 
-def _beside(model: Path, name: str, found: Assessment) -> Path:
-    """`report/` beside the model; where that is of other sentences, as a run's own is, a folder named after these."""
-    from tagger.commands.hydra.hydra_entry import folder_name
-    from tagger.evaluation.report_files import holds_other_sentences
+def _default_folder(wanted: EvaluateConfig, name: str, found: Assessment) -> Path | None:
+    """Return `report/` beside the model, or a folder named `report-NAME` if that is a report on other sentences.
 
-    named = f"report-{folder_name(name)}"
+    Return None for predictions and for models of the Hub.
+    """
+    if not wanted.model or on_hub(wanted.model):
+        return None
+    named = f"report-{hydra_entry.folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
-    return next(
-        folder for folder in map(model.parent.joinpath, names) if not holds_other_sentences(folder, found.sentences)
-    )
+    folders = map(wanted.model.parent.joinpath, names)
+    return next(folder for folder in folders if not holds_other_sentences(folder, found.sentences))
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:
-    from tagger.evaluation.report_files import write_comparison
-    from tagger.runs.compare_runs import as_table, contest, entered
-
-    with_report, without = entered(runs)
+    with_report, without = compare_runs.find_runs(runs)
     _warn([f"{run}: no report in it; left out" for run in without])
-    found = contest(with_report)
-    print(as_table(found.comparison), flush=True)
+    found = compare_runs.compare_reports(with_report)
+    print(compare_runs.as_table(found.comparison), flush=True)
     if out is not None:
         reason = write_comparison(out, found)
         _warn([reason] if reason else [])
@@ -159,33 +166,27 @@ def _warn(warnings: Sequence[str]) -> None:
         print(in_a_line(f"warning: {warning}"), file=sys.stderr)
 
 
-def _score_model(asked: EvaluateConfig, data_settings: Mapping[str, Any]) -> Assessment:
-    from tagger.corpus.dataset import SPLITS, DataConfig, load_split
-    from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
-    from tagger.predict import load
-    from tagger.runs.background import of_model
-
-    assert asked.model is not None
-    model = load(asked.model, device=asked.device or "cpu", encoder=asked.encoder)
+def _score_model(wanted: EvaluateConfig, data_settings: Mapping[str, Any]) -> Assessment:
+    assert wanted.model is not None
+    model = load(wanted.model, device=wanted.device or "cpu", encoder=wanted.encoder)
     data = DataConfig.from_mapping(data_settings)
-    split = load_split(data, next(name for name in SPLITS if name == asked.split))
+    split = load_split(data, next(name for name in SPLITS if name == wanted.split))
     require_known_labels(model, split)
     print(split.account(), flush=True)
-    scored = {"model": str(asked.model), "data": data.title}
-    background = of_model(asked.model, model.folder, data, split)
-    if asked.input == "raw":
+    scored = {"model": str(wanted.model), "data": data.title}
+    background = of_model(wanted.model, model.folder, data, split)
+    if wanted.input == "raw":
         return evaluate_raw(model, split, scored, background)
-    return evaluate(model, split, scored, background, asked.precision)
+    return evaluate(model, split, scored, background, wanted.target_precisions)
 
 
-def _score_files(asked: EvaluateConfig) -> Assessment:
-    from tagger.evaluation.assessment import Background, assess
-    from tagger.evaluation.prediction_files import read_aligned, read_three_columns
-    from tagger.runs.background import of_predictions
-
-    assert asked.predictions is not None
-    aligned = read_aligned(asked.gold, asked.predictions) if asked.gold else read_three_columns(asked.predictions)
-    gold = str(asked.gold or asked.predictions)
-    scored = {"gold": gold, "predictions": str(asked.predictions)}
-    background = of_predictions(asked.train, aligned, gold) if asked.train else Background(warnings=aligned.warnings)
+def _score_files(wanted: EvaluateConfig) -> Assessment:
+    assert wanted.predictions is not None
+    predictions, gold = wanted.predictions, wanted.gold
+    aligned = read_aligned(gold, predictions) if gold else read_three_columns(predictions)
+    source = str(gold or predictions)
+    scored = {"gold": source, "predictions": str(predictions)}
+    background = (
+        of_predictions(wanted.train, aligned, source) if wanted.train else Background(warnings=aligned.warnings)
+    )
     return assess(aligned.sentences, aligned.predicted, aligned.scheme, scored, background)

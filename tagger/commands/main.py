@@ -1,55 +1,99 @@
-"""The commands by name: what the three scripts call, and the `tagger` command of an installed package."""
+"""The `tagger` command: one table of all commands, and the way to run one."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import sys
 from importlib import import_module
+from typing import NamedTuple
 
 import tagger
+from tagger.errors import UserError
+from tagger.files import let_go_of_output
 
 VERSION = f"tagger {tagger.__version__}"
-_USAGE = "usage: tagger train|evaluate|tag [OPTION …]; `tagger COMMAND --help` says more"
-_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+_INTERRUPTED = 128 + 2  # what a shell reports of a program that Ctrl-C ended
+_PIPE_CLOSED = 128 + 13  # and of one that nobody reads any more
+
+
+class Command(NamedTuple):
+    """A command: the module whose `main` runs it, and what it does in one line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Command("tagger.commands.train", "train a model on a data set"),
+    "evaluate": Command("tagger.commands.evaluate", "score a model or a file of predictions, or compare runs"),
+    "tag": Command("tagger.commands.tag", "tag text: files, folders or standard input"),
+    "tune": Command("tagger.commands.tune", "search for the training settings with the best dev score"),
+    "summarise": Command("tagger.commands.summarise", "print mean and deviation of scores over the seeds of runs"),
+    "explain": Command("tagger.commands.explain", "show the gates, memory and reasons behind the tags of a sentence"),
+    "publish": Command("tagger.commands.publish", "push a model folder to the Hugging Face Hub"),
+    "export_onnx": Command("tagger.commands.export_onnx", "write a model's network as model.onnx"),
+}
+_WITH_A_SCRIPT = ("train", "evaluate", "tag")  # train.py and so on; errors begin with these names
 
 
 def main() -> int:
-    """Entry point of `tagger`; returns the exit code."""
+    """Run the `tagger` command; returns the exit code."""
     command, arguments = sys.argv[1:2], sys.argv[2:]
     if command in (["-h"], ["--help"]):
-        print(_USAGE)
+        print(_help())
         return 0
     if command == ["--version"]:
         print(VERSION)
         return 0
-    if not command or command[0] not in ("train", "evaluate", "tag"):
-        print(_USAGE, file=sys.stderr)
+    if not command:
+        print(_help(), file=sys.stderr)
+        return 2
+    if command[0] not in COMMANDS:
+        close = difflib.get_close_matches(command[0], COMMANDS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        print(UserError(f"tagger: no command {command[0]}; {hint}there are {', '.join(COMMANDS)}"), file=sys.stderr)
         return 2
     return run_command(command[0], arguments)
 
 
 def run_command(name: str, arguments: list[str] | None = None) -> int:
-    """Import and run `train`, `evaluate` or `tag`; returns the exit code.
+    """Import and run a command; returns the exit code.
 
     Args:
         name: of the command.
         arguments: its command line; None takes the program's own.
     """
-    if name != "tag" and "--version" in (sys.argv[1:] if arguments is None else arguments):  # it would be Hydra's
+    program = f"{name}.py" if name in _WITH_A_SCRIPT else f"tagger {name}"
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if name != "tag" and "--version" in arguments:  # tag has its own; Hydra would take it in train and evaluate
         print(VERSION)
         return 0
     try:
-        return int(import_module(f"tagger.commands.{name}").main(arguments))
-    except KeyboardInterrupt:  # during the imports, which take seconds
+        return int(import_module(COMMANDS[name].module).main(arguments))
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # also during the imports, which take seconds
         with contextlib.suppress(OSError):
-            print(f"{name}.py: stopped by Ctrl-C", file=sys.stderr)
+            print(f"{program}: stopped by Ctrl-C", file=sys.stderr)
         return _INTERRUPTED
+    except BrokenPipeError:
+        let_go_of_output(flush=False)
+        return _PIPE_CLOSED
     except ModuleNotFoundError as error:
         if (error.name or "tagger").split(".")[0] == "tagger":
             raise
         print(
-            f"{name}.py: {error.name} is not installed in this environment ({sys.executable}); activate the one that "
+            f"{program}: {error.name} is not installed in this environment ({sys.executable}); activate the one that "
             "`make train` made (. .venv/bin/activate), or pip install .",
             file=sys.stderr,
         )
         return 2
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    usage = "usage: tagger COMMAND [OPTION …]        or: python -m tagger COMMAND [OPTION …]"
+    return "\n".join([usage, "", *lines, "", "`tagger COMMAND --help` says more."])

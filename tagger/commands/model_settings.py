@@ -1,4 +1,4 @@
-"""What shapes the model of a run: what the configuration leaves open, settled; that of a model to start from."""
+"""Complete the settings that shape a model: from the data, and from a model to start from."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ from tagger.errors import UserError
 from tagger.model_folder.folder import ModelFolder
 
 GROUPS = ("embeddings", "encoder", "decoder")
-_BY_TAGS = {  # what null stands for: of entities' tags, of plain tags
+_BY_TAGS = {  # the meaning of null: for tags of entities, for plain tags
     ("characters", "filters"): (50, 100),
     ("affixes", "lengths"): ([2, 3], [1, 2, 3, 4]),
     ("word_dropout",): (0.0, 0.05),
 }
-_WHEN_OPENED = ("width", "digest", "revision")  # of what is pretrained; null until then
-_TOLD = 3
+_WHEN_OPENED = ("width", "digest", "revision")  # of vectors and encoders; null until they are opened
+_MOST_DIFFERENCES = 3
 
 Settings = Mapping[str, Any]
 
 
-def settled(settings: Settings, language: str | None, *, plain: bool) -> ModelConfig:
-    """The model, with what the configuration leaves to the kind of tags and to the language of the data."""
-    return _with_settled_vectors(asked(settings, plain=plain), language)
+def complete_model(settings: Settings, language: str | None, *, plain: bool) -> ModelConfig:
+    """Return the model's settings, completed by the kind of tags and the language of the data.
+
+    Args:
+        settings: a run's.
+        language: of the data, if known.
+        plain: whether the tags are plain, instead of those of entities.
+    """
+    return _with_settled_vectors(complete_by_tags(settings, plain=plain), language)
 
 
-def asked(settings: Settings, *, plain: bool) -> ModelConfig:
-    """The model, with what the configuration leaves to the kind of tags."""
+def complete_by_tags(settings: Settings, *, plain: bool) -> ModelConfig:
+    """Return the model's settings, completed by the kind of tags."""
     embeddings = dict(settings["embeddings"])
     for (*part, name), choices in _BY_TAGS.items():
         holder = embeddings.get(part[0]) if part else embeddings
@@ -44,7 +50,7 @@ def asked(settings: Settings, *, plain: bool) -> ModelConfig:
 
 
 def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConfig:
-    """`auto` vectors are the bundled ones for English data and none for other languages; no path is no encoder."""
+    """Replace `auto` vectors: the bundled ones for English data, none for other languages. No path is no encoder."""
     static, encoder = model.embeddings.static, model.embeddings.encoder
     if encoder and encoder.path is None:
         model = replace(model, embeddings=replace(model.embeddings, encoder=None))
@@ -57,37 +63,39 @@ def _with_settled_vectors(model: ModelConfig, language: str | None) -> ModelConf
     return replace(model, embeddings=replace(model.embeddings, static=chosen))
 
 
-def of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
-    """Settings whose `embeddings`, `encoder` and `decoder` are those of the model to start from, if there is one.
+def with_model_of_start(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
+    """Return settings whose `embeddings`, `encoder` and `decoder` are those of the model to start from, if any.
 
     Args:
         settings: a run's.
-        defaults: what they are where nothing is given.
-        given: the names of what stands on the command line: settings, and groups of which something was chosen.
+        defaults: the settings without a command line.
+        given: the names on the command line: settings, and groups with a choice.
 
     Raises:
-        UserError: something was given that this model has otherwise; or there is no such model.
+        UserError: a given setting differs from the model's; or there is no such model.
     """
     if not settings["init_from"]:
         return dict(settings)
     folder = ModelFolder.load(Path(settings["init_from"]))
     plain, language = folder.scheme is Scheme.PLAIN, settings["data"]["language"] or folder.language
-    wanted, usual = (settled(each, language, plain=plain).to_mapping() for each in (settings, defaults))
+    wanted, usual = (complete_model(each, language, plain=plain).to_mapping() for each in (settings, defaults))
     own = folder.config.to_mapping()
     chosen = set(_different(wanted, usual)).union(*(_set_by_choice(group) for group in GROUPS if group in given))
     different = [name for name in _different(wanted, own) if _is_given(name, given, chosen)]
     if different:
         has, asks = dict(flat(own)), dict(flat(wanted))
-        told = ", ".join(f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_TOLD])
+        listed = ", ".join(
+            f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_MOST_DIFFERENCES]
+        )
         raise UserError(
-            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {told}; leave these "
-            "settings out, or train without init_from"
+            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {listed}; leave "
+            "these settings out, or train without init_from"
         )
     return {**settings, **own}
 
 
 def _different(one: Settings, other: Settings) -> list[str]:
-    """The names of settings that are not the same, but for what is known only of vectors and encoders once opened."""
+    """Return the names of settings that differ, without those known only once vectors and encoders are opened."""
     first, second = dict(flat(one)), dict(flat(other))
     names = sorted({*first, *second})
     opened = {name for name in names if name.rpartition(".")[2] in _WHEN_OPENED and first.get(name) is None}
@@ -95,16 +103,16 @@ def _different(one: Settings, other: Settings) -> list[str]:
 
 
 def _set_by_choice(group: str) -> set[str]:
-    """The names of settings in which a group's choices differ."""
+    """Return the names of settings in which a group's choices differ."""
     composed = [hydra_entry.compose("train", [f"{group}={name}"])[group] for name in hydra_entry.choices(group)]
-    each = [  # what is off is as in a choice that leaves its whole entry out
+    each = [  # an entry that is off equals one that a choice leaves out
         {name: value or None for name, value in flat(settings, f"{group}.")} for settings in composed
     ]
     return {name for one in each for name in one if any(one[name] != other.get(name) for other in each)}
 
 
 def _is_given(name: str, given: Collection[str], chosen: Collection[str]) -> bool:
-    """Whether a setting stands on the command line, or is among the chosen where a whole group is there."""
+    """Return whether a setting is on the command line, itself or through a choice of its group."""
     if name in chosen and ("experiment" in given or name.partition(".")[0] in given):
         return True
     return any(f"{name}.".startswith(f"{one}.") or one.startswith(f"{name}.") for one in given if one not in GROUPS)

@@ -1,31 +1,74 @@
-"""A model folder made ready for the Hugging Face Hub: its own files, checked, and a card with metadata."""
+"""Push a model folder to the Hugging Face Hub, with its card.
+
+    python -m tagger publish --model runs/wnut/model --repo ORG/NAME
+    python tag.py --model hub:ORG/NAME notes.txt
+
+The folder is checked as tagging checks it. Only a model's own files are pushed. The card is the one that training
+wrote, with metadata in front: language, task, and the run's test scores as `model-index`, from `run.json` and
+`config.yaml` beside the model. A new repository is private unless --public; an existing one keeps its setting. Files of
+an earlier model that this one lacks are deleted in the same commit. The token is that of HF_TOKEN or of
+`hf auth login`; HF_ENDPOINT names another Hub. Needs the extra `hub`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tagger.commands.parser import command_parser
 from tagger.errors import UserError
-from tagger.hub import NAME, front_matter
+from tagger.hub import NAME, front_matter, push
 from tagger.model_folder.contents import CARD, ENCODER, STATIC, most_bytes
 from tagger.model_folder.folder import ModelFolder
+from tagger.printable import in_a_line
 from tagger.runs.record import RunRecord
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_PLACE = "THIS_FOLDER"  # in the card that training wrote
-_METRICS = {"micro F1": "f1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}  # as the Hub's
+_PLACEHOLDER = "THIS_FOLDER"  # of the model's path, in the card that training wrote
+_METRICS = {"micro F1": "f1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}  # the Hub's names
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Publish a model; returns 0.
+
+    Raises:
+        UserError: the folder is no sound model, or the Hub cannot be reached or refuses.
+    """
+    parser = command_parser("publish", __doc__)
+    add = parser.add_argument
+    add("--model", required=True, type=Path, metavar="DIR", help="the model folder")
+    add("--repo", required=True, metavar="ORG/NAME", help="where it goes")
+    add("--public", action="store_true", help="make a new repository public")
+    add("--run", type=Path, metavar="DIR", help="folder of the model's run; default: the one around the model")
+    add("--license", metavar="ID", help="of the model, as the Hub calls it, such as apache-2.0")
+    add("--message", metavar="TEXT", default="Model from tagger publish", help="of the commit")
+    add("--dry-run", action="store_true", help="print the card and the names of the files, and send nothing")
+    given = parser.parse_args(arguments)
+    publication = prepare(given.model, given.repo, run=given.run, licence=given.license)
+    for note in publication.notes:
+        print(in_a_line(f"tagger publish: {note}"), file=sys.stderr)
+    if given.dry_run:
+        print(publication.card)
+        print("\n".join(map(in_a_line, publication.files)))
+        return 0
+    commit = push(
+        given.repo, publication.files, private=not given.public, message=given.message, replaced=_is_of_a_model
+    )
+    print(f"published: hub:{given.repo}@{commit}")
+    return 0
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What goes to the Hub.
+    """The files that go to the Hub.
 
     Attributes:
-        files: by their names there.
-        notes: what the one who publishes should know, a line each.
+        files: paths or contents, by their names in the repository.
+        notes: a line each on what was left out or is missing.
     """
 
     files: Mapping[str, Path | bytes]
@@ -33,33 +76,33 @@ class Publication:
 
     @property
     def card(self) -> str:
-        """Markdown behind YAML."""
+        """The model card: Markdown with YAML in front."""
         content = self.files[CARD]
         assert isinstance(content, bytes)
         return content.decode("utf-8")
 
 
 def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | None = None) -> Publication:
-    """Check a model folder and gather what of it is published.
+    """Check a model folder and collect the files to publish.
 
     Args:
         model: the folder.
         repo: ORG/NAME.
-        run: of the run that gave it, whose scores the card tells; by default the folder around the model's.
+        run: the model's run, whose scores go into the card; by default the folder around the model.
         licence: of the model, as the Hub calls it (`apache-2.0`).
 
     Raises:
-        UserError: the folder is no sound model, the name is none, or the run's record is damaged.
+        UserError: the folder is no sound model, `repo` is no name, or the run's record is damaged.
     """
     if not NAME.fullmatch(repo):
         raise UserError(f"--repo {repo}: expected ORG/NAME")
     folder = ModelFolder.load(model)
-    names = sorted(_names(model))
-    own = [name for name in names if most_bytes(name) is not None]
+    names = _file_names(model)
+    own = list(filter(_is_of_a_model, names))
     notes = [f"left out, as it is not a model's: {name}" for name in names if name not in own]
     encoder = folder.config.embeddings.encoder
     if encoder and not encoder.tune and Path(str(encoder.path)).is_absolute():
-        notes.append(f"the model needs the encoder {encoder.path}, whose place is one of this machine")
+        notes.append(f"the model needs the encoder {encoder.path}, which is a path on this machine")
     results, missing = _results(run or model.parent)
     metadata = front_matter(
         model_name=repo.partition("/")[2],
@@ -70,36 +113,35 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
         **{"language": folder.language} if folder.language else {},
         **{"license": licence} if licence else {},
     )
-    card = metadata + _text(model, repo)
+    card = metadata + _card_text(model, repo)
     files: dict[str, Path | bytes] = {**{name: model / name for name in own}, CARD: card.encode("utf-8")}
     return Publication(files, [*notes, *missing])
 
 
-def superseded(name: str) -> bool:
-    """Whether a file of an earlier model in the same repository goes away if this one has none of its name."""
+def _is_of_a_model(name: str) -> bool:
     return most_bytes(name) is not None
 
 
-def _names(model: Path) -> list[str]:
-    """All files of the folder and of the two in it that a model may have, by their names with `/`."""
+def _file_names(model: Path) -> list[str]:
+    """Return the names, with `/`, of the files in the folder and in the two folders that a model may have in it."""
     inside = [path for part in (STATIC, ENCODER) if (model / part).is_dir() for path in (model / part).iterdir()]
-    return [path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file()]
+    return sorted(path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file())
 
 
-def _text(model: Path, repo: str) -> str:
-    """The card that training wrote, without metadata that it may have been given since."""
+def _card_text(model: Path, repo: str) -> str:
+    """Return the card that training wrote, without metadata of an earlier publication."""
     try:
         written = (model / CARD).read_text(encoding="utf-8")
     except FileNotFoundError:
         return f"\n# {repo}\n"
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{model / CARD}: cannot read: {error}; write it anew") from error
-    return "\n" + _FRONT_MATTER.sub("", written).lstrip("\n").replace(_PLACE, f"hub:{repo}")
+        raise UserError(f"{model / CARD}: cannot read: {error}; write it again") from error
+    return "\n" + _FRONT_MATTER.sub("", written).lstrip("\n").replace(_PLACEHOLDER, f"hub:{repo}")
 
 
 def _results(run: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The test scores of a run as the Hub has them, and what there is to say where they are missing."""
-    from tagger.commands.hydra import hydra_entry
+    """Return a run's test scores in the Hub's form, and a note if there are none."""
+    from tagger.commands.hydra import hydra_entry  # here, as publishing needs no Hydra where there is no run
     from tagger.commands.hydra.overrides import data_name
 
     record = RunRecord.read(run)
@@ -113,6 +155,8 @@ def _results(run: Path) -> tuple[list[dict[str, Any]], list[str]]:
         "dataset_type": path if NAME.fullmatch(path) else title,
         "dataset_split": "test",
     }
-    named = [(name, value) for name, value in record.test.items() if name in _METRICS]
-    metrics = [{"metric_type": _METRICS[name], "metric_name": name, "metric_value": round(v, 4)} for name, v in named]
-    return [{**shared, **metric} for metric in metrics], []
+    scores = {name: value for name, value in record.test.items() if name in _METRICS}
+    return [
+        {**shared, "metric_type": _METRICS[name], "metric_name": name, "metric_value": round(value, 4)}
+        for name, value in scores.items()
+    ], []

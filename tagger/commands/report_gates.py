@@ -1,8 +1,7 @@
-"""A look inside the gates for a report: which of its sentences to take apart, and how they come to stand in it."""
+"""Choose sentences of a report to explain, and explain them: gates, memory, and reasons of decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import shorten
 
@@ -12,29 +11,29 @@ from tagger.inspection.explainer import FORMAT, MOST_TOKENS, Explainer
 from tagger.inspection.gates_page import gates_section, gates_style
 
 
-def explained(found: Assessment, model: Path, encoder: str | None, count: int) -> GateExplanations | None:
-    """Take sentences of a report apart: first those with errors, then others with entities, then the rest.
+def explain_sentences(found: Assessment, model: Path, encoder: str | None, count: int) -> GateExplanations | None:
+    """Explain sentences of a report: first those with errors, then others with entities, then the rest.
 
     Args:
-        found: a model's predictions, by sentences.
+        found: the predictions of a model, by sentence.
         model: its folder, or `hub:ORG/NAME@REVISION`.
-        encoder: where its contextual encoder lies, if not where it lay in training.
-        count: how many at most; those of more than `MOST_TOKENS` tokens are passed over.
+        encoder: where its contextual encoder is, if not where it was in training.
+        count: how many at most; sentences of more than `MOST_TOKENS` tokens are left out.
 
     Returns:
-        None where there is not one.
+        None if there is no such sentence.
     """
     explainer = Explainer.load(model, encoder)
-    chosen = [place for place, _ in zip(_in_order(found), range(count), strict=False)]
-    several = len(chosen) > 1
-    explanations = [explainer.explain(found.sentences[place].tokens) for place in chosen]
-    if not explanations:
+    chosen = _ranked(found)[:count]
+    if not chosen:
         return None
+    explanations = [explainer.explain(found.sentences[number].tokens) for number in chosen]
     layers = range(len(explainer.folder.config.encoder.stack))
     sentences = [
-        {"place": found.sentences[place].place, **explanation.to_mapping(layers)}
-        for place, explanation in zip(chosen, explanations, strict=True)
+        {"place": found.sentences[number].place, **explanation.to_mapping(layers)}
+        for number, explanation in zip(chosen, explanations, strict=True)
     ]
+    several = len(chosen) > 1
     return GateExplanations(
         style=gates_style(),
         sections=[
@@ -45,12 +44,12 @@ def explained(found: Assessment, model: Path, encoder: str | None, count: int) -
     )
 
 
-def _in_order(found: Assessment) -> Iterator[int]:
-    """Numbers of the sentences that can be taken apart, the most telling ones first."""
+def _ranked(found: Assessment) -> list[int]:
+    """Return the numbers of the sentences short enough to be explained, the most interesting first."""
 
-    def dullness(place: int) -> int:
-        gold, predicted = found.sentences[place].tags or [], found.predicted[place]
+    def rank(number: int) -> int:
+        gold, predicted = found.sentences[number].tags or [], found.predicted[number]
         return 0 if list(gold) != list(predicted) else 1 if any(tag != "O" for tag in predicted) else 2
 
-    able = [place for place, one in enumerate(found.sentences) if 0 < len(one.tokens) <= MOST_TOKENS]
-    yield from sorted(able, key=dullness)
+    short = [number for number, one in enumerate(found.sentences) if 0 < len(one.tokens) <= MOST_TOKENS]
+    return sorted(short, key=rank)

@@ -1,4 +1,4 @@
-"""Search spaces: which settings of train.py are varied, and within which bounds."""
+"""Search spaces: the settings of train.py to vary, and their bounds."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _KEYS = ("low", "high", "log", "step", "choices")
 
 
 class Suggests(Protocol):
-    """What chooses values: a trial of Optuna."""
+    """The part of an Optuna trial that chooses values."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of the choices."""
+        """Choose one of the choices."""
         ...
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """A whole number from `low` to `high`, both included."""
+        """Choose a whole number from `low` to `high`, both included."""
         ...
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A number from `low` to `high`."""
+        """Choose a number from `low` to `high`."""
         ...
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """A setting and what it may be: one of the choices, or, without any, a number.
+    """A setting and its possible values: one of the choices, or a number if there are no choices.
 
     Attributes:
         name: dotted, as on the command line.
-        choices: all values it may have.
-        low, high: bounds, both included; whole numbers stay such.
-        log: even chances in each order of magnitude.
-        step: between values, from `low` on.
+        choices: all possible values.
+        low, high: bounds, both included. The values are whole numbers if the bounds are.
+        log: give each order of magnitude the same chance.
+        step: distance between values, from `low` up.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Dimension:
     step: int | float | None = None
 
     def suggest(self, trial: Suggests) -> Value:
-        """Have a trial choose a value."""
+        """Let a trial choose a value."""
         if self.choices:
             return trial.suggest_categorical(self.name, self.choices)
         if isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, float):
@@ -61,15 +61,15 @@ class Dimension:
         return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
 
     def ends(self) -> tuple[Value, Value]:
-        """The first and last value it may have."""
+        """Return the first and last possible value."""
         return (self.choices[0], self.choices[-1]) if self.choices else (self.low, self.high)
 
 
 def read_space(space: str) -> list[Dimension]:
-    """A search space by its name in `conf/tune/`, or from a file.
+    """Read a search space by its name in `conf/tune/`, or from a file.
 
     Raises:
-        UserError: there is none, or it is not as `conf/tune/default.yaml` says.
+        UserError: there is none, or it has not the form that `conf/tune/default.yaml` explains.
     """
     known = hydra_entry.choices("tune")
     if space not in known and not Path(space).is_file():
@@ -82,7 +82,7 @@ def read_space(space: str) -> list[Dimension]:
 
 
 def check_space(space: Sequence[Dimension], overrides: Sequence[str]) -> None:
-    """See that train.py knows the settings, with these other overrides.
+    """Check that train.py accepts the settings, with these other overrides.
 
     Raises:
         UserError: it does not.
@@ -92,7 +92,7 @@ def check_space(space: Sequence[Dimension], overrides: Sequence[str]) -> None:
 
 
 def as_overrides(values: Mapping[str, Value]) -> list[str]:
-    """Settings as they stand on a command line of train.py, numbers to six digits."""
+    """Write settings as overrides for train.py, numbers to six digits."""
     written = {name: f"{value:.6g}" if isinstance(value, float) else shown(value) for name, value in values.items()}
     return [f"{name}={value}" for name, value in written.items()]
 

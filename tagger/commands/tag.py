@@ -5,24 +5,29 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tagger.bulk.executors.processes import WorkerLostError, Workers
-from tagger.bulk.job import BlockTagger, Counts, Job, OpenTagger, OwnHands
-from tagger.bulk.manifest import NAME, Manifest
+from tagger.bulk.executors.base import Executor, OpenRun, WorkerLostError
+from tagger.bulk.executors.serial import SerialExecutor
+from tagger.bulk.inputs import Source, find_sources
+from tagger.bulk.job import Counts, Job, OnError, PartTagger
+from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
+from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput
+from tagger.bulk.parts import plan_parts
 from tagger.bulk.progress import Progress
-from tagger.bulk.resume import History, refuse_unfinished, resume
-from tagger.bulk.run_job import carry_out
-from tagger.commands.tag_cluster import BLOCKS_PER_SHARD, check_cluster_options, tag_on_cluster
-from tagger.commands.tag_job import asked_of, job_of, size_of, whole_number
+from tagger.bulk.records import InputFormat
+from tagger.bulk.run_job import Tell, run_job
+from tagger.bulk.run_state import NAME, RunState, StoringTagger
+from tagger.commands.tag_job import asked_of, byte_count, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
 from tagger.errors import UserError
 from tagger.files import let_go_of_output
@@ -31,19 +36,19 @@ from tagger.printable import in_a_line
 _FAILED, _WRONG, _INTERRUPTED = 1, 2, 130
 _PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
 _MOST_WORKERS = 256
-_TELLING = 1000  # tokens, in which a model that fits them would have found something
-_MOST_OF_A_CLUSTER = 100_000  # of workers, and of blocks in a shard
+_MOST_OF_A_CLUSTER = 100_000
+_MANY_TOKENS = 1000  # a model that fits them would have found something
 _OUT_OF_MEMORY = "out of memory; a record is held whole: cut records that are very long, or use fewer --workers"
-_KEPT = "; what was done is kept, and the same command with --resume goes on from there"
+_KEPT = "; what was done is kept, and the same command with --resume continues from there"
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int:
-    """Entry point; returns the exit code."""
+    """Run the command; returns the exit code."""
     parsed = parser_of(program).read(arguments)
-    history = History()
+    kept: list[bool] = []  # what another run could continue
     try:
         with _ended_by_exception():
-            return _run(parsed, program, history)
+            return _run(parsed, program, kept)
     except UserError as error:
         message, code = str(error), _WRONG
     except KeyboardInterrupt:
@@ -55,114 +60,132 @@ def main(arguments: Sequence[str] | None = None, program: str = "tag.py") -> int
         message, code = str(error), _FAILED
     except MemoryError:
         message, code = _OUT_OF_MEMORY, _FAILED
-    _say(program, message + (_KEPT if history.kept else ""))
+    _say(program, message + (_KEPT if any(kept) else ""))
     let_go_of_output(flush=True)
     return code
 
 
-def _run(parsed: argparse.Namespace, program: str, history: History) -> int:
-    check_cluster_options(parsed)
-    workers = whole_number("--workers", parsed.workers, _MOST_OF_A_CLUSTER if parsed.engine_cluster else _MOST_WORKERS)
-    threads = whole_number("--threads", parsed.threads, _MOST_WORKERS)
-    job, notes = job_of(parsed)
+def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
+    workers = whole_number(
+        "--workers", parsed.workers, _MOST_OF_A_CLUSTER if parsed.executor == "ray" else _MOST_WORKERS
+    )
+    settings = {name: getattr(parsed, name) for name in ("engine", "device", "precision", "encoder")}
+    settings["threads"] = whole_number("--threads", parsed.threads, _MOST_WORKERS)
+    part_size = byte_count("--part-size", parsed.part_size)
+    job = job_of(parsed)
+    folder = None if parsed.output is None else Path(parsed.output)
+    sources, notes = find_sources(
+        parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=folder
+    )
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
-    if parsed.output is None and sys.stdout is None:
+    if folder is None and sys.stdout is None:
         raise UserError("standard output is closed; write to a folder with --output")
-    if any(source.path is None for source in job.sources) and standard_input.isatty():
+    if any(source.path is None for source in sources) and standard_input.isatty():
         notes.append("reading from the terminal; end with Ctrl-D")
-    with ExitStack() as files:
-        if not parsed.engine_cluster:
-            job.ensure_compiled()  # once, rather than by every process
-        if job.outputs is not None:
-            notes += _look_back(job, parsed, history, files)
+    open_tagger: OpenRun = partial(_open_tagger, job, parsed.model, settings)
+    open_run = open_tagger
+    begin = time.perf_counter()
+    account = Account(sources)
+    with ExitStack() as left:
+        state = None
+        if folder is None:
+            output: Output = StreamOutput(sys.stdout.buffer, job, partial(_say, program))
+        else:
+            state, output = _open_folder(parsed, job, sources, folder, left, kept)
+            open_run = partial(StoringTagger, state.parts, open_tagger)
         for note in [] if parsed.quiet else notes:
             _say(program, note)
-        if history.resumed.all_done:
-            return 0
-        settings = {name: getattr(parsed, name) for name in ("engine", "device", "precision", "encoder")}
-        settings["threads"] = threads
-        if parsed.engine_cluster:
-            open_it = partial(_open_tagger, model=parsed.model, **settings)
-            _run_on_cluster(parsed, program, job, open_it, workers, threads)
-            return 0
-        open_tagger = partial(_open_tagger, job.without_files(), parsed.model, **settings)
-        hands = OwnHands(open_tagger()) if workers == 1 else files.enter_context(Workers(workers, open_tagger))
-        begin = time.perf_counter()
-        standard_output = sys.stdout.buffer if sys.stdout else io.BytesIO()
-        tell = files.enter_context(_progress(parsed, program, job, history))
-        counts = carry_out(job, hands, standard_input, standard_output, history=history, tell=tell)
-    told = [*_doubts(counts)]
-    if job.outputs is not None:
-        done = _summary(len(job.sources) - history.resumed.done, counts, time.perf_counter() - begin)
-        told.append(f"{done}, written to {parsed.output}")
-    for line in [] if parsed.quiet else told:
-        _say(program, line)
+        tell = left.enter_context(_progress(parsed, program, sources))
+        executor = left.enter_context(_executor(parsed, open_tagger, open_run, workers, settings))
+        parts = plan_parts(sources, job.reading, standard_input, part_size=part_size, prompt=folder is None)
+        run_job(parts, executor, output, account, state=state, tell=tell)
+    _report(parsed, program, job, account, time.perf_counter() - begin)
     return 0
 
 
-def _look_back(job: Job, parsed: argparse.Namespace, history: History, files: ExitStack) -> list[str]:
-    """Find out where to go on, if it is to be; returns what there is to say of it."""
-    assert job.outputs is not None
-    history.sources = job.sources
-    history.asked = asked_of(parsed, job)
-    folder = job.outputs.folder
-    if parsed.resume and (folder / NAME).is_file():
-        history.manifest = files.enter_context(Manifest(folder))
-        history.resumed = resume(history.manifest, history.asked, job.sources, job.outputs)
-    elif not parsed.overwrite:
-        refuse_unfinished(folder)
-    mark, done, noted, all_done = history.resumed
-    if not parsed.overwrite:
-        job.outputs.refuse_existing(noted)
-    if all_done:
-        return [f"{folder}: all {done:,} files are there, as they were written; nothing to do"]
-    if mark is None:
-        return []
-    name = job.sources[mark.place.source].name
-    return [f"{done:,} files were done; going on in {name} behind record {mark.place.records:,}"]
+def _open_folder(
+    parsed: argparse.Namespace, job: Job, sources: list[Source], folder: Path, left: ExitStack, kept: list[bool]
+) -> tuple[RunState, Output]:
+    """Open the output folder: continue what is there, or begin."""
+    rejects = job.on_error is not OnError.STOP
+    pipe = next((source for source in sources if not source.rereadable), None)
+    if parsed.shards:
+        refuse_file(folder)
+    else:
+        check_outputs(sources, folder, job.output_format, rejects=rejects)
+    state = RunState(folder)
+    left.callback(lambda: kept.append(state.begun and state.kept))
+    left.enter_context(state)
+    state.continuable = pipe is None
+    asked = asked_of(parsed, sources, _ensure_compiled())
+    if parsed.resume and pipe is not None:
+        raise UserError(f"{pipe.name}: cannot be read again, which --resume needs; name files")
+    resumed = parsed.resume and state.resume(asked)
+    if not resumed and not parsed.overwrite:
+        state.refuse_unfinished()
+    if not parsed.shards and not parsed.overwrite:
+        refuse_existing(sources, folder, job.output_format, state.resumed.written, rejects=rejects)
+    if not resumed:
+        if parsed.shards:
+            clear_shards(folder, sources, NAME, overwrite=parsed.overwrite)
+        state.begin(asked)
+    return state, ShardOutput(state, job) if parsed.shards else FolderOutput(state, sources, job)
 
 
-def _progress(
-    parsed: argparse.Namespace, program: str, job: Job, history: History
-) -> AbstractContextManager[Callable[[Counts, int], None]]:
-    """What tells how far the run is: where it is asked for, or where a terminal has room for it."""
+def _executor(
+    parsed: argparse.Namespace, open_tagger: OpenRun, open_run: OpenRun, workers: int, settings: dict[str, Any]
+) -> AbstractContextManager[Executor]:
+    if parsed.executor == "ray":
+        from tagger.bulk.executors.ray import Cluster, RayExecutor
+
+        gpus = int(parsed.device.startswith("cuda"))
+        cluster = Cluster(address=parsed.address, workers=workers, threads=settings["threads"], gpus=gpus)
+        if not gpus:
+            open_tagger()  # what is wrong with the model or options is so reported before Ray is started
+        return RayExecutor(cluster, open_run)
+    if workers == 1:
+        return SerialExecutor(open_run)
+    from tagger.bulk.executors.processes import ProcessExecutor  # multiprocessing takes time to import
+
+    return ProcessExecutor(workers, open_run)
+
+
+def _open_tagger(job: Job, model: str, settings: dict[str, Any]) -> PartTagger:
+    """Open the model; worker processes call this too."""
+    import tagger  # it takes time, and --help and wrong use should answer at once
+
+    _ensure_compiled()
+    return PartTagger(job, tagger.load(model, **settings))
+
+
+def _ensure_compiled() -> bool:
+    """Compile loops where this machine has none yet, before other processes start. Return whether there are any."""
+    from tagger.kernels.loader import kernels  # it imports NumPy
+
+    return kernels() is not None
+
+
+def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -> AbstractContextManager[Tell]:
+    """Open the report of progress, where it is asked for or a terminal has room for it."""
     to_terminal = sys.stderr is not None and sys.stderr.isatty() and not parsed.quiet
-    if job.outputs is None and sys.stdout is not None and sys.stdout.isatty():
+    if parsed.output is None and sys.stdout is not None and sys.stdout.isatty():
         to_terminal = False
     if sys.stderr is None or not (parsed.progress or to_terminal):
-        return nullcontext(lambda done, amount: None)
-    begin = history.resumed.mark.place.source if history.resumed.mark else 0
-    return Progress(sys.stderr, program, size_of(islice(job.sources, begin, None)))
-
-
-def _run_on_cluster(
-    parsed: argparse.Namespace, program: str, job: Job, open_it: OpenTagger, workers: int, threads: int
-) -> None:
-    blocks = whole_number("--blocks-per-shard", parsed.blocks_per_shard or BLOCKS_PER_SHARD, _MOST_OF_A_CLUSTER)
-    begin = time.perf_counter()
-    done = tag_on_cluster(parsed, job, open_it, workers=workers, threads=threads, blocks_per_shard=blocks)
-    if not parsed.quiet:
-        again = f", {done.lost:,} of them begun anew as workers were lost" if done.lost else ""
-        for doubt in _doubts(done.counts):
-            _say(program, doubt)
-        told = _summary(len(job.sources), done.counts, time.perf_counter() - begin)
-        _say(program, f"{told}, written to {parsed.output} in {done.shards:,} shards{again}")
-
-
-def _open_tagger(job: Job, model: str, **settings: Any) -> BlockTagger:
-    """What tags blocks; worker processes call this too."""
-    import tagger  # here, so that --help and wrong use answer at once
-
-    return BlockTagger(job, tagger.load(model, **settings))
+        return nullcontext(lambda counts, amount, kept: None)
+    stream = sys.stderr
+    if parsed.executor == "ray":  # which has standard error discarded
+        with contextlib.suppress(OSError):
+            stream = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+    return Progress(stream, program, size_of(sources))
 
 
 @contextlib.contextmanager
 def _ended_by_exception() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, so that what is half-written is removed."""
+    """Let SIGTERM and SIGHUP raise SystemExit, so that processes are ended and half-written files removed."""
     replaced = []
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # One that is ignored (nohup) stays so, and only the main thread may set any.
-        if signal.getsignal(number) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    for number in [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name) and is_main]:
+        if signal.getsignal(number) is signal.SIG_DFL:  # one that is ignored (nohup) stays so
             signal.signal(number, _end)
             replaced.append(number)
     try:
@@ -176,19 +199,36 @@ def _end(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _doubts(counts: Counts) -> Iterator[str]:
-    """What of a run should make its user look again."""
-    if counts.empty:
-        yield f"{counts.empty:,} empty or blank file{'' if counts.empty == 1 else 's'}, with nothing to tag"
-    if not counts.marked and counts.tokens >= _TELLING:
-        yield f"no entity found in {counts.tokens:,} tokens; is the model for this language and kind of text?"
-
-
-def _summary(files: int, counts: Counts, seconds: float) -> str:
+def _report(parsed: argparse.Namespace, program: str, job: Job, account: Account, seconds: float) -> None:
+    counts = account.counts
+    if counts.rejected:  # also with --quiet: something is missing in the output
+        _say(program, _sum_of(counts))
+    if parsed.quiet:
+        return
+    if account.empty:
+        _say(program, f"{_count(account.empty, 'empty or blank file')}, with nothing to tag")
+    if not counts.marked and counts.tokens >= _MANY_TOKENS:
+        _say(program, f"no entity found in {counts.tokens:,} tokens; is the model for this language and kind of text?")
+    if parsed.output is None:
+        return
+    if not account.files and not counts.records:
+        _say(program, f"{parsed.output}: all files are there, as they were written; nothing to do")
+        return
     speed = counts.tokens / seconds if seconds else 0
-    amounts = [(files, "file"), (counts.records, "record"), (counts.sentences, "sentence"), (counts.tokens, "token")]
-    told = ", ".join(f"{amount:,} {name}{'' if amount == 1 else 's'}" for amount, name in amounts)
-    return f"{told} in {seconds:.1f} s ({speed:,.0f} tokens/s)"
+    amounts = [(account.files, "file"), (counts.records, "record"), (counts.sentences, "sentence")]
+    done = ", ".join(_count(*amount) for amount in [*amounts, (counts.tokens, "token")])
+    _say(program, f"{done} in {seconds:.1f} s ({speed:,.0f} tokens/s), written to {parsed.output}")
+
+
+def _sum_of(counts: Counts) -> str:
+    return (
+        f"{_count(counts.records, 'record')} read = {counts.tagged:,} tagged + {counts.empty:,} empty + "
+        f"{counts.rejected:,} rejected"
+    )
+
+
+def _count(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def _say(program: str, message: str) -> None:

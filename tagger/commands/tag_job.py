@@ -1,50 +1,46 @@
-"""From the command line of `tag.py` to the job that it asks for."""
+"""Turn the command line of `tag.py` into a job."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from tagger.bulk.formats.lines import OutputFormat
-from tagger.bulk.inputs import Source, find_sources
-from tagger.bulk.job import Job
+from tagger.bulk.formats.lines import REASON, OutputFormat, WriteOptions
+from tagger.bulk.inputs import Source
+from tagger.bulk.job import Job, OnError
 from tagger.bulk.min_scores import MinimumScores
-from tagger.bulk.output_paths import plan_outputs
-from tagger.bulk.records import ID_COLUMN, InputFormat, ReadOptions, Unit
-from tagger.bulk.resume import listing_of
+from tagger.bulk.records import ID_COLUMN, ReadOptions, Unit
 from tagger.errors import UserError
 from tagger.model_folder.contents import CONFIG
 from tagger.model_folder.from_hub import local_folder
 
 _MOST_ALTERNATIVES = 100
+_LARGEST_PART = 1 << 40
+_SUFFIXES = {"K": 10, "M": 20, "G": 30}
 _LINES_AND_TABLES = (OutputFormat.JSONL, OutputFormat.PARQUET)
-_SHAPING = (  # the options that output depends on
+_SHAPING = (  # options that the output depends on
     *("format", "tokens", "scores", "min_score", "n_best", "input_format", "unit", "tokenizer", "text_field"),
-    *("id_column", "token_column", "separator", "comment_prefix"),
+    *("id_column", "token_column", "separator", "comment_prefix", "on_error", "part_size", "shards"),
     *("engine", "device", "precision", "threads", "encoder"),
 )
 _PACKAGES = ("tagger", "numpy", "numba", "syntok", "spacy", "torch", "transformers", "onnxruntime", "pyarrow")
 
 
-def job_of(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
-    """The job that the command line asks for, its inputs and outputs looked up, and what there is to say of them.
+def job_of(parsed: argparse.Namespace) -> Job:
+    """Read the job from the command line.
 
     Raises:
-        UserError: options do not go together, or inputs or outputs are not as they should be.
+        UserError: options do not go together.
     """
-    output = None if parsed.output is None else Path(parsed.output)
     output_format = OutputFormat(parsed.format)
     n_best = 0 if parsed.n_best is None else whole_number("--n-best", parsed.n_best, _MOST_ALTERNATIVES)
     _require_fitting(parsed, output_format)
     _require_free_names(parsed, output_format, n_best)
-    sources, notes = find_sources(
-        parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=output
-    )
     reading = ReadOptions(
         unit=Unit(parsed.unit),
         text_field=parsed.text_field,
@@ -53,54 +49,70 @@ def job_of(parsed: argparse.Namespace) -> tuple[Job, list[str]]:
         separator=parsed.separator,
         comment_prefix=parsed.comment_prefix,
     )
-    job = Job(
-        sources=sources,
-        outputs=None if output is None or parsed.engine_cluster else plan_outputs(sources, output, output_format),
+    writing = WriteOptions(
+        tokens=parsed.tokens,
+        scores=parsed.scores,
+        alternatives=n_best > 0,
+        text_field=reading.text_field,
+        id_field=reading.id_field,
+    )
+    return Job(
         reading=reading,
         tokenizer=parsed.tokenizer,
         output_format=output_format,
-        tokens=parsed.tokens,
-        scores=parsed.scores,
+        writing=writing,
         minimum=MinimumScores.parse(parsed.min_score) if parsed.min_score else None,
         n_best=n_best,
+        on_error=OnError(parsed.on_error),
     )
-    return job, notes
 
 
 def whole_number(option: str, text: str, most: int) -> int:
-    """The number that an option was given, from 1 to `most`. Raises UserError where it is none."""
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= most:
+    """Read the number that an option was given, from 1 to `most`. Raises UserError where it is none."""
+    if not text.isdecimal() or not 1 <= int(text[:20]) <= most:
         raise UserError(f"{option} {text}: expected a whole number from 1 to {most}")
     return int(text)
 
 
-def asked_of(parsed: argparse.Namespace, job: Job) -> dict[str, Any]:
-    """All that the output depends on but what is in the inputs, as JSON: a run resumes only one that asked the same."""
+def byte_count(option: str, text: str) -> int:
+    """Read a number of bytes, as 500K or 2M. Raises UserError where it is none."""
+    shift = _SUFFIXES.get(text[-1:].upper(), 0)
+    digits = text[:-1] if shift else text
+    if not digits.isdecimal() or not 1 <= int(digits[:20]) << shift <= _LARGEST_PART:
+        raise UserError(f"{option} {text}: expected a number of bytes, as 500K or 2M")
+    return int(digits) << shift
+
+
+def asked_of(parsed: argparse.Namespace, sources: Sequence[Source], compiled: bool) -> dict[str, Any]:
+    """Collect all that the output depends on but the content of inputs, as JSON: `--resume` requires the same."""
     config = local_folder(parsed.model) / CONFIG  # it holds the checksums of the model's other files
+    listing = hashlib.sha256()
+    for source in sources:
+        listing.update(os.fsencode(source.name) + b"\0")
     return {
         "model": hashlib.sha256(config.read_bytes()).hexdigest() if config.is_file() else None,
         **{"--" + name.replace("_", "-"): getattr(parsed, name) for name in _SHAPING},
         "processor": platform.machine(),
-        "compiled loops": job.ensure_compiled(),
+        "compiled loops": compiled,
         **{name: _version(name) for name in _PACKAGES},
-        "inputs": len(job.sources),
-        "listing": listing_of(job.sources),
+        "inputs": len(sources),
+        "listing": listing.hexdigest(),
     }
 
 
 def size_of(sources: Iterable[Source]) -> int | None:
-    """Bytes in files; None where there are pipes among them."""
+    """Add up the bytes in files; None where there are pipes among them."""
     size = 0
     for source in sources:
         if source.path is None or not source.rereadable:
             return None
-        with suppress(OSError):  # told by who reads it
-            size += source.path.stat().st_size
+        with suppress(OSError):  # reported when it is read
+            size += os.stat(source.path).st_size
     return size
 
 
 def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # here, as it takes its time
+    from importlib.metadata import PackageNotFoundError, version  # it takes time
 
     try:
         return version(package)
@@ -114,12 +126,22 @@ def _require_fitting(parsed: argparse.Namespace, output_format: OutputFormat) ->
         if given and output_format not in _LINES_AND_TABLES:
             formats = " and ".join(_LINES_AND_TABLES)
             raise UserError(f"{option} belongs to --format {formats}, not to {output_format}; leave one of them out")
+    if parsed.on_error == OnError.NULL and output_format is not OutputFormat.JSONL:
+        raise UserError(f"--on-error null: {output_format} has no place for a reason; use --on-error skip, or jsonl")
+    if parsed.shards and output_format is OutputFormat.HTML:
+        raise UserError("--shards: a page is not made of parts; use --format jsonl, conll or parquet")
+    if parsed.address is not None and parsed.executor != "ray":
+        raise UserError(f"--address {parsed.address} belongs to --executor ray, which is not set; set it")
     if parsed.output is not None:
         return
+    if parsed.executor == "ray":
+        raise UserError("--executor ray writes into a folder; name it with --output")
+    if parsed.shards:
+        raise UserError("--shards leaves parts in the folder --output, which is not set; set it")
     if parsed.overwrite:
         raise UserError("--overwrite replaces files in the folder --output, which is not set; set it")
     if parsed.resume:
-        raise UserError("--resume goes on with the files in the folder --output, which is not set; set it")
+        raise UserError("--resume continues with the files in the folder --output, which is not set; set it")
     if output_format is OutputFormat.PARQUET:
         raise UserError("--format parquet is written to files; name a folder for them with --output")
 
@@ -127,7 +149,7 @@ def _require_fitting(parsed: argparse.Namespace, output_format: OutputFormat) ->
 def _require_free_names(parsed: argparse.Namespace, output_format: OutputFormat, n_best: int) -> None:
     """Refuse names of fields that are read where others of that name are written."""
     written = ["entities", "tokens", "tags", *["scores"] * parsed.scores, *["alternatives"] * (n_best > 0)]
-    written += ["fields"] * (output_format is OutputFormat.PARQUET)
+    written += ["fields"] * (output_format is OutputFormat.PARQUET) + [REASON] * (parsed.on_error == OnError.NULL)
     for option, name in (("--text-field", parsed.text_field), ("--id-column", parsed.id_column)):
         if name in written:
             raise UserError(f"{option} {name}: {name} are written there; rename what is read from there")

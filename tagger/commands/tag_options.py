@@ -1,18 +1,19 @@
-"""The options of `tag.py`, and what its help says."""
+"""Define the options of `tag.py`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from tagger.bulk.compression import COMPRESSED
 from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import EXTENSIONS
-from tagger.bulk.manifest import NAME
+from tagger.bulk.job import OnError
 from tagger.bulk.records import InputFormat, Unit
+from tagger.bulk.run_state import NAME
 from tagger.commands.main import VERSION
-from tagger.commands.tag_cluster import add_cluster_options
 from tagger.corpus.tokenizers import NAMES
 from tagger.printable import in_a_line
 
@@ -53,7 +54,7 @@ output:
           where only tokens are known, these joined by single blanks. Other fields of jsonl input pass through.
           "tokens" and "tags" (B-PER, I-PER, O) are two flat lists, written with --tokens, by models of plain tags
           (parts of speech), which give no entities, and for records that have "tokens". What is written replaces
-          fields of those names.
+          fields of those names; other fields come out exactly as they were written.
   conll   A line "token TAB tag" per token and an empty line behind each sentence. Characters that would break this
           (TAB, line breaks and the like inside tokens of jsonl input) become U+FFFD, and so does an empty token.
   parquet Columns id, text, entities (lists of start, end, label, text), tokens and tags (null where jsonl would not
@@ -72,18 +73,22 @@ probabilities:
                The sentence's ends and its entities' count characters of the record's text; "score" is the probability
                of the whole tagging. Of plain tags, "tags" in place of "entities". --min-score leaves them as they are.
 
-errors: one line on standard error. Missing, unreadable and binary files are found before anything is tagged; no file
-and no record is left half-written. An empty file gives an empty output, and how many were is said.
+errors: one line on standard error. Missing and unreadable files are found before anything is tagged, malformed records
+when they are read. No file is left half-written. An empty file gives an empty output, and their number is reported.
+  --on-error   stop (default) ends the run at a malformed record. skip leaves it out. null (jsonl) writes a record in
+               its place: "entities": null, and "rejected" with the reason. NAME.rejects.jsonl beside the output then
+               holds each such record with its place and reason; without --output, standard error shows these.
+               At the end the account is given: records read = tagged + empty + rejected.
 
-resuming: what is done is noted in the folder --output, in a hidden file {NAME}, with checksums of what was
-read and written; files under way lie hidden beside it. Whatever ended a run, the same command with --resume goes on
-from the last block noted, and its output is the same to the byte. --workers may differ, other options, the model, the
-inputs and the versions of what computes may not: that is refused with a line. Standard input cannot be resumed. Without
---resume a run that was ended is left as it is, with a line; --overwrite begins anew.
+resuming: input is cut into parts by the input alone. Finished parts lie in the hidden folder {NAME} of --output until
+the files of --output are put together. Whatever ended a run, the same command with --resume continues it, and the
+output has the same bytes. --workers and --executor may differ. Other options, the model, the inputs and the versions
+of what computes may not; that is refused in a line. Standard input cannot be resumed. Without --resume, a run that
+could be continued is left as it is; --overwrite begins again.
 
-speed and memory: input is read and tagged in blocks of some 250,000 characters, the first ones shorter, so that the
-first records are written early; memory does not grow with the input. A record (of text a line, or what --unit says) is
-never cut, and takes some 60 times its size of memory while it is tagged. Output does not depend on --workers.
+speed and memory: memory does not grow with the input. Standard input is a filter: a record that has come is tagged and
+written before more input is waited for. A record (of text a line, or another --unit) is never cut, and takes about 60
+times its size of memory while it is tagged. Output does not depend on --workers and --executor.
 
 exit code: 0 done; 1 a worker process was ended, or memory ran out; 2 wrong use or bad input; stopped by a signal, 128
 and its number: 129 the terminal went away, 130 Ctrl-C, 141 the reader of standard output went away, 143 SIGTERM.
@@ -91,15 +96,19 @@ and its number: 129 the terminal went away, 130 Ctrl-C, 141 the reader of standa
 
 
 class CommandLine(argparse.ArgumentParser):
-    """Options, and wrong use told in a line."""
+    """Reads options, and reports wrong use in a line."""
 
     def read(self, arguments: Sequence[str] | None) -> argparse.Namespace:
-        """What arguments (None: the program's own) say. Ends the program where they are wrong, or ask for help."""
+        """Parse arguments (None: the program's own). Ends the program where they are wrong, or ask for help."""
         found, unknown = self.parse_known_intermixed_args(arguments)
         if unknown:
             self.error(f"unknown option {unknown[0]}")
         if found.model is None:
             self.error("no model; name one with --model")
+        if found.engine_cluster:
+            found.executor, found.shards = found.engine_cluster, True
+            note = "--engine-cluster ray is now called --executor ray --shards"
+            print(f"{self.prog}: {note}", file=sys.stderr)
         return found
 
     def error(self, message: str) -> NoReturn:
@@ -108,7 +117,7 @@ class CommandLine(argparse.ArgumentParser):
 
 
 def parser_of(program: str) -> CommandLine:
-    """What reads the command line of a program of that name."""
+    """Make the parser of a program of this name."""
     parser = CommandLine(
         prog=program,
         usage="%(prog)s --model DIR [OPTION ...] [FILE ...]",
@@ -127,8 +136,8 @@ def parser_of(program: str) -> CommandLine:
     add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "
         "input's name with the format's extension, in the sub-folder it had below a named folder or pattern; "
         "default: standard output")  # fmt: skip
-    add("--resume", action="store_true", help="go on where an earlier run of the same command was ended, by whatever; "
-        "what is there in the end is what a run that was not ended writes")  # fmt: skip
+    add("--resume", action="store_true", help="continue an earlier run of the same command, whatever ended it; the "
+        "output has the bytes of a run that was not ended")  # fmt: skip
     add("--overwrite", action="store_true", help="replace output files that are there already (never an input)")
     add("--format", choices=[*map(str, OutputFormat)], default="jsonl", help="of the output; default: jsonl")
     add("--tokens", action="store_true", help="jsonl, parquet: write tokens and tags too")
@@ -139,10 +148,12 @@ def parser_of(program: str) -> CommandLine:
     add("--input-format", choices=[*map(str, InputFormat)], help="of all inputs; default: by extension")
     _add_reading(parser)
     _add_running(parser)
-    add_cluster_options(parser)
-    add("--progress", action="store_true", help="tell on standard error how far the run is though that is no terminal, "
-        "with a line every ten seconds")  # fmt: skip
-    add("--quiet", action="store_true", help="no progress, summary or notes on standard error, only errors")
+    add("--on-error", choices=[*map(str, OnError)], default="stop", help="what becomes of malformed records, see "
+        "below; default: stop")  # fmt: skip
+    add("--progress", action="store_true", help="report progress on standard error though that is no terminal, with a "
+        "line every ten seconds")  # fmt: skip
+    add("--quiet", action="store_true", help="no progress, summary or notes on standard error, only errors and what "
+        "was left out")  # fmt: skip
     return parser
 
 
@@ -150,14 +161,24 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--engine", choices=["auto", "numpy", "torch", "onnx"], default="auto", help="what runs the model: numpy, on "
         "the CPU; torch (the extra [train], for models with an encoder [encoder]); onnx (the extra [onnx]; python "
-        "scripts/export_onnx.py --model DIR comes first); default: auto, torch for models with an encoder and for "
+        "tagger export_onnx --model DIR comes first); default: auto, torch for models with an encoder and for "
         "GPUs, numpy otherwise")  # fmt: skip
     add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
     add("--precision", choices=["fp32", "int16", "bf16", "fp16"], default="fp32", help="what products are computed in; "
         "numpy: int16, fixed point, is faster (layers of GRUs; the extra [fast]); torch: bf16 and fp16, which GPUs are "
         "fast in; a tag in a thousand may differ; default: fp32")  # fmt: skip
     add("--workers", default="1", metavar="N", help="tag in N processes, each with the model in its memory; the "
-        "output is the same to the byte; default: 1")  # fmt: skip
+        "output has the same bytes; default: 1")  # fmt: skip
+    add("--executor", choices=["processes", "ray"], default="processes", help="who tags: processes of this machine "
+        "(default), or workers of Ray (the extra [ray]), on this machine or with --address on a cluster; see "
+        "docs/scaling.md")  # fmt: skip
+    add("--address", metavar="HOST:PORT", help="ray: of a running cluster, or auto on one of its nodes; default: a Ray "
+        "of this machine is started and ended")  # fmt: skip
+    add("--part-size", metavar="BYTES", default="2M", help="about how much input makes a part, which is what is done "
+        "again when a worker is lost; default: 2M")  # fmt: skip
+    add("--shards", action="store_true", help="leave the parts as files in --output, as part-00000-of-00012.jsonl; put "
+        "together in order they are what standard output would get")  # fmt: skip
+    add("--engine-cluster", choices=["ray"], help=argparse.SUPPRESS)
     add("--threads", default="1", metavar="N", help="torch, onnx: threads of each process (numpy has one), on which "
         "the last bits depend; more pay for models with an encoder on a CPU; default: 1")  # fmt: skip
 

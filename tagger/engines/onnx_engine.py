@@ -37,7 +37,7 @@ class OnnxEngine:
 
     @classmethod
     def open(cls, folder: ModelFolder, path: Path, threads: int = 1) -> OnnxEngine:
-        """The engine of the file `model.onnx` that `scripts/export_onnx.py` wrote.
+        """The engine of the file `model.onnx` that `tagger export_onnx` wrote.
 
         It is run only if it is, to the byte, the graph that the folder's weights give: whatever else it may be (of
         other weights, with data outside, with operators from elsewhere) is turned away.
@@ -51,7 +51,7 @@ class OnnxEngine:
             UserError: `model.onnx` is missing or another graph than the model's, or the model has an encoder.
         """
         expected, file = graph_of(folder), path / GRAPH
-        remedy = f"write it with: python scripts/export_onnx.py --model {path}"
+        remedy = f"write it with: python -m tagger export_onnx --model {path}"
         if not file.is_file():
             raise UserError(f"{path}: no {GRAPH}; {remedy}")
         if file.read_bytes() != expected:

@@ -1,4 +1,4 @@
-"""Which sentences go together: batches of similar length by a token budget, shared among processes; their order."""
+"""Group sentences of similar length into batches by a token budget, and share batches among processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-_REST, _TIMES_LONGER, _LONG = 0.95, 10, 1000  # sentences are far longer than the rest from here on
+_REST, _TIMES_LONGER, _LONG = 0.95, 10, 1000  # these define "far longer than the rest"
 
 
 def length_batches(lengths: Ints, budget: int) -> list[Ints]:
-    """Cut sentences, longest first, into batches of at most `budget` tokens; a longer sentence is a batch of its own.
+    """Cut sentences, longest first, into batches of at most `budget` tokens. A longer sentence is its own batch.
 
     Args:
         lengths: (S,) tokens per sentence; empty sentences are left out.
@@ -29,17 +29,18 @@ def length_batches(lengths: Ints, budget: int) -> list[Ints]:
 
 
 def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, processes: int = 1) -> list[list[Ints]]:
-    """One epoch's batches for each process: every sentence in exactly one batch of one process.
+    """Make one epoch's batches for each process. Every sentence is in exactly one batch of one process.
 
-    Sentences are shuffled, then sorted by length with some noise, so that batches are of similar length and differ from
-    epoch to epoch, and the batches are shuffled. The same arguments give the same batches. All processes get equally
-    many, and the same number in all epochs: where there are too few, those of most sentences are halved; where an epoch
-    would need more than the first one, its budget is raised a little.
+    Sentences are shuffled, then sorted by length with some noise. So batches are of similar length and differ between
+    epochs. Then the batches are shuffled. The same arguments give the same batches.
+
+    All processes get equally many batches, the same number in every epoch. If there are too few, the batches with the
+    most sentences are halved. If an epoch needs more than the first one, its budget is raised a little.
 
     Args:
         lengths: (S,) tokens per sentence; empty sentences are left out.
         budget: tokens per batch.
-        seed, epoch: what the order depends on.
+        seed, epoch: determine the order.
         processes: how many processes share the epoch.
 
     Returns:
@@ -60,7 +61,7 @@ def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, proce
 
 
 def validation_batches(lengths: Ints, budget: int, *, processes: int = 1) -> list[list[Ints]]:
-    """Batches for each process, equally many, every non-empty sentence in exactly one batch of one process.
+    """Make equally many batches for each process. Every non-empty sentence is in exactly one batch of one process.
 
     Args:
         lengths: (S,) tokens per sentence.
@@ -83,10 +84,10 @@ class FarLonger(NamedTuple):
     """Sentences far longer than the rest, and what they cost.
 
     Attributes:
-        numbers: which they are, longest first.
-        limit: the most tokens that a sentence may have not to be one of them.
-        steps: how many time steps they add to an epoch.
-        all_steps: how many an epoch has with them.
+        numbers: of these sentences, longest first.
+        limit: tokens; longer sentences are among them.
+        steps: time steps that they add to an epoch.
+        all_steps: time steps of an epoch with them.
     """
 
     numbers: list[int]
@@ -121,7 +122,7 @@ def time_steps(lengths: Ints, budget: int) -> int:
 
 
 def sentence_lengths(batch_sizes: Ints) -> Ints:
-    """(B,) tokens of each sentence, in falling order.
+    """Return the lengths of sentences packed by time, (B,), in falling order.
 
     Args:
         batch_sizes: (T,) sentences that reach each time step.
@@ -130,13 +131,13 @@ def sentence_lengths(batch_sizes: Ints) -> Ints:
 
 
 def packed_positions(batch_sizes: Ints) -> Ints:
-    """Of sentences one after the other, where the tokens stand that come k-th when they are packed by time.
+    """Map tokens packed by time to their positions in sentences written one after the other.
 
     Args:
         batch_sizes: (T,) sentences that reach each time step, in falling order.
 
     Returns:
-        (N,), whose entry k, which stands at step t of sentence i, is t more than the tokens of the sentences before i.
+        (N,). Entry k, at step t of sentence i, is t plus the number of tokens in the sentences before i.
     """
     if batch_sizes[0] == 1:
         return np.arange(len(batch_sizes))
@@ -146,14 +147,14 @@ def packed_positions(batch_sizes: Ints) -> Ints:
 
 
 def reversed_positions(batch_sizes: Ints) -> Ints:
-    """Of sentences packed by time, the packed position of each one's tokens from its last to its first.
+    """Map tokens packed by time to the packed positions of the same sentences read backwards.
 
     Args:
         batch_sizes: (T,) sentences that reach each time step, in falling order.
 
     Returns:
-        (N,), whose entry k, which stands at step t of sentence i, is the position of that sentence's token
-        `length - 1 - t`. Taken twice, it leads back.
+        (N,). Entry k, at step t of sentence i, is the position of that sentence's token `length - 1 - t`. The map is
+        its own inverse.
     """
     if batch_sizes[0] == 1:
         return np.arange(len(batch_sizes) - 1, -1, -1)
@@ -163,13 +164,13 @@ def reversed_positions(batch_sizes: Ints) -> Ints:
 
 
 def _places(batch_sizes: Ints) -> tuple[Ints, Ints]:
-    """(N,) the step and (N,) the sentence of each token packed by time."""
+    """Return the step and the sentence of each token packed by time, (N,) each."""
     steps = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
     return steps, np.arange(len(steps)) - (np.cumsum(batch_sizes) - batch_sizes)[steps]
 
 
 def _noisy_order(lengths: Ints, seed: int, epoch: int) -> tuple[Ints, np.random.Generator]:
-    """The sentences that have tokens, roughly by length, and the source of what else is random in an epoch."""
+    """Order non-empty sentences roughly by length. Also return the epoch's random generator."""
     random = np.random.default_rng((seed, epoch))
     noise = random.uniform(0.85, 1.15, size=len(lengths))
     order = np.argsort(-lengths * noise, kind="stable")
@@ -177,7 +178,7 @@ def _noisy_order(lengths: Ints, seed: int, epoch: int) -> tuple[Ints, np.random.
 
 
 def _even_count(batches: list[Ints], processes: int) -> int:
-    """How many batches there are to be for each process to get as many: a few more, if sentences are enough."""
+    """Return the number of batches that divides evenly among processes: a few more, if sentences suffice."""
     sentences = sum(map(len, batches))
     if sentences < processes:
         raise ValueError(f"{sentences} sentences cannot be shared among {processes} processes")
@@ -185,7 +186,7 @@ def _even_count(batches: list[Ints], processes: int) -> int:
 
 
 def _halved(batches: list[Ints], count: int) -> list[Ints]:
-    """The batches, those of most sentences halved until there are `count`."""
+    """Halve the batches with the most sentences until there are `count`."""
     while len(batches) < count:
         largest = max(range(len(batches)), key=lambda index: len(batches[index]))
         whole = batches[largest]

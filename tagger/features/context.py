@@ -1,4 +1,4 @@
-"""What an encoder gives for a corpus: vectors kept on disk, or pieces for an encoder that is trained along."""
+"""Provide a transformer's view of a corpus: its vectors, cached on disk, or word pieces for one that is fine-tuned."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tagger.errors import UserError
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
+from tagger.files import sha256_of
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
@@ -25,20 +26,25 @@ Encode = Callable[[Sequence[Sequence[str]], Halves], None]  # writes the vectors
 
 
 class Context(Protocol):
-    """What is known of a corpus' words in their sentences."""
+    """Vectors or pieces of a corpus' words in their sentences."""
 
     def take(self, sentences: Ints, words: Ints) -> ContextBatch:
-        """Of the sentences with these numbers, whose N words, one after the other, have the numbers `words` (N,)."""
+        """Return the context of some sentences.
+
+        Args:
+            sentences: their numbers.
+            words: (N,) numbers of their words, sentence after sentence.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class ContextBatch:
-    """What is known of N words in their sentences.
+    """Vectors or pieces of N words in their sentences.
 
     Attributes:
-        vectors: (N, D); D is 0 without an encoder, or with one that is trained along.
-        pieces: for an encoder that is trained along.
+        vectors: (N, D); D is 0 without a transformer, or with one that is fine-tuned.
+        pieces: for a transformer that is fine-tuned.
     """
 
     vectors: Floats
@@ -46,7 +52,7 @@ class ContextBatch:
 
 
 class NoContext:
-    """A corpus without an encoder."""
+    """A corpus without a transformer."""
 
     def take(self, sentences: Ints, words: Ints) -> ContextBatch:
         return ContextBatch(np.zeros((len(words), 0), dtype=np.float32))
@@ -56,7 +62,7 @@ class FrozenContext:
     """Vectors of a corpus' words, in its order."""
 
     def __init__(self, vectors: Floats | Halves) -> None:
-        """`vectors` are (words of the corpus, D), perhaps a file."""
+        """Take vectors (words of the corpus, D), in memory or mapped from a file."""
         self._vectors = vectors
 
     def take(self, sentences: Ints, words: Ints) -> ContextBatch:
@@ -64,10 +70,10 @@ class FrozenContext:
 
 
 class PiecesContext:
-    """A corpus' word pieces, for an encoder that is trained along."""
+    """A corpus' word pieces, for a transformer that is fine-tuned."""
 
     def __init__(self, sentences: Sequence[Sequence[Pieces]], around: Surroundings, capacity: int) -> None:
-        """As `lay_out` takes them."""
+        """Take what `lay_out` takes."""
         self._sentences, self._around, self._capacity = sentences, around, capacity
 
     def take(self, sentences: Ints, words: Ints) -> ContextBatch:
@@ -76,17 +82,17 @@ class PiecesContext:
 
 
 def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encode, *, key: str, folder: Path) -> Halves:
-    """The vectors of a corpus' words, from the cache if they are there; else computed, and kept there.
+    """Read the vectors of a corpus' words from the cache, or compute them and keep them there.
 
-    They are float16: half the size of float32, and off by less than a thousandth. The file is named after all that its
-    content depends on, written whole and renamed, so that several processes may work at once.
+    They are float16: half the size of float32, with an error below a thousandth. The file is named after everything
+    that its content depends on. It is written under another name and renamed, so several processes may do so at once.
 
     Args:
         sentences: the words.
         width: D.
         encode: computes them.
-        key: of the encoder and how it is used.
-        folder: of the cache; it is made if need be.
+        key: identifies the transformer and how it is used.
+        folder: the cache; created if missing.
 
     Returns:
         (words, D), mapped from the file, not in memory.
@@ -107,7 +113,7 @@ def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encod
             _reserve(made)
             encode(sentences, vectors)
             vectors.flush()
-            _checksum(path).write_text(_digest(made), encoding="ascii")
+            _checksum(path).write_text(sha256_of(made), encoding="ascii")
             made.replace(path)
     except OSError as error:
         problem = (
@@ -118,9 +124,9 @@ def cached_vectors(sentences: Sequence[Sequence[str]], width: int, encode: Encod
 
 
 def _reserve(path: Path) -> None:
-    """Fail where the disk is too full for a file, which so far is nothing but its length.
+    """Reserve disk space for a sparse file. Fail if the disk is too full.
 
-    Writing into such a file by way of memory would end the process at once.
+    Otherwise writing to the mapped memory would kill the process.
     """
     if hasattr(os, "posix_fallocate"):  # not on macOS
         with path.open("r+b") as stream:
@@ -128,9 +134,9 @@ def _reserve(path: Path) -> None:
 
 
 def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:
-    """The cache's file; None where there is none, or one that is damaged."""
+    """Return the cached vectors; None where there are none, or damaged ones."""
     with contextlib.suppress(OSError, ValueError, EOFError):
-        if _checksum(path).read_text(encoding="ascii") == _digest(path):
+        if _checksum(path).read_text(encoding="ascii") == sha256_of(path):
             vectors: Halves = np.load(path, mmap_mode="r")
             if vectors.shape == shape and vectors.dtype == np.float16:
                 return vectors
@@ -139,8 +145,3 @@ def _kept(path: Path, shape: tuple[int, int]) -> Halves | None:
 
 def _checksum(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Sentences to arrays: each distinct word's features once, each token a row number into them."""
+"""Encode sentences as arrays: the features of each distinct word once, and a row number per token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNKNOWN_TAG = -1  # a gold tag that the model does not know
 
 @dataclass(frozen=True)
 class WordFeatures:
-    """Features of U distinct words: integers into vocabularies, and pretrained vectors.
+    """Features of U distinct words: numbers in vocabularies, and pretrained vectors.
 
     Attributes:
         words: (U,) normal forms.
@@ -44,7 +44,7 @@ class WordFeatures:
         return len(self.words)
 
     def take(self, rows: Ints) -> WordFeatures:
-        """The features of some of the words, character columns cut to the longest among them."""
+        """Return the features of some words. Character columns are cut to the longest of them."""
         characters = self.characters[rows]
         longest = max(1, int((characters != PAD).sum(axis=1).max(initial=1)))
         return WordFeatures(
@@ -58,11 +58,11 @@ class Batch:
 
     Attributes:
         lengths: (B,) tokens of each, in falling order, at least 1; the mask is derived from them.
-        rows: (B, T) each token's row in `features`; 0 beyond a sentence's end.
+        rows: (B, T) each token's row in `features`; 0 after a sentence's end.
         features: of the U distinct words in the batch.
-        tags: (B, T) gold tags; 0 beyond a sentence's end.
-        sentences: (B,) which sentence of the corpus each is.
-        context: what an encoder gives for the N tokens, sentence after sentence.
+        tags: (B, T) gold tags; 0 after a sentence's end.
+        sentences: (B,) their numbers in the corpus.
+        context: a transformer's vectors or pieces of the N tokens, sentence after sentence.
     """
 
     lengths: Ints
@@ -74,12 +74,12 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """How many tokens there are, padding left out."""
+        """Number of tokens without padding."""
         return int(self.lengths.sum())
 
 
 class FeatureEncoder:
-    """Words to features, by a model's vocabularies and pretrained vectors."""
+    """Encode words by a model's vocabularies and pretrained vectors."""
 
     def __init__(
         self, config: EmbeddingsConfig, vocabularies: Vocabularies, static: StaticVectors | None = None
@@ -93,7 +93,7 @@ class FeatureEncoder:
         self._characters = _by_code_point(vocabularies.characters)
 
     def encode_words(self, words: Sequence[str]) -> WordFeatures:
-        """Features of U words."""
+        """Encode U words."""
         known, block = self.vocabularies, WordBlock(words)
         affixes = [known.prefixes[n].numbers(beginnings(words, n)) for n in self._lengths]
         affixes += [known.suffixes[n].numbers(endings(words, n)) for n in self._lengths]
@@ -109,7 +109,7 @@ class FeatureEncoder:
 
 
 def _by_code_point(characters: Vocabulary) -> Ints:
-    """The number of each character up to the last known one and, in one place more, UNK for those beyond."""
+    """Return the number of each code point up to the last known one, and UNK in one more place for all others."""
     codes = [ord(entry) for entry in characters.entries if len(entry) == 1]
     numbers = np.full(max(codes, default=0) + 2, UNK, dtype=np.int64)
     numbers[codes] = [characters[chr(code)] for code in codes]
@@ -117,7 +117,7 @@ def _by_code_point(characters: Vocabulary) -> Ints:
 
 
 class EncodedCorpus:
-    """A split encoded once: features per distinct word, a row number per token, gold tags as numbers."""
+    """An encoded split: features per distinct word, a row number per token, gold tags as numbers."""
 
     def __init__(
         self,
@@ -128,10 +128,10 @@ class EncodedCorpus:
     ) -> None:
         """
         Args:
-            sentences: in the order in which batches count them.
-            encoder: gives the features of words.
-            scheme: the model's; gold tags are converted to it, and those unknown to the model become UNKNOWN_TAG.
-            context: what an encoder gives for these sentences.
+            sentences: in the order of their numbers in batches.
+            encoder: encodes the words.
+            scheme: the model's. Gold tags are converted to it; tags unknown to the model become UNKNOWN_TAG.
+            context: a transformer's view of these sentences.
         """
         self._context = context or NoContext()
         self._scheme = scheme
@@ -161,7 +161,7 @@ class EncodedCorpus:
         )
 
     def of_same_words(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
-        """Other sentences encoded, no word of which is new to this corpus; without an encoder's context."""
+        """Encode other sentences that have no new word. A transformer's context is left out."""
         known = len(self._row_of)
         other = copy(self)
         other._context = NoContext()
@@ -173,7 +173,7 @@ class EncodedCorpus:
         return len(self.lengths)
 
     def batch(self, sentences: Iterable[int]) -> Batch:
-        """A batch of the sentences with these numbers; empty sentences are left out, as nothing is in them to tag."""
+        """Make a batch of the sentences with these numbers. Empty sentences are left out."""
         numbers = np.array([number for number in sentences if self.lengths[number]], dtype=np.int64)
         numbers = numbers[np.argsort(-self.lengths[numbers], kind="stable")]
         lengths = self.lengths[numbers]

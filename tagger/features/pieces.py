@@ -1,4 +1,4 @@
-"""Word pieces of sentences laid out in the windows that an encoder reads."""
+"""Lay out word pieces of sentences in the windows that a transformer reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pieces = tuple[int, ...]  # the numbers of a word's pieces, at least one
 
 
 class Surroundings(NamedTuple):
-    """The special pieces that an encoder wants before and after a text, and the number that fills short rows."""
+    """The special pieces before and after a text, and the padding number of short rows."""
 
     before: Pieces
     after: Pieces
@@ -24,7 +24,7 @@ class Surroundings(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A stretch of a sentence's words, half-open, and which of them are taken from it."""
+    """A range of words, `start` to `end`, half-open. Vectors of words `first` to `last` are taken from it."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class PieceBatch:
 
     Attributes:
         ids: (W, P) numbers of pieces.
-        inside: (W, P) False where a row is filled up.
-        places: (M,) of the pieces that stand for words, places in `ids.reshape(-1)`.
-        words: (M,) the word, from 0 to N - 1, that each of them stands for; every word has at least one.
+        inside: (W, P) False at padding.
+        places: (M,) positions in `ids.reshape(-1)` of the pieces of words.
+        words: (M,) the word of each such piece, 0 to N - 1; every word has at least one.
         count: N.
     """
 
@@ -52,14 +52,14 @@ class PieceBatch:
 
 
 def windows(lengths: Sequence[int], capacity: int) -> list[Window]:
-    """Cut a sentence into overlapping windows, each word taken from the one in which it stands furthest from an edge.
+    """Cut a sentence into overlapping windows. Take each word from the window where it is furthest from an edge.
 
     Args:
         lengths: pieces of each of T words, none above `capacity`.
         capacity: pieces that a window holds.
 
     Returns:
-        Windows from left to right, neighbours overlapping by at most half of the capacity; each word is taken from
+        Windows from left to right. Neighbours overlap by at most half of the capacity. Each word is taken from
         exactly one.
     """
     if not lengths:
@@ -85,8 +85,8 @@ def lay_out(sentences: Sequence[Sequence[Pieces]], around: Surroundings, capacit
     """Put sentences' pieces into windows.
 
     Args:
-        sentences: of each word its pieces; of a word longer than `capacity` the first ones count.
-        around: what goes round each window's pieces.
+        sentences: the pieces of each word; of a word longer than `capacity` the first ones are used.
+        around: the special pieces of each window.
         capacity: pieces of words that a window holds.
     """
     rows: list[Pieces] = []

@@ -1,4 +1,4 @@
-"""Strings to numbers, learnt from the training split alone."""
+"""Map strings to numbers. Vocabularies are learnt from the training split alone."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _SPECIAL = ("<pad>", "<unk>")
 
 
 class Vocabulary:
-    """A numbered list of strings; 0 stands for padding and 1 for whatever is not in it."""
+    """A numbered list of strings. 0 is padding, 1 is any string that is not in it."""
 
     def __init__(self, entries: Iterable[str]) -> None:
-        """`entries` are the known strings in order, numbered from 2."""
+        """Number the known strings in their order, from 2."""
         self.entries = list(entries)
         self._numbers = dict(zip(self.entries, range(len(_SPECIAL), len(self)), strict=True))
         if len(self._numbers) != len(self.entries):
-            raise UserError("vocabulary: an entry stands in it twice")
+            raise UserError("vocabulary: an entry occurs twice")
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
-        """Strings counted at least `min_count` times, the most frequent first, ties in alphabetical order."""
+        """Keep strings counted at least `min_count` times, most frequent first, ties in alphabetical order."""
         kept = [entry for entry, count in counts.items() if count >= min_count]
         return cls(sorted(kept, key=lambda entry: (-counts[entry], entry)))
 
@@ -47,11 +47,11 @@ class Vocabulary:
         return entry in self._numbers
 
     def numbers(self, entries: Sequence[str]) -> NDArray[np.int64]:
-        """(U,) the numbers of U strings."""
+        """Return the numbers of U strings, (U,)."""
         return np.fromiter(map(self._numbers.get, entries, repeat(UNK)), dtype=np.int64, count=len(entries))
 
     def extended(self, other: Vocabulary) -> Vocabulary:
-        """This vocabulary with the new entries of `other` appended; numbers already given stay."""
+        """Return this vocabulary with the new entries of `other` appended. Numbers already given stay."""
         return Vocabulary([*self.entries, *(entry for entry in other.entries if entry not in self._numbers)])
 
 
@@ -60,9 +60,9 @@ class Vocabularies:
     """All vocabularies of a model.
 
     Attributes:
-        words, characters, shapes: for these embeddings; `words` also for the corrections of trained static vectors.
+        words, characters, shapes: of these embeddings. `words` also serves the corrections of trained static vectors.
         prefixes, suffixes: by affix length.
-        tags: the K tags in the model's scheme, tag k being output k.
+        tags: the K tags in the model's scheme; tag k is output k.
         word_counts: how often each entry of `words` occurs in the training split.
     """
 
@@ -76,12 +76,12 @@ class Vocabularies:
 
     @classmethod
     def build(cls, sentences: Sequence[Sentence], config: EmbeddingsConfig, scheme: Scheme) -> Vocabularies:
-        """Vocabularies of the training split.
+        """Build the vocabularies of the training split.
 
         Args:
             sentences: the training split, with tags.
-            config: which embeddings there are and what each counts.
-            scheme: the scheme the model works in: IOB2, BIOES or PLAIN.
+            config: the embeddings and their settings.
+            scheme: the model's: IOB2, BIOES or PLAIN.
         """
         tokens = count_tokens(sentences)
         words = count_words(tokens, config)
@@ -104,7 +104,7 @@ class Vocabularies:
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain lists and dictionaries, as written to `vocab.json`."""
+        """Return plain lists and dictionaries, as written to `vocab.json`."""
         return {
             "words": self.words.entries,
             "characters": self.characters.entries,
@@ -117,10 +117,10 @@ class Vocabularies:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Vocabularies:
-        """The inverse of `to_mapping`.
+        """Read what `to_mapping` returned.
 
         Raises:
-            UserError: a list is missing or holds something else than it should.
+            UserError: a list is missing or has entries of another type.
         """
         words, word_counts = _vocabulary(mapping, "words"), _list_of(int, mapping, "word_counts")
         if len(word_counts) != len(words.entries):
@@ -136,11 +136,11 @@ class Vocabularies:
         )
 
     def extended(self, other: Vocabularies, counts: Mapping[str, int]) -> Vocabularies:
-        """These vocabularies with the new entries of `other` appended.
+        """Return these vocabularies with the new entries of `other` appended.
 
         Args:
             other: those of another training split.
-            counts: of all its words, as `count_words` gives them, those too rare for `other` included.
+            counts: of all words of that split, also those too rare for `other`; see `count_words`.
         """
         words = self.words.extended(other.words)
         return Vocabularies(
@@ -155,16 +155,16 @@ class Vocabularies:
 
 
 def count_tokens(sentences: Iterable[Sentence]) -> Counter[str]:
-    """How often each token occurs, as it is written."""
+    """Count each token, as it is written."""
     return Counter(token for sentence in sentences for token in sentence.tokens)
 
 
 def count_words(tokens: Mapping[str, int], config: EmbeddingsConfig) -> Counter[str]:
-    """How often each word occurs, in the normal form in which `Vocabularies.words` has it, however rare it is.
+    """Count each word in the normal form that `Vocabularies.words` has, however rare it is.
 
     Args:
         tokens: as `count_tokens` counts them.
-        config: says what the normal form is.
+        config: defines the normal form.
     """
     lowercase = config.word.lowercase if config.word else True
     words: Counter[str] = Counter()
@@ -174,7 +174,7 @@ def count_words(tokens: Mapping[str, int], config: EmbeddingsConfig) -> Counter[
 
 
 def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:
-    """Every tag of the scheme for the labels met (all of B-, I-, … even where one never occurs), O first."""
+    """List every tag of the scheme for the labels that occur, O first. A label has all of B-, I-, …, used or not."""
     if scheme is Scheme.PLAIN:
         return sorted({tag for sentence in sentences for tag in sentence.tags or ()})
     labels = {

@@ -1,6 +1,6 @@
-"""What `words` says of a word, for many words at a time: by array operations, or by one string operation over all.
+"""Compute the features of `words` for many words at a time, by array operations or one string operation over all.
 
-A word costs about a microsecond this way, a tenth of what it costs alone.
+A word costs about a microsecond this way, a tenth of its cost alone.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from tagger.features.words import SHAPE_LENGTH, SHAPE_RUN, kind, normalise, shap
 
 Ints = NDArray[np.int64]
 CodePoints = NDArray[np.uint32]
-_LINE = "\n"  # parts words; being neither cased nor skipped over, it changes nothing about its neighbours' lower case
-_NO_KIND = 0  # of characters not met so far; NUL has no other either
+_LINE = "\n"  # separates words; it does not affect the lower case of its neighbours
+_NO_KIND = 0  # of characters not met so far, and of NUL
 
 
 class WordBlock:
-    """U words, and their characters one word after the other.
+    """U words and their characters, word after word.
 
     Attributes:
         words: U of them.
         lengths: (U,) characters of each.
         codes: (P,) all code points.
-        rows: (P,) which word each character stands in.
-        places: (P,) at which place of it.
+        rows: (P,) the word of each character.
+        places: (P,) its position in that word.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -38,14 +38,14 @@ class WordBlock:
         self.places = np.arange(len(self.codes)) - self._starts[self.rows]
 
     def characters(self, numbers: Ints, length: int) -> Ints:
-        """The numbers of the words' characters, at most `length` of each; see `words.clip_characters`.
+        """Return the numbers of the words' characters, at most `length` of each; see `words.clip_characters`.
 
         Args:
-            numbers: of the first code points and, in the last place, of all others.
+            numbers: of code points; the last entry is for all larger ones.
             length: C, at most.
 
         Returns:
-            (U, C), 0 beyond a word's end; at least one column.
+            (U, C), 0 after a word's end; at least one column.
         """
         rows, places, codes = self.rows, self.places, self.codes
         longest = int(self.lengths.max(initial=0))
@@ -60,14 +60,14 @@ class WordBlock:
         return table
 
     def shapes(self) -> list[str]:
-        """`words.shape` of each."""
+        """Return `words.shape` of each."""
         kinds = _KINDS.of(self.codes)
-        # a character is left out where so many before it in its word are of its kind
+        # leave a character out if the SHAPE_RUN characters before it in its word are of its kind
         alike = np.ones(len(kinds), dtype=np.bool_)
         for distance in range(1, SHAPE_RUN + 1):
             alike[distance:] &= kinds[distance:] == kinds[:-distance]
         kept = ~(alike & (self.places >= SHAPE_RUN))
-        before: Ints = np.cumsum(kept) - kept  # how many are kept before each, in all words
+        before: Ints = np.cumsum(kept) - kept  # kept characters before each, in all words
         first = np.append(before, 0)[np.minimum(self._starts, len(before))]
         places = before - first[self.rows]
         kept &= places < SHAPE_LENGTH
@@ -80,10 +80,10 @@ class WordBlock:
 
 
 class _Kinds:
-    """What a shape shows for each character, found when it is first met."""
+    """The class of each character, computed on first use. Threads may share it: they write the same values."""
 
     def __init__(self) -> None:
-        self._kinds = np.zeros(0x110000, dtype=np.uint32)  # takes memory only where something is written
+        self._kinds = np.zeros(0x110000, dtype=np.uint32)  # memory is used only where something is written
 
     def of(self, codes: CodePoints) -> CodePoints:
         kinds = self._kinds[codes]
@@ -99,7 +99,7 @@ _KINDS = _Kinds()
 
 
 class _Digits(dict[int, str]):
-    """Digits to `0`, all other characters to themselves, found when first met."""
+    """Map digits to `0` and other characters to themselves. Filled on first use."""
 
     def __missing__(self, code: int) -> str:
         self[code] = changed = "0" if chr(code).isdigit() else chr(code)
@@ -110,12 +110,12 @@ _DIGITS = _Digits()
 
 
 def beginnings(words: Sequence[str], length: int) -> list[str]:
-    """`words.prefix` of each."""
+    """Return `words.prefix` of each."""
     return _lowered([word[:length] for word in words])
 
 
 def endings(words: Sequence[str], length: int) -> list[str]:
-    """`words.suffix` of each."""
+    """Return `words.suffix` of each."""
     return _lowered([word[-length:] for word in words])
 
 
@@ -125,7 +125,7 @@ def _lowered(words: Sequence[str]) -> list[str]:
 
 
 def normalised(words: Sequence[str], lowercase: bool) -> list[str]:
-    """`words.normalise` of each."""
+    """Return `words.normalise` of each."""
     lines = joined(words)
     if lines is None:
         return [normalise(word, lowercase) for word in words]
@@ -134,6 +134,6 @@ def normalised(words: Sequence[str], lowercase: bool) -> list[str]:
 
 
 def joined(words: Sequence[str]) -> str | None:
-    """The words as one text, a line each; None where there are none, or one of them holds a line end itself."""
+    """Join words, one a line. Return None where there are none, or where one contains a line end."""
     text = _LINE.join(words)
     return text if words and text.count(_LINE) == len(words) - 1 else None

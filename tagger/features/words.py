@@ -1,20 +1,20 @@
-"""What a model sees of a word: its normal form, its shape, its affixes and its characters."""
+"""Derive features of a word: its normal form, shape, affixes and characters."""
 
 from __future__ import annotations
 
-SHAPE_RUN = 2  # characters of one class shown in a shape; longer runs are cut
-SHAPE_LENGTH = 8  # classes shown; long outlines are all rare: their beginnings serve
+SHAPE_RUN = 2  # characters of one class in a row; longer runs are cut
+SHAPE_LENGTH = 8  # classes in a shape; longer shapes are rare, so their beginnings suffice
 
 
 def normalise(word: str, lowercase: bool) -> str:
-    """The form under which a word's vector is looked up: every digit is `0`, and in lower case if asked."""
+    """Return the form under which a word's vector is looked up: digits are `0`, optionally in lower case."""
     if not word.isascii() or not word.isalpha():
         word = "".join("0" if character.isdigit() else character for character in word)
     return word.lower() if lowercase else word
 
 
 def kind(character: str) -> str:
-    """A character's class, as a shape shows it."""
+    """Return a character's class: `X` upper case, `x` lower case, `d` digit, `c` other letters, else the character."""
     if character.isupper():
         return "X"
     if character.islower():
@@ -25,7 +25,7 @@ def kind(character: str) -> str:
 
 
 def shape(word: str) -> str:
-    """A word's outline: `X` upper case, `x` lower case, `d` digit, `c` letters without case, others themselves.
+    """Return a word's outline of character classes; see `kind`.
 
     Runs of one class are cut to two, so that `London` is `Xxx`, `1984` is `dd` and `U.S.` is `X.X.`.
     """
@@ -40,17 +40,17 @@ def shape(word: str) -> str:
 
 
 def prefix(word: str, length: int) -> str:
-    """The first `length` characters in lower case; a shorter word is its own prefix."""
+    """Return the first `length` characters in lower case. A shorter word is its own prefix."""
     return word[:length].lower()
 
 
 def suffix(word: str, length: int) -> str:
-    """The last `length` characters in lower case; a shorter word is its own suffix."""
+    """Return the last `length` characters in lower case. A shorter word is its own suffix."""
     return word[-length:].lower()
 
 
 def clip_characters(word: str, length: int) -> str:
-    """At most `length` characters of a word: of a longer one, its first and last halves."""
+    """Return at most `length` characters of a word: of a longer one the beginning and the end, half each."""
     if len(word) <= length:
         return word
     head = (length + 1) // 2

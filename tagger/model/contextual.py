@@ -20,7 +20,7 @@ from tqdm import tqdm
 from tagger.config import EncoderEmbedding
 from tagger.errors import UserError, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
-from tagger.files import expanded
+from tagger.files import expanded, sha256_of
 from tagger.hub import fetch_cached
 from tagger.model.transfer import on_device
 from tagger.untrusted import read_json, require_regular
@@ -294,8 +294,7 @@ def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted({path for pattern in _FILES for path in folder.glob(pattern)}):
         digest.update(f"{path.name}\n".encode())
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()
 
 

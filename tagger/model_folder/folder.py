@@ -5,7 +5,7 @@ config.json         format version, the model's shape, its scheme, temperature, 
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, where the model has them
 encoder/            a fine-tuned encoder, where the model has one; of a frozen one config.json has path and digest
-model.onnx          the network for other runtimes, where `scripts/export_onnx.py` has put it
+model.onnx          the network for other runtimes, where `tagger export_onnx` has put it
 README.md           the model card, for people
 """
 
@@ -34,7 +34,7 @@ from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
 from tagger.features.vectors.wordpiece import TOO_LARGE
 from tagger.features.vocabulary import Vocabularies
-from tagger.files import bytes_written_whole, written_whole
+from tagger.files import bytes_written_whole, sha256_of, written_whole
 from tagger.model_folder.contents import (
     CARD,
     CONFIG,
@@ -138,7 +138,7 @@ class ModelFolder:
             "tokenizer": self.tokenizer,
             "language": self.language,
             "model": self.config.to_mapping(),
-            "sha256": {name: _sha256(folder / name) for name in _data_files(folder)},
+            "sha256": {name: sha256_of(folder / name) for name in _data_files(folder)},
         }
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -380,14 +380,9 @@ def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str
 def _compare_checksum(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
     """Refuse a file with another checksum than in `config.json`. One without a checksum there is not read."""
     listed = settings["sha256"].get(name)
-    if listed is None or listed != _sha256(folder / name):
+    if listed is None or listed != sha256_of(folder / name):
         raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
 
 
 def _damaged(folder: Path, error: Exception) -> UserError:
     return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it anew")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

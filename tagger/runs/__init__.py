@@ -1,1 +1,1 @@
-"""Finished training runs: their records, summed up and compared."""
+"""Training runs: finished, recorded, summarised and compared."""

@@ -1,4 +1,4 @@
-"""What an evaluation tells beside scores: what the model was trained on, and how."""
+"""Collect what a report shows beside scores: the training data, and how training went."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], title: str) -> Background:
-    """What is known at the end of a run.
+    """Collect the background at the end of a run.
 
     Args:
-        run_dir: its folder, with its logs.
+        run_dir: the folder of the run, with its logs.
         folder: the model.
-        splits: all of the data.
-        title: what the data are called.
+        splits: all splits of the data.
+        title: the name of the data.
     """
     return Background(
         training=training_knowledge(folder, splits["train"], f"the train split of {title}"),
@@ -40,13 +40,13 @@ def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], titl
 
 
 def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -> Background:
-    """What is known of a model that is scored on a split: its run, where it lies in one, and the data's other splits.
+    """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits.
 
     Args:
-        model: where the model folder is.
-        folder: what it holds.
-        data: the settings that `split` was read by.
-        split: what is scored.
+        model: the path of the model folder.
+        folder: its contents.
+        data: the settings by which `split` was read.
+        split: the scored one.
     """
     warnings = []
     splits = {split.name: split}
@@ -54,13 +54,13 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
         try:
             splits = load_splits(data) | splits
         except UserError as error:
-            warnings.append(f"the other splits were not read, so that the report tells less of training: {error}")
+            warnings.append(f"the other splits were not read, so the report has less on training: {error}")
     train = splits.get("train")
     record = RunRecord.read(model.parent)
     if record is not None and len(splits) > 1 and data_digest(splits) != record.data_sha256:
         warnings.append(
-            f"the model was trained on other data than {data.title}: what the report tells of mentions seen in "
-            "training is of these data, what it tells of words is of the model"
+            f"the model was trained on other data than {data.title}: in the report, mentions seen in training "
+            "are those of these data, words seen in training are those of the model"
         )
     source = "the model's vocabulary" if train is None else f"the train split of {data.title}"
     return Background(
@@ -72,17 +72,17 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
 
 
 def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
-    """What is known of predictions from the column file that whatever made them was trained on.
+    """Collect the background of predictions from the training data of the system that made them.
 
     Args:
-        train: that file.
+        train: a column file with these data.
         aligned: gold data and predictions.
-        source: where the gold data were read.
+        source: the file of the gold data.
 
     Raises:
-        UserError: it cannot be read, or has plain tags where the predictions have entities or the other way round.
+        UserError: the file cannot be read, or one of file and predictions has plain tags and the other has entities.
     """
-    # named thrice, so that nothing is drawn from it
+    # all three splits are named, so that none is drawn from another
     split = load_split(DataConfig(title=str(train), train=str(train), dev=str(train), test=str(train)), "train")
     plain = aligned.scheme is Scheme.PLAIN
     if (split.scheme is Scheme.PLAIN) != plain:

@@ -1,4 +1,4 @@
-"""`evaluate.py compare=[RUN_A,RUN_B,…]`: the runs found, those of one system put together, and compared."""
+"""Compare runs by their reports, as `evaluate.py compare=[RUN_A,RUN_B,…]` does."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tagger.errors import UserError
 from tagger.evaluation.comparison import Comparison, RunPredictions, SystemComparison, compare
 from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report_files import DATA, PREDICTIONS
-from tagger.runs.summary import found_runs
+from tagger.runs.summary import find_run_folders
 from tagger.runs.tables import as_text
 
 
-def entered(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The runs that folders and globs stand for: a run, a report, or a folder of several runs, such as a multirun's.
+def find_runs(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Find the runs that folders and globs name: a run, a report, or a folder of several runs, such as a multirun's.
 
     Args:
         names: folders, or globs of them.
 
     Returns:
-        Folders of runs or reports, each once, and those among and below several that have no report to compare.
+        Folders of runs or reports, each once; and the runs among several that have no report to compare.
 
     Raises:
         UserError: a glob matches no folder.
@@ -37,7 +37,7 @@ def entered(names: Sequence[str]) -> tuple[list[str], list[str]]:
         several = not Path(name).exists() and glob.has_magic(name)
         folders = [path for path in sorted(glob.glob(name)) if Path(path).is_dir()] if several else [name]
         if not folders:
-            raise UserError(f"{name}: no folder is called so; give folders of runs or reports, or globs of them")
+            raise UserError(f"{name}: no folder has this name; give folders of runs or reports, or globs of them")
         for folder in folders:
             below = _below(Path(folder))
             for run in below or [folder]:
@@ -49,20 +49,20 @@ def entered(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _below(folder: Path) -> list[str]:
-    """The runs in a folder that is none itself; empty where it is one, or a report, or holds none."""
+    """Return the runs in a folder of several; none for a run, a report, or a folder without runs."""
     if _has_report(folder) or not folder.is_dir():
         return []
     try:
-        found = found_runs([folder])
+        found = find_run_folders([folder])
     except UserError:
         return []
     return [str(path) for path in found if path != folder]
 
 
-def contest(runs: Sequence[str]) -> SystemComparison:
+def compare_reports(runs: Sequence[str]) -> SystemComparison:
     """Compare runs by the predictions in their report folders.
 
-    Runs whose `config.yaml` differ in nothing but seed and folder are one system's.
+    Runs whose `config.yaml` differ only in seed and folder are one system.
 
     Args:
         runs: folders of runs, or of reports.
@@ -87,7 +87,7 @@ def contest(runs: Sequence[str]) -> SystemComparison:
 
 
 def as_table(found: Comparison) -> str:
-    """Systems with their scores in points of 100, and how they differ from the first."""
+    """Lay out systems with their scores in points of 100, and their difference from the first."""
     differences = {one.second: one for one in found.differences}
     rows = []
     for system in found.systems:
@@ -132,7 +132,7 @@ def _check_format(path: Path) -> None:
 
 
 def _settings(run: Path) -> str | None:
-    """What the runs of one system have in common; None where the folder is no run's."""
+    """Return the settings that runs of one system share; None for a folder that is no run's."""
     path = run / "config.yaml"
     if not path.is_file():
         return None
@@ -140,7 +140,7 @@ def _settings(run: Path) -> str | None:
 
 
 def _name(runs: Sequence[str]) -> str:
-    """What the folders of a system's runs have in common: the beginning of their names, or the folder they are in."""
+    """Name a system by its runs' folders: the common beginning of their names, or the folder they are in."""
     names = [Path(run).resolve().name for run in runs]
     common = "".join(letters[0] for letters in takewhile(lambda one: len(set(one)) == 1, zip(*names, strict=False)))
     return names[0] if len(names) == 1 else common.rstrip("-_=. ") or Path(runs[0]).resolve().parent.name

@@ -1,4 +1,4 @@
-"""The model card: what a model folder says of itself to people."""
+"""The model card: the README of a model folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NAMES = {"static": "pretrained vectors", "encoder": "contextual encoder"}
 def model_card(
     outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
 ) -> str:
-    """Markdown: data, scores, settings, and how to use the folder.
+    """Write the card in Markdown: model, data, scores, and how to use the folder.
 
     Args:
-        outcome: the training run's.
+        outcome: of the training run.
         splits: the data it was trained and scored on.
         data: where they came from.
-        seed: the run's.
-        scores: the test split's, once known.
+        seed: of the run.
+        scores: of the test split, once known.
     """
     folder = outcome.folder
     config, vocabularies = folder.config, folder.vocabularies
@@ -70,7 +70,7 @@ def model_card(
 
 
 def _needs(encoder: EncoderEmbedding | None) -> list[str]:
-    """What tagging needs beside the folder."""
+    """Return lines on what tagging needs beside the folder."""
     if encoder is None:
         return []
     where = "is part of this folder" if encoder.tune else f"is `{encoder.path}`, of the digest {encoder.digest}"

@@ -1,4 +1,4 @@
-"""`run.json`: what a finished run says of itself to programs."""
+"""`run.json`: the record of a finished run, for programs."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class RunRecord:
     """A finished run.
 
     Attributes:
-        seed: the run's.
+        seed: of the run.
         data_sha256: of the content of train, dev and test.
-        train_tokens: how many the training split has.
+        train_tokens: tokens of the training split.
         dev: the dev score of the model that was kept, by name: `dev_f1` or `dev_accuracy`.
         test: the test split's scores by name, the headline first. All scores are fractions of 1.
         epochs: how many were trained.
-        seconds: how long that took; of a resumed run, its last part.
-        resumed: whether the run went on from a checkpoint.
+        seconds: duration of the training; of a resumed run, of its last part.
+        resumed: whether the run continued from a checkpoint.
         stopped_by: SIGINT or SIGTERM, if a signal ended it before its last epoch.
         model_bytes: of all files of the model folder.
-        versions: of Python and of the packages that matter.
+        versions: of Python and of the main packages.
     """
 
     seed: int
@@ -65,10 +65,10 @@ class RunRecord:
 
     @classmethod
     def read(cls, run_dir: Path) -> RunRecord | None:
-        """The record of a run; None where there is none, as in the folder of an unfinished run.
+        """Read the record of a run; None if there is none, as in the folder of an unfinished run.
 
         Raises:
-            UserError: it is not what `write` writes.
+            UserError: it is damaged, or of another version.
         """
         path = run_dir / NAME
         try:
@@ -87,13 +87,13 @@ class RunRecord:
 def make_record(
     outcome: TrainingResult, splits: Mapping[str, Split], scores: Scores, *, seed: int, resumed: bool, model_dir: Path
 ) -> RunRecord:
-    """The record of a run whose model is saved.
+    """Make the record of a run whose model is saved.
 
     Args:
-        outcome: the training run's.
+        outcome: of the training.
         splits: the data.
         scores: of the test split.
-        seed, resumed: the run's.
+        seed, resumed: of the run.
         model_dir: its model folder.
     """
     return RunRecord(
@@ -116,6 +116,6 @@ def make_record(
 
 
 def named_scores(scores: Scores) -> dict[str, float]:
-    """Scores by name, the headline first; precision and recall of entities only, as for plain tags they are it."""
+    """Return scores by name, the headline first. Plain tags have no precision and recall: both equal accuracy."""
     micro = {"precision": scores.micro.precision, "recall": scores.micro.recall} if scores.kind == "entities" else {}
     return {scores.headline_name: scores.headline, **micro, "macro F1": scores.macro.f1}

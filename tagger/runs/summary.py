@@ -1,4 +1,4 @@
-"""Runs that differ in their seed alone, put together: mean and standard deviation of each score."""
+"""Group runs that differ only in their seed: mean and standard deviation of each score."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tagger.runs.record import NAME, RunRecord
 
 CONFIG = "config.yaml"
 FORMAT = 1  # of the JSON rows; raised when a key changes its meaning or goes away
-_MARKS = (CONFIG, NAME, "checkpoints")  # what makes a folder a run's
+_MARKS = (CONFIG, NAME, "checkpoints")  # a folder with one of these is a run's
 _DIGEST_SHOWN = 8
 _DIGITS = 6  # of a score
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder, what its data are called, its overrides of the defaults, and its record."""
+    """A finished run: its folder, the name of its data, its overrides of the defaults, and its record."""
 
     folder: Path
     data: str
@@ -35,7 +35,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of the same data and settings, a seed each, by rising seed."""
+    """Runs of the same data and settings, one per seed, by rising seed."""
 
     runs: tuple[Run, ...]
 
@@ -52,7 +52,7 @@ class Group:
         return self.runs[0].record.data_sha256
 
     def as_row(self) -> dict[str, Any]:
-        """The group as an experiment log keeps it. Scores are fractions of 1; `sd` of a single run is null."""
+        """Return the group as a row of an experiment log. Scores are fractions of 1; `sd` of a single run is null."""
         records = [run.record for run in self.runs]
         return {
             "data": self.data,
@@ -74,14 +74,14 @@ class Group:
 
 @dataclass
 class Summary:
-    """Groups of runs, and what was left out of them and why, a line each."""
+    """Groups of runs, and a line on each run that was left out."""
 
     groups: list[Group] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], **about: Any) -> None:
-    """Write an experiment's JSON file: `about` what it is, then the rows, a line each.
+    """Write an experiment's JSON file: the entries of `about`, then the rows, a line each.
 
     Raises:
         UserError: it cannot be written.
@@ -97,11 +97,11 @@ def summarise(folders: Sequence[Path]) -> Summary:
     """Group the finished runs in and below these folders.
 
     Raises:
-        UserError: a folder is not there, or holds no run, or a run's files are damaged.
+        UserError: a folder does not exist or holds no run, or a run's files are damaged.
     """
     summary = Summary()
     runs: list[Run] = []
-    for folder in found_runs(folders):
+    for folder in find_run_folders(folders):
         run, reason = read_run(folder)
         if run is not None:
             runs.append(run)
@@ -113,17 +113,17 @@ def summarise(folders: Sequence[Path]) -> Summary:
         seeds = alike.setdefault((run.data, run.record.data_sha256, run.overrides), {})
         first = seeds.setdefault(run.record.seed, run)
         if first is not run:
-            summary.left_out.append(f"{run.folder}: seed {run.record.seed} once more, as in {first.folder}")
+            summary.left_out.append(f"{run.folder}: seed {run.record.seed} again, as in {first.folder}")
     for key in sorted(alike):
         summary.groups.append(Group(tuple(run for _, run in sorted(alike[key].items()))))
     return summary
 
 
-def found_runs(folders: Iterable[Path]) -> list[Path]:
-    """The run folders among and below these, each once, in the order of their names.
+def find_run_folders(folders: Iterable[Path]) -> list[Path]:
+    """Find the run folders among and below these, each once, by name.
 
     Raises:
-        UserError: a folder is not there, or holds no run.
+        UserError: a folder does not exist, or holds no run.
     """
     found: dict[Path, Path] = {}
     for folder in folders:
@@ -138,14 +138,14 @@ def found_runs(folders: Iterable[Path]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterable[tuple[str, list[str], list[str]]]:
-    """Folders by name, without those inside a run's."""
+    """Walk folders by name, without those inside a run's."""
     for path, names, files in os.walk(folder):
         yield path, list(names), files
         names[:] = [] if any(mark in (*names, *files) for mark in _MARKS) else sorted(names)
 
 
 def read_run(folder: Path) -> tuple[Run | None, str]:
-    """A finished run, or None and why it is none.
+    """Read a finished run; for another folder return None and the reason.
 
     Raises:
         UserError: its files are damaged.
@@ -160,13 +160,13 @@ def read_run(folder: Path) -> tuple[Run | None, str]:
 
 
 def missing_jobs(folder: Path) -> list[str]:
-    """A line for each job of the multiruns in and below a folder that left no folder of its own."""
+    """Return a line for each job that left no folder of its own, of the multiruns in and below a folder."""
     lines = []
     for path, names, _ in _walk(folder):
-        begun = {name.partition("_")[0] for name in names}
+        started = {name.partition("_")[0] for name in names}
         for number, varied in enumerate(hydra_entry.sweep_jobs(Path(path))):
-            if str(number) not in begun:
-                lines.append(f"{path}: job {number} ({' '.join(varied)}) failed or was not begun; it left no folder")
+            if str(number) not in started:
+                lines.append(f"{path}: job {number} ({' '.join(varied)}) failed or never started; it left no folder")
     return lines
 
 
@@ -175,13 +175,13 @@ def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Values with their mean and sample standard deviation (n - 1 in the denominator), None of a single value."""
+    """Return values, their mean and sample standard deviation (n - 1 in the denominator; None of a single value)."""
     sd = round(stdev(values), _DIGITS) if len(values) > 1 else None
     return {"each": [round(value, _DIGITS) for value in values], "mean": round(fmean(values), _DIGITS), "sd": sd}
 
 
 def in_points(spread: Mapping[str, Any]) -> str:
-    """`27.80 ± 1.04`, in points of 100; of a single value the value."""
+    """Write `27.80 ± 1.04`, in points of 100; of a single value the value."""
     sd = "" if spread["sd"] is None else f" ± {100 * spread['sd']:.2f}"
     return f"{100 * spread['mean']:.2f}{sd}"
 
@@ -191,7 +191,7 @@ LEFT = 4  # columns flush left
 
 
 def table_rows(groups: Sequence[Group]) -> list[list[str]]:
-    """A row of `HEADER`'s columns for each group."""
+    """Return a row of `HEADER`'s columns for each group."""
     names = {group.data: {other.data_sha256 for other in groups if other.data == group.data} for group in groups}
     rows = []
     for group in groups:

@@ -1,4 +1,4 @@
-"""Tables of texts, for a terminal and for Markdown."""
+"""Lay out tables, for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Row = Sequence[str]
 
 
 def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
-    """Columns padded to a common width; the first `left` of them are flush left, the others flush right."""
+    """Pad columns to a common width. The first `left` of them are flush left, the others flush right."""
     shown = [[visible_on_page(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = []
@@ -24,7 +24,7 @@ def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
 
 
 def as_markdown(header: Row, rows: Sequence[Row], *, left: int) -> str:
-    """The same as a Markdown table."""
+    """Lay out a Markdown table; arguments as in `as_text`."""
     rule = ["---" if number < left else "--:" for number in range(len(header))]
     lines = [
         f"| {' | '.join(visible_on_page(cell).replace('|', chr(92) + '|') for cell in row)} |"

@@ -273,7 +273,7 @@ def test_a_run_to_be_resumed_that_is_not_there_begins_anew_and_says_so(
     for begins in (True, False):
         assert train.main([*resumed(finished), "trainer.max_epochs=1"]) == 0
         shown = capsys.readouterr()
-        assert (f"{tmp_path / 'run'}: no run there yet; beginning anew\n" in shown.err) == begins
+        assert (f"{tmp_path / 'run'}: no run there yet; beginning a new one\n" in shown.err) == begins
         assert "no checkpoint to resume from" not in shown.out
 
 
@@ -345,7 +345,6 @@ def test_ctrl_c_during_the_imports_is_one_line(
 @pytest.mark.parametrize("name", ["train", "evaluate", "tag"])
 def test_the_scripts_run_the_commands(name: str) -> None:
     assert f'run_command("{name}")' in (Path(train.__file__).parents[2] / f"{name}.py").read_text(encoding="utf-8")
-    assert callable(import_module(f"tagger.commands.{name}").main)
 
 
 def test_labels_of_dev_and_test_that_train_lacks_are_told_before_training(
@@ -444,6 +443,33 @@ def test_an_environment_without_the_packages_is_told_in_a_line(
     assert told.count("\n") == 1
 
 
-def test_a_module_of_this_package_that_is_missing_is_no_mistake_of_the_user() -> None:
+def test_a_module_of_this_package_that_is_missing_is_no_mistake_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(main.COMMANDS, "nosuch", main.Command("tagger.commands.nosuch", ""))
     with pytest.raises(ModuleNotFoundError, match="nosuch"):
         main.run_command("nosuch", [])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_lists_each_command_with_a_line(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tagger", *arguments])
+    assert main.main() == (0 if arguments else 2)
+    shown = "".join(capsys.readouterr()).splitlines()
+    for name, command in main.COMMANDS.items():
+        assert [line.split() for line in shown].count([name, *command.summary.split()]) == 1
+
+
+def test_an_unknown_command_is_told_with_the_closest_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tagger", "sumarise"])
+    assert main.main() == 2
+    told = capsys.readouterr().err
+    assert told.startswith("tagger: no command sumarise; did you mean summarise? there are train, evaluate, tag, tune")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", sorted(main.COMMANDS))
+def test_each_command_of_the_table_has_a_module_with_a_main(name: str) -> None:
+    assert callable(import_module(main.COMMANDS[name].module).main)

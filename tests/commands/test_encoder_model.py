@@ -104,7 +104,8 @@ def test_the_second_run_on_the_same_data_runs_the_encoder_not_once(
 ) -> None:
     trained(tmp_path / "first", encoder, "trainer.max_epochs=1")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
-    monkeypatch.setattr("tagger.commands.train._finish", lambda *_: None)  # tagging the test split is no training
+    for name in ("runs.finish.finish_run", "commands.train._print_end"):  # tagging the test split is no training
+        monkeypatch.setattr(f"tagger.{name}", lambda *_: None)
     encoded: list[int] = []
     encode = PretrainedEncoder.encode
 

@@ -70,13 +70,16 @@ def test_a_token_of_a_million_characters_is_reported() -> None:
     ("arguments", "message"),
     [
         (["train=gold.conll", "model=m"], "train=gold.conll: only for predictions"),
-        (["predictions=predicted.conll", "precision=[0.5,2]"], "precision=[0.5, 2.0]: expected fractions of 1"),
+        (
+            ["predictions=predicted.conll", "target_precisions=[0.5,2]"],
+            "target_precisions=[0.5, 2.0]: expected",
+        ),
         (["model=m", "explain=21"], "explain=21: expected a number of sentences up to 20"),
         (["model=m", "input=raw", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
         (["predictions=predicted.conll", "explain=1"], "explain=1: needs model=DIR and input=tokens"),
         (["predictions=predicted.conll", "device=cuda"], "device=cuda: only for a model"),
         (["compare=[one]", "model=m"], "compare stands alone"),
-        (["compare=['no*']"], "no*: no folder is called so; give folders of runs or reports, or globs of them"),
+        (["compare=['no*']"], "no*: no folder has this name; give folders of runs or reports, or globs of them"),
         (["compare=[one,two]"], "one: no predictions.conll and report.json in it or in its report/"),
         (["gold=gold.conll", "predictions=predicted.conll", "train=plain.conll"], "the predictions have entities"),
     ],
@@ -90,6 +93,13 @@ def test_what_does_not_go_together_is_one_line(
     assert message in shown
     assert shown.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_the_old_name_of_a_setting_is_read_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main(["predictions=predicted.conll", "precision=[2]"]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == "warning: precision is called target_precisions now; use that name"
+    assert "target_precisions=[2.0]" in error
 
 
 def test_reports_are_compared(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,20 +115,21 @@ def test_the_base_install_names_the_extra_that_a_command_needs(base: Environment
 
 
 @pytest.mark.parametrize(
-    ("script", "extra"),
+    ("program", "extra"),
     [
-        ("summarise", "train"),
-        ("tune", "tune"),
-        ("compare", "train"),
-        ("compare_cells", "train"),
-        ("benchmark", "train"),
+        ("tagger summarise", "train"),
+        ("tagger tune", "tune"),
+        ("compare.py", "train"),
+        ("compare_cells.py", "train"),
+        ("benchmark.py", "train"),
     ],
 )
-def test_the_base_install_names_the_extra_that_a_script_needs(
-    base: Environment, tmp_path: Path, script: str, extra: str
+def test_the_base_install_names_the_extra_that_a_program_needs(
+    base: Environment, tmp_path: Path, program: str, extra: str
 ) -> None:
-    told = base.run("python", str(REPOSITORY / "scripts" / f"{script}.py"), cwd=tmp_path)
-    line = f"{script}.py: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'\n"
+    command = ["python", str(REPOSITORY / "scripts" / program)] if program.endswith(".py") else program.split()
+    told = base.run(*command, cwd=tmp_path)
+    line = f"{program}: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'\n"
     assert (told.returncode, told.stdout, told.stderr) == (2, "", line)
 
 
@@ -169,5 +170,5 @@ def test_it_trains_on_the_bundled_corpus_scores_and_tags(
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",), (), ("no-such-command",)])
 def test_help_and_wrong_use_name_the_commands(base: Environment, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     told = base.run("tagger", *arguments, cwd=tmp_path)
-    assert "tagger train|evaluate|tag" in told.stdout + told.stderr
+    assert "summarise" in told.stdout + told.stderr
     assert told.returncode == (0 if arguments and arguments[0].startswith("-") else 2)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tagger.commands.hydra import hydra_entry
-from tagger.commands.model_settings import of_start
+from tagger.commands.model_settings import with_model_of_start
 from tagger.config import EncoderConfig
 from tagger.errors import UserError
 from tagger.model_folder.folder import ModelFolder
@@ -33,7 +33,7 @@ def unusual(tmp_path: Path) -> Path:
 def started(model: Path, *given: str) -> dict[str, Any]:
     names = [override.partition("=")[0].lstrip("+~") for override in given]
     composed = hydra_entry.compose("train", [f"init_from={model}", *given])
-    return of_start(composed, hydra_entry.compose("train"), ["init_from", *names])
+    return with_model_of_start(composed, hydra_entry.compose("train"), ["init_from", *names])
 
 
 def test_settings_that_were_not_given_are_the_model_s(model: Path) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 import tagger
 from tagger.commands import evaluate, tag
+from tagger.commands.main import run_command
 from tagger.commands.publish import prepare
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -26,7 +27,6 @@ from tagger.runs.record import RunRecord
 from tests.helpers.hub_stand_in import READER, WRITER, Repository, StandIn, serving
 from tests.helpers.random_models import PARTS, random_folder, random_words
 from tests.helpers.repository import REPOSITORY
-from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import column_files
 
 REPO = "somebody/a-model"
@@ -74,7 +74,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def publish(model: Path, *arguments: str) -> int:
-    return int(load_script("publish.py").main(["--model", str(model), "--repo", REPO, *arguments]))
+    return run_command("publish", ["--model", str(model), "--repo", REPO, *arguments])
 
 
 def told(capsys: pytest.CaptureFixture[str], model: Path, *arguments: str) -> str:
@@ -83,7 +83,7 @@ def told(capsys: pytest.CaptureFixture[str], model: Path, *arguments: str) -> st
     assert publish(model, *arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("publish.py: ")
+    assert printed.err.startswith("tagger publish: ")
     assert printed.err.count("\n") == 1
     assert WRITER not in printed.err
     assert READER not in printed.err

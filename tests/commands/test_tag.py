@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import tagger
-from tagger.bulk.formats.lines import OutputFormat
-from tagger.bulk.inputs import Source, find_sources
-from tagger.bulk.job import BlockTagger, Job, OwnHands
+from tagger.bulk.formats.lines import OutputFormat, WriteOptions
+from tagger.bulk.inputs import Source
+from tagger.bulk.job import Job, PartTagger
+from tagger.bulk.parts import plan_parts
 from tagger.bulk.records import InputFormat, ReadOptions, Unit
-from tagger.bulk.run_job import carry_out
 from tagger.commands import tag as tag_command
 from tagger.commands.main import main as command_line
 from tagger.commands.tag import main
@@ -35,7 +35,6 @@ from tagger.corpus.sentence import Sentence
 from tests.helpers.capitals_tagger import CapitalsTagger
 from tests.helpers.failing_output import FailingOutput
 
-CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))} - {"\n"}
 _NEEDS_PERMISSIONS = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
 
@@ -54,8 +53,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Call `tag.py` in an empty folder with a fake model."""
+    monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
         monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)
@@ -85,14 +85,14 @@ def all_files(folder: str) -> list[str]:
 
 
 def files_in(folder: str) -> list[str]:
-    """The files that are not hidden."""
-    return [name for name in all_files(folder) if not Path(name).name.startswith(".")]
+    """The files that are not hidden, nor in a hidden folder."""
+    return [name for name in all_files(folder) if not any(part.startswith(".") for part in Path(name).parts)]
 
 
 def test_a_process_alone_has_the_threads_of_one_among_many(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
     opened = tag_command._open_tagger
-    monkeypatch.setattr(tag_command, "_open_tagger", lambda *given, **how: asked.update(how) or opened(*given, **how))
+    monkeypatch.setattr(tag_command, "_open_tagger", lambda *given: asked.update(given[2]) or opened(*given))
     assert run(stdin="Ada\n").code == 0
     assert asked["threads"] == 1
 
@@ -210,7 +210,7 @@ def test_parquet_takes_half_characters_as_u_fffd(run: Run) -> None:
     write("a.jsonl", '{"text": "Ada \\udc00", "x": "\\ud800"}\n')
     assert run("a.jsonl", "--output", "out", "--format", "parquet").code == 0
     (row,) = rows_of("out/a.parquet")
-    assert (row["text"], row["fields"]) == ("Ada \ufffd", '{"x": "\ufffd"}')
+    assert (row["text"], row["fields"]) == ("Ada \ufffd", '{"x": "\\ud800"}')
 
 
 def test_parquet_of_many_rows_is_in_row_groups(run: Run) -> None:
@@ -255,20 +255,10 @@ def test_output_files_keep_sub_folders_below_a_folder_or_pattern(run: Run) -> No
     result = run("notes", "--output", "out")
     assert files_in("out") == ["a.jsonl", "deep/a.jsonl"]
     assert json.loads(Path("out/deep/a.jsonl").read_text())["text"] == "Bob"
-    assert all_files("out") == [".tag-manifest", "a.jsonl", "deep/a.jsonl"]
+    assert [name for name in all_files("out") if not name.startswith(".tag-run/")] == files_in("out")
     assert "notes: left out 1 of unknown kind (1 .2024)" in result.err
     assert run("notes/**/*a.txt", "notes/deep/report.2024", "--output", "out2", "--format", "conll").code == 0
     assert files_in("out2") == ["a.conll", "deep/a.conll", "report.2024.conll"]
-
-
-def test_names_of_files_do_not_steer_the_terminal(run: Run) -> None:
-    write("in\x1b[2J/a.txt", "Ada")
-    write("in\x1b[2J/b.\x1b]0;title\x07", "x")
-    for arguments in (["in\x1b[2J"], ["in\x1b[2J"], ["--\x1b[2J"]):  # the second time there is something already
-        result = run(*arguments, "--output", "out\x1b[2J", "--progress")
-        assert "␛[2J" in result.err
-        assert not set(result.err) & CONTROLS
-    assert "left out 1 of unknown kind (1 .␛]0;title␇)" in run("in\x1b[2J", "--output", "other").err
 
 
 def test_output_says_what_was_done_unless_quiet(run: Run) -> None:
@@ -325,7 +315,7 @@ REFUSED = [
     (["x.parquet.gz"], "x.parquet.gz: Parquet is compressed within"),
     (["a.txt", "--id-column", "entities"], "--id-column entities: entities are written there"),
     (["a.txt", "--text-field", "a", "--id-column", "a"], "--text-field a: the ids have that name too"),
-    (["a.txt", "--output", "a.txt/below"], "a.txt/below/.tag-manifest: cannot write: Not a dir"),
+    (["a.txt", "--output", "a.txt/below"], "a.txt/below/.tag-run: cannot write: Not a dir"),
 ]
 
 
@@ -382,21 +372,23 @@ def test_the_version_is_that_of_the_package(
     assert capsys.readouterr().out == f"tagger {tagger.__version__}\n" * 5
 
 
-def test_the_last_input_is_checked_before_the_first_is_written(run: Run) -> None:
+def test_a_bad_record_ends_the_run_and_what_was_whole_is_kept(run: Run) -> None:
+    write("a.txt", "Ada\n" * 500)
+    write("z.conll", "Ada O\n\n" * 50 + "x\n")
+    result = run("a.txt", "z.conll", "--output", "out", "--part-size", "1K")
+    assert (result.code, files_in("out")) == (2, ["a.jsonl"])
+    assert result.err == (
+        "tag.py: z.conll:101: 1 column where the first line has 2; correct the line; what was done is kept, and the "
+        "same command with --resume continues from there\n"
+    )
+
+
+def test_a_bad_record_in_the_first_part_leaves_nothing(run: Run) -> None:
     write("a.txt", "Ada")
     write("z.jsonl", '{"text": "Ada"}\n' * 50 + "{")
     result = run("a.txt", "z.jsonl", "--output", "out")
-    assert (result.code, all_files(".")) == (2, ["a.txt", "z.jsonl"])
+    assert (result.code, all_files("."), Path("out").exists()) == (2, ["a.txt", "z.jsonl"], False)
     assert result.err.startswith("tag.py: z.jsonl:51: no JSON")
-
-
-def test_a_faulty_column_file_leaves_no_part_of_its_output(run: Run) -> None:
-    write("a.conll", "Ada O\n\n" * 50 + "x\n")
-    result = run("a.conll", "--output", "out")
-    assert (result.code, files_in("out")) == (2, [])
-    assert result.err.endswith(
-        "correct the line; what was done is kept, and the same command with --resume goes on from there\n"
-    )
 
 
 def test_empty_standard_input_is_told(run: Run) -> None:
@@ -466,6 +458,19 @@ def test_that_nothing_was_found_in_much_text_is_told(run: Run) -> None:
     assert run("--tokenizer", "whitespace", stdin="ada\n" * 99_999 + "Ada").err == ""
 
 
+CONTROLS = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))} - {"\n"}
+
+
+def test_names_of_files_do_not_steer_the_terminal(run: Run) -> None:
+    write("in\x1b[2J/a.txt", "Ada")
+    write("in\x1b[2J/b.\x1b]0;title\x07", "x")
+    for arguments in (["in\x1b[2J"], ["in\x1b[2J"], ["--\x1b[2J"]):  # the second time there is something already
+        result = run(*arguments, "--output", "out\x1b[2J", "--progress")
+        assert "␛[2J" in result.err
+        assert not set(result.err) & CONTROLS
+    assert "left out 1 of unknown kind (1 .␛]0;title␇)" in run("in\x1b[2J", "--output", "other").err
+
+
 def test_overwrite_replaces(run: Run) -> None:
     write("a.txt", "Ada")
     write("out/a.jsonl", "old")
@@ -501,9 +506,9 @@ def test_a_signal_leaves_no_half_written_file(run: Run, number: signal.Signals, 
                 signal.raise_signal(number)
             return super()._tagged(sentence)
 
-    write("a.txt", "Ada")
-    write("b.txt", "Bob\n" * 1000 + "stop")  # several blocks
-    result = run("a.txt", "b.txt", "--output", "out", model=Interrupted(window=1))
+    write("a.txt", "Ada\n" * 300)
+    write("b.txt", "Bob\n" * 1000 + "stop")
+    result = run("a.txt", "b.txt", "--output", "out", "--part-size", "1K", model=Interrupted(window=1))
     assert (result.code, result.err[: len(told) or None]) == (code, told)
     assert files_in("out") == ["a.jsonl"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -542,11 +547,10 @@ def test_failing_standard_output(
 
 
 def carried_out(content: str, *, window: int = 3, **settings: Any) -> str:
-    source = Source(path=None, input_format=settings.pop("kind", InputFormat.TEXT), below=Path("stdin"))
-    output = io.BytesIO()
-    job = Job(sources=[source], **settings)
-    carry_out(job, OwnHands(BlockTagger(job, CapitalsTagger(window))), io.BytesIO(content.encode()), output)
-    return output.getvalue().decode()
+    source = Source(None, settings.pop("kind", InputFormat.TEXT))
+    tag = PartTagger(Job(**settings), CapitalsTagger(window))
+    parts = plan_parts([source], settings.get("reading", ReadOptions()), io.BytesIO(content.encode()))
+    return b"".join(tag(part).output or b"" for part in parts if part).decode()
 
 
 _TEXT = st.text(
@@ -584,16 +588,12 @@ def test_as_many_tags_as_tokens(sentences: list[list[str]], window: int) -> None
 
 def test_a_token_of_a_megabyte_and_a_sentence_of_many_tokens() -> None:
     assert len(json.loads(carried_out("A" * 1_000_000))["entities"][0]["text"]) == 1_000_000
-    assert json.loads(carried_out("a " * 100_000, tokens=True))["tags"] == ["O"] * 100_000
+    assert json.loads(carried_out("a " * 100_000, writing=WriteOptions(tokens=True)))["tags"] == ["O"] * 100_000
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+def test_a_pipe_is_read_once(run: Run) -> None:
     reading_end, writing_end = os.pipe()
     os.write(writing_end, b"Ada\n")
     os.close(writing_end)
-    sources, _ = find_sources([f"/dev/fd/{reading_end}"])
-    output = io.BytesIO()
-    job = Job(sources=sources)
-    carry_out(job, OwnHands(BlockTagger(job, CapitalsTagger())), io.BytesIO(), output)
+    assert [record["text"] for record in run(f"/dev/fd/{reading_end}").records] == ["Ada"]
     os.close(reading_end)
-    assert json.loads(output.getvalue())["text"] == "Ada"

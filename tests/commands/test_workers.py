@@ -43,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(REPOSITORY / "tag.py"), "--model", "ner", *arguments]
+    return [sys.executable, str(REPOSITORY / "tag.py"), "--model", "ner", "--part-size", "10K", *arguments]
 
 
 @pytest.fixture
@@ -100,17 +100,32 @@ def test_what_is_wrong_is_told_once(run: Run, tmp_path: Path) -> None:
         assert result.stderr.startswith(message)
 
 
-def test_input_that_goes_wrong_late_is_told_after_what_came_before(run: Run) -> None:
+def test_input_that_goes_wrong_late_is_reported_after_what_came_before(run: Run) -> None:
     stdin = b"Anna lives in New York .\n" * 3000 + b"\xff\n"
     alone, shared = run(stdin=stdin), run("--workers", "2", stdin=stdin)
+    assert alone.stderr.startswith(b"tag.py: standard input:3001: invalid UTF-8")
     assert (shared.returncode, shared.stderr) == (2, alone.stderr)
-    assert alone.stdout.startswith(shared.stdout)
-    assert shared.stdout.endswith(b"\n")
+    assert (len(alone.stdout) > 1000, alone.stdout) == (True, shared.stdout)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_line_in_is_a_record_out(place: Path, workers: str) -> None:
+    with subprocess.Popen(
+        command("--workers", workers), cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for word in (b"Anna", b"York"):
+            process.stdin.write(word + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(b'{"text": "' + word)  # though input has not ended
+        process.stdin.close()
+        assert process.wait(100) == 0
 
 
 @pytest.fixture
 def streaming(place: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tag.py` with two workers in a group of its own, its input still open, the first record out."""
+    """`tag.py` with two workers in a group of its own, its input still open, the first records out."""
     process: Any = subprocess.Popen(
         command("--workers", "2"),
         cwd=place,
@@ -120,9 +135,10 @@ def streaming(place: Path) -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True,
     )
     with process:
-        process.stdin.write(b"Anna lives in New York .\n" * 40)
-        process.stdin.flush()
-        assert process.stdout.readline().startswith(b'{"text": "Anna')  # though input has not ended
+        for _ in range(2):  # the pool starts its processes as tasks come
+            process.stdin.write(b"Anna lives in New York .\n" * 700)
+            process.stdin.flush()
+        assert process.stdout.readline().startswith(b'{"text": "Anna')
         yield process
         process.kill()
 
@@ -138,12 +154,12 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
 
 def test_a_killed_worker_ends_the_run_with_a_line(streaming: subprocess.Popen[bytes]) -> None:
     workers = workers_of(streaming)
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
-    assert streaming.stderr is not None
-    told = streaming.stderr.read()  # its input stays open: with nothing left to do, it would not miss the worker
-    assert streaming.wait(300) == 1
-    assert told.startswith(b"tag.py: a worker process ended by signal 9")
+    assert workers
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    _, told = streaming.communicate(b"Anna\n" * 100, timeout=300)
+    assert streaming.returncode == 1
+    assert told.startswith(b"tag.py: a worker process was ended from outside, often because memory is short; use fewer")
     assert told.count(b"\n") == 1
     assert not any(map(batch_sizes, workers))
 

@@ -92,6 +92,7 @@ def test_spans_of_each_scheme(tags: str, spans: list[tuple[int, int, str]]) -> N
         (["person O O O"], Scheme.IO),
         (["person O"], Scheme.PLAIN),
         (["NOUN VERB ADJ O O"], Scheme.PLAIN),
+        (["NOUN VERB ADJ", "O", "O O"], Scheme.PLAIN),
         (["B I"], Scheme.PLAIN),
         (["I-A B-B"], Scheme.IOB2),
         (["O O"], Scheme.IOB2),
@@ -120,12 +121,18 @@ def test_mixed_schemes_are_told_with_their_source(tags: str) -> None:
     [
         (["O B-A", "O", "B-A NN"], "'NN' .* (in the sentence at x:3), .* B- (in the sentence at x:1);"),
         (["O B-A", "S-A", "O L-A"], "S- (in the sentence at x:2), and L- (in the sentence at x:3);"),
+        (["B-A I-A", "NN"], "'NN' .* (in the sentence at x:2), .* B-, I- (in the sentence at x:1);"),
         (["O O", "b-per O"], "'b-per' (in the sentence at x:2), where O and prefixes, as in 'B-PER', are capitals;"),
     ],
 )
 def test_what_is_of_no_one_scheme_is_told_with_its_place(tags: list[str], problem: str) -> None:
     with pytest.raises(UserError, match=problem.replace("(", r"\(").replace(")", r"\)")):
         detect_scheme([line.split() for line in tags], "x", ["x:1", "x:2", "x:3"])
+
+
+def test_mixed_schemes_of_no_named_source_are_those_of_the_data() -> None:
+    with pytest.raises(UserError, match=r"^data: tags of mixed schemes"):
+        detect_scheme([["NOUN", "B-A"]])
 
 
 @pytest.mark.parametrize("tags", ["b-per i-per o", "b-per O O O O", "i-per o o o", "B-PER I-PER o", "b-per B-LOC"])
@@ -145,7 +152,15 @@ def test_plain_tags_are_not_converted() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "parts", "prefixed"),
-    [("B-PER", ("B", "PER"), True), ("I-a-b", ("I", "a-b"), True), ("O", ("O", ""), False), ("B", ("B", "_"), False)],
+    [
+        ("B-PER", ("B", "PER"), True),
+        ("I-a-b", ("I", "a-b"), True),
+        ("O", ("O", ""), False),
+        ("B", ("B", "_"), False),
+        ("B-", ("B", "_"), False),
+        ("LOC", ("I", "LOC"), False),
+        ("X-A", ("I", "X-A"), False),
+    ],
 )
 def test_a_tag_splits_into_prefix_and_label(tag: str, parts: tuple[str, str], prefixed: bool) -> None:
     assert split_tag(tag) == parts
@@ -161,6 +176,8 @@ def test_a_tag_splits_into_prefix_and_label(tag: str, parts: tuple[str, str], pr
         (Scheme.IOB2, "I-A", None, True),
         (Scheme.BIOES, "B-A", "O", False),
         (Scheme.BIOES, "B-A", None, False),
+        (Scheme.BIOES, "B-A", "B-A", False),
+        (Scheme.BIOES, "B-A", "E-B", False),
         (Scheme.BIOES, "I-A", "E-A", True),
         (Scheme.BIOES, "S-A", "E-A", False),
         (Scheme.PLAIN, "NOUN", None, True),

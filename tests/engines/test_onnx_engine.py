@@ -125,7 +125,7 @@ def test_another_graph_is_refused(exported: Path, change: Any) -> None:
     graph = onnx.load(exported / GRAPH)
     change(graph)
     put(exported, graph)
-    with pytest.raises(UserError, match=r"model\.onnx: not the graph .* python scripts/export_onnx\.py --model"):
+    with pytest.raises(UserError, match=r"model\.onnx: not the graph .* python -m tagger export_onnx --model"):
         tagger.load(exported, engine="onnx")
 
 
@@ -138,7 +138,7 @@ def test_a_damaged_graph_is_told_by_every_engine(exported: Path) -> None:
 
 def test_a_missing_graph_is_told_with_what_writes_it(exported: Path) -> None:
     (exported / GRAPH).unlink()
-    with pytest.raises(UserError, match=r"no model\.onnx; write it with: python scripts/export_onnx\.py --model"):
+    with pytest.raises(UserError, match=r"no model\.onnx; write it with: python -m tagger export_onnx --model"):
         tagger.load(exported, engine="onnx")
     tagger.load(exported)
 

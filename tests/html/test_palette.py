@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from tagger.bulk.formats.html import HtmlPage
@@ -20,10 +21,11 @@ PAGE_COLOUR = re.compile(r"--(?:back|card|ink|faint|line|light|saturation): *(?!
 
 
 def tagged_page(sentence: Sentence) -> str:
-    page = HtmlPage()
+    page, counts = HtmlPage(["LOC", "PER"]), Counter[str]()
     spans = [(0, 4), (5, 10), (11, 13), (14, 18)]
     placed = Sentence(sentence.tokens, sentence.tags, offsets=spans)
-    return "".join([*page.of([Document(text=" ".join(sentence.tokens), sentences=[placed])]), page.end()])
+    document = Document(text=" ".join(sentence.tokens), sentences=[placed])
+    return page.head() + page.paragraph(document, counts) + page.end(counts)
 
 
 def test_all_pages_have_the_palette_and_no_page_colours_beside_it(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_unfinished_stopped_and_repeated_runs_are_named(tmp_path: Path) -> None:
     assert summary.left_out == [
         f"{tmp_path / 'b'}: unfinished: it has no run.json",
         f"{tmp_path / 'c'}: stopped by SIGINT after 3 epochs",
-        f"{tmp_path / 'd'}: seed 1 once more, as in {tmp_path / 'a'}",
+        f"{tmp_path / 'd'}: seed 1 again, as in {tmp_path / 'a'}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Ray Data: rows through steps that processes of a cluster, or of a Ray of this machine's own, carry out."""
+"""Carry out tasks on Ray: on a cluster, or on a Ray of this machine's own. The only module that imports Ray."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from tagger.bulk.executors.processes import WorkerLostError
+from tagger.bulk.executors.base import OpenRun, Run, WorkerLostError, outcome, unwrap
 from tagger.errors import UserError
 from tagger.python_process import run_python
 
-Row = dict[str, Any]  # a batch of one: the column "task", of bytes
-
-_STORE = 512 << 20  # bytes of Ray's own memory on this machine: rows that wait for their next step
-_WAITING = 2  # rows that an actor has at most, the one in work included
-_MOST_PORTIONS = 4096  # of tasks at first; more would cost more to look after than they spread better
+_STORE = 512 << 20  # bytes of Ray's own memory on this machine: tasks and results
+_AHEAD = 2  # tasks that a worker has at most, the one in work included
+_WAITING = 8  # tasks per worker that are under way or wait for earlier ones
+_ATTEMPTS = 4  # at a task, until it is held to be what ends the processes
 _ANSWER = 10.0  # seconds for a machine to answer
-_STATUS = 180.0  # seconds for a cluster to say how it is; where Ray does not answer, it tells after some 40
-_NO_RAY = "--engine-cluster ray needs Ray Data; install the extra: pip install 'tagger[ray]'"
+_STATUS = 180.0  # seconds for a cluster to report its state; where Ray does not answer, it reports that after some 40
+_NO_RAY = "--executor ray needs Ray; install the extra: pip install 'tagger[ray]'"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Who does the work.
+    """What Ray is asked for.
 
     Attributes:
-        address: of a running cluster, HOST:PORT or auto; None: a Ray of this machine, started and ended.
+        address: of a running cluster, HOST:PORT or auto. None: a Ray of this machine, started and ended.
         workers: processes that hold a model.
         threads: CPUs of each.
         gpus: GPUs of each.
@@ -46,42 +46,107 @@ class Cluster:
     gpus: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What is done with rows, one at a time.
+class RayExecutor:
+    """Carries out tasks by actors. A task whose process is lost is carried out again. See `Executor`."""
 
-    Attributes:
-        do: from a row to a row or, as a generator, to several; or a class whose objects do so, one in each process.
-        arguments: what `do` is given after the row, or the class for an object.
-        processes: at most so many at once; of a class, just so many.
-        cpus, gpus: what each process takes of what the cluster has.
-    """
+    def __init__(self, cluster: Cluster, open_run: OpenRun) -> None:
+        """
+        Args:
+            cluster: what Ray is asked for.
+            open_run: called once in each process, in the working folder of this one.
+        """
+        self._cluster, self._open_run = cluster, open_run
+        self._left = ExitStack()
+        self._actors: list[Any] = []
+        self._free: deque[Any] = deque()  # actors, once for each task that they may get
+        self._running: dict[Any, Any] = {}  # actors by the results that they are working on
+        self._waiting: deque[Any] = deque()  # results in order
 
-    do: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    processes: int
-    cpus: int = 0
-    gpus: int = 0
+    def __enter__(self) -> Self:
+        """Start Ray or connect to it. It writes nothing on standard output and standard error.
+
+        Raises:
+            UserError: Ray is not installed, does not start, does not answer within minutes, or has too few CPUs or
+                GPUs.
+        """
+        with ExitStack() as left:
+            left.enter_context(_connected(self._cluster))
+            import ray
+
+            cluster = self._cluster
+            actor = ray.remote(
+                num_cpus=cluster.threads, num_gpus=cluster.gpus, max_restarts=-1, max_task_retries=_ATTEMPTS - 1
+            )(_Actor)
+            self._actors = [actor.remote(self._open_run, os.getcwd()) for _ in range(cluster.workers)]
+            self._free.extend(self._actors * _AHEAD)
+            self._left = left.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.close()
+
+    def submit(self, task: Any) -> Iterator[Any]:
+        """See `Executor`."""
+        import ray
+
+        while not self._free:
+            for done in ray.wait(list(self._running))[0]:
+                self._free.append(self._running.pop(done))
+        actor = self._free.popleft()
+        result = actor.carry_out.remote(task)
+        self._running[result] = actor
+        self._waiting.append(result)
+        most = _WAITING * self._cluster.workers
+        while self._waiting and (len(self._waiting) >= most or ray.wait([self._waiting[0]], timeout=0)[0]):
+            yield self._next()
+
+    def finish(self) -> Iterator[Any]:
+        """See `Executor`."""
+        while self._waiting:
+            yield self._next()
+
+    def _next(self) -> Any:
+        import ray
+
+        try:
+            return unwrap(ray.get(self._waiting.popleft()))
+        except ray.exceptions.RayError as error:
+            if "No module named 'tagger'" in str(error):
+                raise UserError("the cluster's nodes have no tagger; install the same version on each") from error
+            if isinstance(error, ray.exceptions.RayTaskError):
+                raise
+            raise WorkerLostError(f"Ray has given up: {_first_line(error)}; check the cluster and continue") from error
+
+
+class _Actor:
+    """A process with a model."""
+
+    def __init__(self, open_run: OpenRun, folder: str) -> None:
+        with suppress(OSError):  # where it is not shared, all paths have to be absolute
+            os.chdir(folder)
+        self._open_run = open_run
+        self._run: Run | None = None
+
+    def carry_out(self, task: Any) -> Any:
+        def run(task: Any) -> Any:
+            self._run = self._run or self._open_run()
+            return self._run(task)
+
+        return outcome(run, task)
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
-    """A Ray that `through` works on; one that was started is ended, whatever happens. Neither says anything.
-
-    Raises:
-        UserError: Ray is not installed, does not start, does not answer within minutes, or has too few CPUs or
-            GPUs.
-    """
+def _connected(cluster: Cluster) -> Iterator[None]:
+    """Connect to Ray. One that was started is ended, whatever happens."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send statistics to its makers
     try:
         import ray
-        import ray.data
     except ImportError:
         raise UserError(_NO_RAY) from None
     if cluster.address is not None:
         _require_answer(cluster.address)
     with ExitStack() as left:
-        left.enter_context(_unheard())
+        left.enter_context(_muted())
         settings = _settings(cluster, left)
         left.callback(ray.shutdown)
         handler = signal.getsignal(signal.SIGTERM)
@@ -97,46 +162,8 @@ def connected(cluster: Cluster) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def through(tasks: Sequence[bytes], *steps: Step) -> Iterator[Iterator[bytes]]:
-    """What comes of tasks in the end, in no order. What a lost process was at is done again by another.
-
-    To be left before Ray is, which then ends what is still to be done.
-
-    Raises:
-        WorkerLostError: Ray has given up.
-    """
-    import ray
-    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
-
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.target_max_block_size = 1  # a row is a portion: it goes on at once, and may go elsewhere than the next
-    data: Any = ray.data.from_items(
-        [{"task": task} for task in tasks], override_num_blocks=min(len(tasks), _MOST_PORTIONS)
-    )
-    for step in steps:
-        how: dict[str, Any] = {"num_cpus": step.cpus, "num_gpus": step.gpus}
-        if isinstance(step.do, type):
-            how["compute"] = ActorPoolStrategy(size=step.processes, max_tasks_in_flight_per_actor=_WAITING)
-            how["fn_constructor_args"] = step.arguments
-        else:
-            how["compute"] = TaskPoolStrategy(step.processes)
-            how["fn_args"] = step.arguments
-        data = data.map_batches(step.do, batch_size=1, batch_format="numpy", **how)
-    try:
-        with closing(iter(data.iter_rows())) as rows:
-            yield (row["task"] for row in rows)
-    except ray.exceptions.RayError as error:
-        if "No module named 'tagger'" in str(error):
-            raise UserError("the cluster's nodes have no tagger; install it on each, in the same version") from error
-        if isinstance(error, ray.exceptions.RayTaskError):
-            raise
-        raise WorkerLostError(f"Ray has given up: {_first_line(error)}; see to the cluster and begin anew") from error
-
-
 def _settings(cluster: Cluster, left: ExitStack) -> dict[str, Any]:
-    """What Ray is to be initialised with; its folder, where it is started here, is removed when `left` is."""
+    """Return the arguments of `ray.init`. The folder of a Ray that is started here is removed when `left` is closed."""
     if cluster.address is not None:
         return {"address": cluster.address}
     os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's 15 they would starve where other programs run
@@ -152,7 +179,7 @@ def _settings(cluster: Cluster, left: ExitStack) -> dict[str, Any]:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself waits for minutes where nobody, or somebody else, listens."""
+    """Raise UserError where no cluster answers: Ray itself waits for minutes."""
     if address != "auto":
         host, _, port = address.rpartition(":")
         if not host or "/" in host or not port.isdecimal():
@@ -181,10 +208,10 @@ def _require_room(cluster: Cluster, there: dict[str, float]) -> None:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Send what goes to standard output and error nowhere.
+def _muted() -> Iterator[None]:
+    """Discard what is written on standard output and standard error.
 
-    Ray's threads and its C++ part write there what no log level holds back: that a worker died, for one.
+    Ray's threads and its C++ part write there in spite of any log level, for example that a worker died.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):

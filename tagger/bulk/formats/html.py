@@ -1,12 +1,11 @@
-"""Tagged documents out as one HTML page that needs nothing else."""
+"""Write tagged documents as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 from tagger.corpus.document import Document
 from tagger.corpus.sentence import Entity
@@ -40,62 +39,50 @@ footer mark {{ color: var(--ink) }}
 class HtmlPage:
     """A page: a section per source, a paragraph per document, entities marked, a legend below.
 
-    Everything is escaped; control characters are shown as pictures or U+FFFD, so that every piece can be written as
-    UTF-8. Plain tags mark every token.
+    Everything is escaped. Control characters are shown as pictures or U+FFFD, so that every piece can be written as
+    UTF-8. Plain tags mark every token. Paragraphs do not depend on each other, so that parts of a page can be made
+    apart: a label's colour depends on its place among all labels.
     """
 
-    def __init__(self, *, scores: bool = False) -> None:
-        """With `scores`, the pointer over a mark shows its probability."""
+    def __init__(self, labels: Iterable[str], *, scores: bool = False) -> None:
+        """
+        Args:
+            labels: all that the model knows.
+            scores: the pointer over a mark shows its probability.
+        """
         self._scores = scores
-        self._source: str | None = None
-        self._counts: Counter[str] = Counter()
-        self._hues: dict[str, int] = {}
+        self._hues = {label: label_hue(number) for number, label in enumerate(sorted(labels))}
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """What it knows of what came so far, fit for JSON."""
-        return {"source": self._source, "counts": dict(self._counts), "hues": self._hues}
+    def head(self, title: str = "") -> str:
+        """Return the beginning of the page."""
+        return _PAGE_HEAD.format(title=_shown(title or "Tagged text"), palette=STYLE)
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._source, self._counts, self._hues = state["source"], Counter(state["counts"]), dict(state["hues"])
+    def section(self, source: str) -> str:
+        """Return the heading of a source's documents."""
+        return f"<h2>{_shown(source)}</h2>\n"
 
-    def of(self, documents: Iterable[Document]) -> Iterator[str]:
-        """What comes next on the page: the documents' paragraphs, and before the first the page's head."""
-        for document in documents:
-            if self._source is None:
-                yield _page_head(document.source or "Tagged text")
-            if document.source != self._source:
-                self._source = document.source
-                yield f"<h2>{_shown(document.source)}</h2>\n"
-            yield self._paragraph(document)
-
-    def end(self) -> str:
-        """What closes the page."""
-        head = _page_head("Tagged text") if self._source is None else ""
-        legend = "".join(f"<li>{self._mark(label, '')} {self._counts[label]:,}</li>" for label in sorted(self._counts))
-        return f"{head}<footer><ul>{legend or '<li>nothing marked</li>'}</ul></footer>\n</body>\n</html>\n"
-
-    def _paragraph(self, document: Document) -> str:
+    def paragraph(self, document: Document, counts: Counter[str]) -> str:
+        """Return the paragraph of a document, and count the labels of its marks."""
         parts = []
         position = 0
         for entity in _marked(document):
-            self._counts[entity.label] += 1
+            counts[entity.label] += 1
             score = entity.score if self._scores else None
             parts += [_shown(document.text[position : entity.start]), self._mark(entity.text, entity.label, score)]
             position = entity.end
         return f'<p dir="auto">{"".join(parts)}{_shown(document.text[position:])}</p>\n'
 
+    def end(self, counts: Counter[str]) -> str:
+        """Return the end of the page, with the labels and how often each was marked."""
+        legend = "".join(f"<li>{self._mark(label, '')} {counts[label]:,}</li>" for label in sorted(counts))
+        return f"<footer><ul>{legend or '<li>nothing marked</li>'}</ul></footer>\n</body>\n</html>\n"
+
     def _mark(self, text: str, label: str, score: float | None = None) -> str:
-        """`text` with its label beside it; without a label, `text` is one itself (in the legend)."""
+        """Return `text` with its label beside it; without a label, `text` is one itself (in the legend)."""
         hue = self._hues.setdefault(label or text, label_hue(len(self._hues)))
         beside = f"<small>{_shown(label)}</small>" if label else ""
         title = "" if score is None else f' title="{score:.{_DECIMALS}f}"'
         return f'<mark style="--hue:{hue}"{title}>{_shown(text)}{beside}</mark>'
-
-
-def _page_head(title: str) -> str:
-    return _PAGE_HEAD.format(title=_shown(title), palette=STYLE)
 
 
 def _shown(text: str) -> str:
@@ -103,7 +90,7 @@ def _shown(text: str) -> str:
 
 
 def _marked(document: Document) -> list[Entity]:
-    """What is marked on the page: entities or, where tags are plain, every token with its tag."""
+    """List what is marked on the page: entities or, where tags are plain, every token with its tag."""
     if not document.plain:
         return document.entities
     sentences = [replace(one, tags=[f"B-{tag}" for tag in one.tags or []]) for one in document.sentences]

@@ -1,13 +1,14 @@
-"""Parquet in and out, batch by batch: the one door to pyarrow."""
+"""Read and write Parquet, batch by batch. The only module that imports pyarrow."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from tagger.bulk.formats.lines import Rows
-from tagger.bulk.records import ReadOptions, Record
+from tagger.bulk.formats.lines import Rows, json_field
+from tagger.bulk.records import BadRecord, ReadOptions, Record
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 
@@ -28,44 +29,71 @@ _LENGTH = 8  # bytes of a number in front of packed rows
 _STRINGS = pyarrow.list_(pyarrow.string())
 
 
-def parquet_records(stream: IO[bytes], source: str, options: ReadOptions) -> Iterator[Record]:
-    """The records of a Parquet file, a row each; memory holds about a megabyte of rows, or one.
+def row_groups(stream: IO[bytes], source: str, options: ReadOptions) -> list[tuple[int, int, int]]:
+    """List the row groups of a Parquet file: rows, bytes when loaded, and the byte of the file where each ends.
+
+    Arguments and errors are those of `parquet_records`.
+    """
+    file = _opened(stream, source)
+    _columns(file.schema_arrow, source, options)
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    columns = ([group.column(number) for number in range(group.num_columns)] for group in groups)
+    begins = [min(filter(None, (_first_page(one) for one in some)), default=0) for some in columns]
+    size = stream.seek(0, os.SEEK_END)
+    sizes = ((group.num_rows, group.total_byte_size) for group in groups)
+    return [(*one, end) for one, end in zip(sizes, [*begins[1:], size], strict=True)]
+
+
+def _first_page(column: Any) -> int:
+    pages = (column.dictionary_page_offset, column.data_page_offset)
+    return min((page for page in pages if page is not None), default=0)
+
+
+def parquet_records(
+    stream: IO[bytes], source: str, options: ReadOptions, groups: range, rows_before: int = 0
+) -> Iterator[Record | BadRecord]:
+    """Read the records of a Parquet file, a row each; memory holds about a megabyte of rows, or one.
 
     A row's text stands in the column `options.text_field` or, where there is none of that name, its tokens in the
     column `tokens`. Its id, of the column that `options.id_column` names (None: `id`, if there is one), becomes a field
-    of the record; no other column is read.
+    of the record. No other column is read.
 
     Args:
         stream: the file; it has to be seekable.
         source: its name, for messages.
         options: how it is read.
+        groups: the row groups to read.
+        rows_before: rows in the groups before these.
 
     Raises:
-        UserError: it is no Parquet file, damaged, or has not these columns, or a row has no text.
+        UserError: it is no Parquet file, damaged, or has not these columns.
     """
     file = _opened(stream, source)
     columns = _columns(file.schema_arrow, source, options)
-    row = 0
+    row = rows_before
     try:
-        for batch in file.iter_batches(batch_size=_rows_at_once(file), columns=columns, use_threads=False):
+        batches = file.iter_batches(
+            batch_size=_rows_at_once(file), row_groups=groups, columns=columns, use_threads=False
+        )
+        for batch in batches:
             for values in batch.to_pylist():
                 row += 1
-                yield _record(values, f"{source}: row {row:,}", options.text_field)
+                yield _record(values, row, options.text_field)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{source}: damaged after row {row:,} ({_reason(error)}); copy or write it anew") from error
+        raise UserError(f"{source}: damaged after row {row:,} ({_reason(error)}); copy or write it again") from error
 
 
 def id_type(stream: IO[bytes], source: str, options: ReadOptions) -> pyarrow.DataType | None:
-    """The type of a file's ids; None where it has none. Arguments and errors are those of `parquet_records`."""
+    """Return the type of a file's ids; None where it has none. Arguments and errors are those of `parquet_records`."""
     schema = _opened(stream, source).schema_arrow
     column = _id_column(schema, source, options)
     return None if column is None else _plain_type(schema.field(column).type)
 
 
 class ParquetTable:
-    """Rows to a Parquet file: first packed, as they come, then all of them written by row groups."""
+    """Write rows to a Parquet file: first packed, as they come, then all of them by row groups."""
 
     def __init__(self, *, id_field: str, text_field: str, scores: bool, ids: pyarrow.DataType | None) -> None:
         """
@@ -89,7 +117,7 @@ class ParquetTable:
         self._tagged = {True: ("tags", _STRINGS), False: ("entities", pyarrow.list_(bare))}  # by whether tags are plain
 
     def packed(self, rows: Rows) -> bytes:
-        """Rows as bytes that may follow each other; see `write`."""
+        """Return rows as bytes that may follow each other; see `write_table`."""
         ids = rows.ids if self._ids is not None else [_as_text(one) for one in rows.ids]
         columns = {self._id_field: pyarrow.array(ids, self._ids or pyarrow.string())}
         columns[self._text_field] = pyarrow.array(rows.texts, pyarrow.string())
@@ -103,31 +131,36 @@ class ParquetTable:
         data = sink.getvalue().to_pybytes()
         return len(data).to_bytes(_LENGTH, "little") + data
 
-    def write(self, packed: IO[bytes], file: IO[bytes]) -> None:
-        """Write a file of packed rows; memory holds a row group. Raises OSError where it cannot be."""
-        writer = None
-        for group in _groups(packed):
-            writer = writer or parquet.ParquetWriter(file, group.schema, compression="zstd")
-            writer.write_table(group)
-        assert writer is not None
-        writer.close()
-
     def _alternatives(self, plain: bool) -> pyarrow.DataType:
         tagging = pyarrow.struct([("score", pyarrow.float64()), self._tagged[plain]])
         ends = [("start", pyarrow.int64()), ("end", pyarrow.int64())]
         return pyarrow.list_(pyarrow.struct([*ends, ("taggings", pyarrow.list_(tagging))]))
 
 
-def _groups(packed: IO[bytes]) -> Iterator[pyarrow.Table]:
-    """Packed rows in row groups."""
+def write_table(packed: Iterable[bytes], file: IO[bytes]) -> None:
+    """Write packed rows as a Parquet file; memory holds a row group. Raises OSError where it cannot be written."""
+    writer = None
+    for group in _groups(packed):
+        writer = writer or parquet.ParquetWriter(file, group.schema, compression="zstd")
+        writer.write_table(group)
+    assert writer is not None
+    writer.close()
+
+
+def _groups(packed: Iterable[bytes]) -> Iterator[pyarrow.Table]:
+    """Put packed rows together to row groups."""
     batches: list[pyarrow.RecordBatch] = []
     rows = size = 0
-    while length := packed.read(_LENGTH):
-        batches += ipc.open_stream(packed.read(int.from_bytes(length, "little")))
-        rows, size = rows + batches[-1].num_rows, size + batches[-1].nbytes
-        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
-            yield pyarrow.Table.from_batches(batches)
-            batches, rows, size = [], 0, 0
+    for data in packed:
+        position = 0
+        while position < len(data):
+            begin = position + _LENGTH
+            position = begin + int.from_bytes(data[begin - _LENGTH : begin], "little")
+            batches += ipc.open_stream(data[begin:position])
+            rows, size = rows + batches[-1].num_rows, size + batches[-1].nbytes
+            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+                yield pyarrow.Table.from_batches(batches)
+                batches, rows, size = [], 0, 0
     if batches:
         yield pyarrow.Table.from_batches(batches)
 
@@ -187,16 +220,19 @@ def _type_of(schema: pyarrow.Schema, name: str, source: str) -> pyarrow.DataType
     return schema.field(places[0]).type
 
 
-def _record(values: dict[str, Any], place: str, text_field: str) -> Record:
-    if text_field not in values:
-        tokens = values[_TOKENS]
-        if tokens is None or None in tokens:
-            raise UserError(f"{place}: column {_TOKENS!r} holds null; fill it, or leave the row out")
-        return Record(" ".join(tokens), Sentence(tokens), values, sum(map(len, tokens)))
-    text = values.pop(text_field)
-    if text is None:
-        raise UserError(f"{place}: column {text_field!r} holds null, no text; fill it, or leave the row out")
-    return Record(text, fields=values, size=len(text))
+def _record(values: dict[str, Any], row: int, text_field: str) -> Record | BadRecord:
+    fields = {name: json_field(name, value) for name, value in values.items() if name != text_field}
+    text = values.get(text_field)
+    if isinstance(text, str):
+        return Record(text, fields=fields, size=len(text))
+    if text_field in values:
+        return BadRecord(
+            row, f"column {text_field!r} holds null, no text; fill it, or leave the row out", fields=fields
+        )
+    tokens = values[_TOKENS]
+    if tokens is None or None in tokens:
+        return BadRecord(row, f"column {_TOKENS!r} holds null; fill it, or leave the row out", fields=fields)
+    return Record(" ".join(tokens), Sentence(tokens), fields, sum(map(len, tokens)))
 
 
 def _rows_at_once(file: parquet.ParquetFile) -> int:

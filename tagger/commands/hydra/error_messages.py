@@ -1,4 +1,4 @@
-"""What Hydra raises, told in a line with what to do."""
+"""Turn Hydra's errors into one line with advice."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from collections.abc import Callable, Sequence
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-_NOT_THERE = re.compile(r"Could not override '([^']*)'")
-_NO_CHOICE = re.compile(
+_UNKNOWN = re.compile(r"Could not override '([^']*)'")
+_UNKNOWN_CHOICE = re.compile(
     r"Could not find '([^'/]+)/([^']+)'\s+Available options in '[^']*':((?:\s+\S+)*?)\s+Config search path"
 )
-_LIST_OR_TEXT = re.compile(r"Ambiguous value for argument '(.*)'\n")
+_SEVERAL_VALUES = re.compile(r"Ambiguous value for argument '(.*)'\n")
 
 
 def reason(error: Exception, names: Callable[[], Sequence[str]] = list) -> str:
-    """The message of whatever Hydra raised, which may have many lines, in one, with what to do.
+    """Return the message of an error that Hydra raised, in one line with advice.
 
     Args:
-        error: what was raised.
-        names: gives those of all settings there are, of which a misspelt one may stand for another.
+        error: what was raised; its message may have many lines.
+        names: returns the names of all settings, for the one closest to a misspelt name.
     """
     message = str(error)
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         place = error.filename or "the working folder"
         return f"{place}: cannot write: {error.strerror or error}; set run_dir to a folder that can be written"
-    if unknown := _NOT_THERE.search(message):
+    if unknown := _UNKNOWN.search(message):
         close = _closest(unknown[1], names())
         hint = f"did you mean {close}?" if close else "look for the name in conf/"
         return f"{unknown[1]}: no such setting; {hint} (--cfg job shows all that can be set)"
-    if choice := _NO_CHOICE.search(message):
+    if choice := _UNKNOWN_CHOICE.search(message):
         group, name, choices = choice.groups()
         hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
         return f"{group}={name}: no such choice; {hint}there are {', '.join(choices.split())}"
-    if several := _LIST_OR_TEXT.search(message):
+    if several := _SEVERAL_VALUES.search(message):
         return f"{several[1]}: several values; add -m to run each, or quote a text: {_quoted(several[1])}"
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
@@ -48,18 +48,18 @@ def reason(error: Exception, names: Callable[[], Sequence[str]] = list) -> str:
 
 
 def _closest(unknown: str, names: Sequence[str]) -> str:
-    """The name written most alike, or the one that ends with it; "" where there is none."""
+    """Return the name that ends with the unknown one, or else the most similar one; "" if there is none."""
     ending = [name for name in names if name.endswith(f".{unknown}")]
     return next(iter(ending if len(ending) == 1 else difflib.get_close_matches(unknown, names, n=1)), "")
 
 
 def _quoted(override: str) -> str:
-    """A `KEY=VALUE` for the shell whose value Hydra takes as text, whatever stands in it."""
+    """Return `KEY=VALUE` for the shell, quoted so that Hydra takes any value as text."""
     key, _, value = override.partition("=")
     return shlex.quote(as_text(key, value))
 
 
 def as_text(key: str, value: str) -> str:
-    """A `KEY=VALUE` whose value Hydra takes as text, whatever stands in it."""
+    """Return `KEY=VALUE`, quoted so that Hydra takes any value as text."""
     escaped = value.replace('"', '\\"')
     return f'{key}="{escaped}"'

@@ -1,4 +1,4 @@
-"""Running a Hydra task so that a user's mistake is one line and exit code 2."""
+"""Run a command under Hydra, with one-line errors; compose, read and write configurations."""
 
 from __future__ import annotations
 
@@ -31,83 +31,88 @@ except ImportError:
     raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
 
 _SWEEP = ("-m", "--multirun")
-_INTERRUPTED = 128 + 2  # of one that Ctrl-C ended
-_PIPE_CLOSED = 128 + 13  # what a shell reports of a program that SIGPIPE ended
-_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)  # what Hydra takes without quotes is ASCII
+_FAILED, _WRONG_USE = 1, 2
+_INTERRUPTED = 128 + 2  # what a shell reports of a program that Ctrl-C ended
+_PIPE_CLOSED = 128 + 13  # and of one that nobody reads any more
+_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)  # Hydra takes only ASCII without quotes
 _LONGEST_NAME = 100
-
 
 Finished = Callable[[DictConfig, Path], bool]
 
 
 def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], finished: Finished | None = None) -> int:
-    """Compose `conf/<name>.yaml` with the arguments, Hydra's own options among them, and call `task`.
+    """Compose `conf/<name>.yaml` with a command line, which may have Hydra's own options, and call `task`.
 
-    The jobs of a multirun run in processes of their own; one that fails or is interrupted is told of, and the others
-    go on.
+    Each job of a multirun runs in a process of its own. The others continue if one fails or is interrupted.
 
     Args:
         name: of the command.
         task: called with the configuration.
         arguments: the command line.
-        finished: tells of a multirun's job, by its configuration and folder, whether there is nothing left to do.
+        finished: whether a job of a multirun, given its configuration and folder, has nothing left to do.
 
     Returns:
-        The exit code: 0, 1 where a file or folder fails, 2 for wrong use, 130 after Ctrl-C, 141 where nobody reads
-        standard output any more. Of a multirun 1 or 2 where a job failed. Other errors of the task are raised.
+        The exit code: 0, 1 if a file or folder fails, 2 for wrong use, 130 after Ctrl-C, 141 if nobody reads standard
+        output any more. Of a multirun 1 or 2 if a job failed. Other errors of the task are raised.
     """
-    program = f"{name}.py"
-    codes: list[int] = []
-    unforeseen: list[Exception] = []
+    program, code = f"{name}.py", 0
+    failures: list[Exception] = []
     sweep = Sweep(program, ["-m", "tagger", name])
     started_as = sys.argv if sys.argv[len(sys.argv) - len(arguments) :] == arguments else [sys.argv[0], *arguments]
 
     def job(config: DictConfig) -> None:
-        sys.argv = started_as  # with which Lightning starts a run's other processes
+        sys.argv = started_as  # Lightning starts a run's other processes with these
         try:
             if HydraConfig.get().mode is RunMode.MULTIRUN:
-                _hand_over(config, sweep, finished)
+                _run_in_a_process(config, sweep, finished)
             else:
                 task(config)
             print(end="", flush=True)
-        except (UserError, OSError) as error:
-            codes.append(_told(program, error))
-        except MemoryError:
-            codes.append(_told(program, UserError("out of memory; take a smaller model, or a device that has more")))
-        except Exception as error:
-            unforeseen.append(error)
-            raise
+        except Exception as error:  # kept, as Hydra would print a line of its own
+            failures.append(error)
 
     _prepare()
     # Hydra takes -m before or behind all overrides, but not among them
     sys.argv = [sys.argv[0], *sorted(arguments, key=lambda argument: argument not in _SWEEP)]
     try:
         hydra.main(version_base="1.3", config_path=str(shipped_folder("conf")), config_name=name)(job)()
+        if failures:
+            raise failures[0]
     except KeyboardInterrupt as error:
-        print(in_a_line(f"{program}: stopped by Ctrl-C{f' {error}' if error.args else ''}"), file=sys.stderr)
-        codes = [_INTERRUPTED]
+        code = _report(program, f"stopped by Ctrl-C{f' {error}' if error.args else ''}", _INTERRUPTED)
     except BrokenPipeError:  # --help | head
-        codes = [_PIPE_CLOSED]
+        code = _PIPE_CLOSED
+    except UserError as error:
+        code = _report(program, str(error), _WRONG_USE)
+    except MemoryError:
+        code = _report(program, "out of memory; take a smaller model, or a device that has more", _WRONG_USE)
     except Exception as error:
-        if error in unforeseen:
+        if error not in failures:  # Hydra's
+            code = _report(program, reason(error, lambda: _setting_names(name, arguments)), _WRONG_USE)
+        elif isinstance(error, OSError):
+            code = _report(program, f"{error.filename or 'standard output'}: {error.strerror or error}", _FAILED)
+        else:
             raise
-        print(in_a_line(f"{program}: {reason(error, lambda: _names(name, arguments))}"), file=sys.stderr)
-        codes = [2]
     finally:
-        codes.append(sweep.close())
-    let_go_of_output(flush=_PIPE_CLOSED not in codes)
-    return max(codes)
+        code = max(code, sweep.close())
+    let_go_of_output(flush=code != _PIPE_CLOSED)
+    return code
+
+
+def _report(program: str, problem: str, code: int) -> int:
+    print(in_a_line(f"{program}: {problem}"), file=sys.stderr)
+    return code
 
 
 def _prepare() -> None:
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what is wrong instead of printing several lines and exiting with 1
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise errors instead of printing several lines and exiting with 1
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # labels of any script, on a terminal of any encoding
 
 
-def _hand_over(config: DictConfig, sweep: Sweep, finished: Finished | None) -> None:
-    """Have a job of a multirun done in a process of its own, or skip it."""
+def _run_in_a_process(config: DictConfig, sweep: Sweep, finished: Finished | None) -> None:
+    """Run a job of a multirun in a process of its own, or skip it if it has finished."""
     job = HydraConfig.get()
     overrides = list(job.overrides.task)
     name = " ".join(overrides)
@@ -122,23 +127,11 @@ def _hand_over(config: DictConfig, sweep: Sweep, finished: Finished | None) -> N
     sweep.run(name, [*overrides, *searched, *(f"--config-dir={place}" for place in places)])
 
 
-def _told(program: str, error: UserError | OSError) -> int:
-    """Tell of a job's failure in a line; returns the exit code."""
-    if isinstance(error, BrokenPipeError):
-        return _PIPE_CLOSED
-    if isinstance(error, UserError):
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
-    place = error.filename or "standard output"
-    print(in_a_line(f"{program}: {place}: {error.strerror or error}"), file=sys.stderr)
-    return 1
-
-
 def settings_of(config: DictConfig) -> dict[str, Any]:
-    """The composed configuration as plain dictionaries, interpolations resolved.
+    """Convert a configuration to plain dictionaries, with interpolations resolved.
 
     Raises:
-        UserError: one of them leads nowhere.
+        UserError: an interpolation cannot be resolved.
     """
     try:
         settings = OmegaConf.to_container(config, resolve=True)
@@ -149,31 +142,31 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
 
 
 def is_composed(config: DictConfig, key: str) -> bool:
-    """Whether a setting is made of others, or of the time, rather than given."""
+    """Return whether a setting is an interpolation of others, or of the time, instead of a given value."""
     return OmegaConf.is_interpolation(config, key)
 
 
 def given() -> list[str]:
-    """The names of what stands on this job's command line: settings, and groups of which something was chosen."""
+    """Return the names on this job's command line: settings, and groups with a choice."""
     overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
     return [override.key_or_group for override in overrides]
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The settings that `conf/<name>.yaml` and overrides give.
+    """Compose `conf/<name>.yaml` with overrides.
 
     Raises:
-        UserError: an override does not fit.
+        UserError: an override is wrong.
     """
     OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
     try:
         return settings_of(_composed(name, overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(reason(error, lambda: _names(name, overrides))) from error
+        raise UserError(reason(error, lambda: _setting_names(name, overrides))) from error
 
 
 def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
-    """Within a Hydra job by its Hydra, of which there is but one at a time."""
+    """Compose; inside a Hydra job with the job's own Hydra, as there is only one at a time."""
     if GlobalHydra().is_initialized():
         return hydra.compose(name, overrides=list(overrides))
     with hydra.initialize_config_dir(str(shipped_folder("conf")), version_base="1.3"):
@@ -181,56 +174,54 @@ def _composed(name: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def choices(group: str) -> list[str]:
-    """The names of a group's choices, sorted."""
+    """Return the names of a group's choices, sorted."""
     return sorted(path.stem for path in (shipped_folder("conf") / group).glob("*.yaml"))
 
 
 def config_file(group: str, name: str) -> Path:
-    """The file of a group's choice."""
+    """Return the file of a group's choice."""
     return shipped_folder("conf") / group / f"{name}.yaml"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A mapping from a file of YAML, its names as they stand there.
+    """Read a mapping from a YAML file; its names are not split at dots.
 
     Raises:
-        UserError: it cannot be read, or holds something else.
+        UserError: the file cannot be read, or holds something else.
     """
-    try:
-        config = OmegaConf.load(path)
-        found = OmegaConf.to_container(config, resolve=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except Exception as error:  # of several packages, one for each way in which YAML can be damaged
-        raise UserError(f"{path}: not YAML: {error}") from error
-    if not isinstance(found, dict):
+    found = _load(path, "not YAML: {}")
+    if not isinstance(found, DictConfig):
         raise UserError(f"{path}: expected a mapping, got a list")
-    return {str(key): value for key, value in found.items()}
+    return settings_of(found)
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings that `save_config` wrote.
+    """Read the settings that `save_config` wrote.
 
     Raises:
-        UserError: it cannot be read, or is something else.
+        UserError: the file cannot be read, or holds something else.
     """
+    found = _load(path, "damaged: {}; train again")
+    if not isinstance(found, DictConfig) or OmegaConf.select(found, "data.title") is None:
+        raise UserError(f"{path}: no configuration of a run; train again")
+    return settings_of(found)
+
+
+def _load(path: Path, problem: str) -> Any:
     try:
-        config = OmegaConf.load(path)
+        return OmegaConf.load(path)
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except Exception as error:  # of several packages, one for each way in which YAML can be damaged
-        raise UserError(f"{path}: damaged: {error}; train again") from error
-    if not isinstance(config, DictConfig) or OmegaConf.select(config, "data.title") is None:
-        raise UserError(f"{path}: no configuration of a run; train again")
-    return settings_of(config)
+        raise UserError(f"{path}: {problem.format(error)}") from error
 
 
 def sweep_jobs(folder: Path) -> list[list[str]]:
-    """What the jobs of a multirun into `folder` vary, by their numbers; empty where it is no multirun's folder."""
+    """Return the overrides that each job of a multirun into `folder` varies; empty for another folder."""
     record = folder / "multirun.yaml"
     if not record.exists():
         return []
-    values: dict[str, list[str]] = {}  # of a key given twice Hydra takes the last, too
+    values: dict[str, list[str]] = {}  # like Hydra, take the last value of a key given twice
     for override in OverridesParser.create().parse_overrides(OmegaConf.load(record).hydra.overrides.task):
         key = override.get_key_element()
         swept = override.is_sweep_override()
@@ -238,31 +229,31 @@ def sweep_jobs(folder: Path) -> list[list[str]]:
     return [[choice for choice in job if choice] for job in itertools.product(*values.values())]
 
 
-def partial(config: DictConfig) -> Callable[..., Any]:
-    """What `_target_` in the user's own configuration names, with its settings filled in but not yet called.
+def partial(config: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the callable that `_target_` names in the user's own configuration, with its settings bound.
 
     Raises:
         UserError: it cannot be found.
     """
     try:
-        return hydra.utils.instantiate(config, _partial_=True)
+        return hydra.utils.instantiate(dict(config), _partial_=True)
     except HydraException as error:
         raise UserError(reason(error)) from error
 
 
 def output_folder() -> Path:
-    """The folder of this job: the same for all processes of a run, another for each job of a multirun."""
+    """Return the folder of this job. All processes of a run share it; each job of a multirun has its own."""
     return Path(HydraConfig.get().runtime.output_dir)
 
 
 def save_config(settings: Mapping[str, Any], path: Path) -> None:
-    """Write settings, as `settings_of` gives them, as YAML."""
+    """Write settings as YAML, in the form that `settings_of` returns."""
     with written_whole(path) as stream:
         stream.write(OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
 
 
 def folder_name(text: str) -> str:
-    """A text as a folder name without characters that later commands would trip over; "" where nothing is left."""
+    """Turn a text into a folder name that needs no quotes in later commands; "" if nothing is left."""
     return _UNSAFE.sub("-", text)[:_LONGEST_NAME].strip("-_.")
 
 
@@ -270,8 +261,8 @@ def _job_name(overrides: str) -> str:
     return folder_name(overrides) or "defaults"
 
 
-def _names(name: str, overrides: Sequence[str]) -> list[str]:
-    """Of all settings of `conf/<name>.yaml` with those of these overrides that choose of a group."""
+def _setting_names(name: str, overrides: Sequence[str]) -> list[str]:
+    """Return the dotted names of all settings of `conf/<name>.yaml`, with the groups chosen by these overrides."""
     groups = [path.name for path in shipped_folder("conf").iterdir() if path.is_dir()]
     chosen = [override for override in overrides if override.partition("=")[0] in groups]
     try:

@@ -1,4 +1,4 @@
-"""The settings of a run as the overrides that make them out of the defaults in `conf/`."""
+"""Express the settings of a run as overrides of the defaults in `conf/`."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import Any
 
 from tagger.commands.hydra import hydra_entry
 
-_OF_ONE_PLACE = ("run_dir", "resume", "latest")
-_OF_ONE_RUN = ("seed", "report", *_OF_ONE_PLACE)
-_PLACES = ("dir", "bundled", "path", "train", "dev", "test")  # of data; what lies there is told by its digest
-_GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")  # whose choices stand for overrides
-_OF_WHAT_IS_LEARNT = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
-_TOLD = 4
-_FILE_FORMATS = {"columns": "conll"}  # presets for one's own files are called as their format, but for this
+_LOCATIONS = ("run_dir", "resume", "latest")  # of a run
+_OF_ONE_RUN = ("seed", "report", *_LOCATIONS)
+_DATA_LOCATIONS = ("dir", "bundled", "path", "train", "dev", "test")  # the content has a digest of its own
+# a choice of one of these groups replaces many overrides
+_GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")
+_SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
+_MOST_DIFFERENCES = 4
+_FILE_FORMATS = {"columns": "conll"}  # presets for own files have the name of their format, except this one
 
 Settings = Mapping[str, Any]
 Flat = dict[str, Any]
 
 
 def data_name(settings: Settings) -> str:
-    """What the data of a run are called: the title, and the domain where the set has several."""
+    """Name the data of a run: the title, and the domain if the set has several."""
     data = settings["data"]
     return f"{data['title']}/{data['domain']}" if data.get("domain") else str(data["title"])
 
 
 def overrides_of(settings: Settings) -> tuple[str, ...]:
-    """What has to stand on the command line, beside `data=` and places of data, for these settings.
+    """Return the overrides that make these settings, besides `data=` and the locations of data.
 
-    A choice of a group (`embeddings=tiny`) stands for all that it changes. Seed and folder are left out.
+    A choice of a group (`embeddings=tiny`) replaces the overrides that it makes. Seed and folder are left out.
 
     Args:
         settings: the content of a run's config.yaml.
@@ -45,26 +46,28 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
 
 
 def repeatable(settings: Settings) -> Settings:
-    """Settings without those that tell where a run goes and how it begins, but not what it does."""
-    return {key: value for key, value in settings.items() if key not in _OF_ONE_PLACE}
+    """Return the settings without those that only say where a run is written and whether it resumes."""
+    return {key: value for key, value in settings.items() if key not in _LOCATIONS}
 
 
 def of_every_repetition(settings: Settings) -> Settings:
-    """What runs have in common that are repetitions of each other: all but seed and place."""
+    """Return the settings that repetitions of a run share: all but seed and location."""
     return {key: value for key, value in settings.items() if key not in _OF_ONE_RUN}
 
 
-def told_differences(before: Settings, now: Settings) -> str:
-    """The first of the settings with which a run no longer goes on where it was; "" where they are the same."""
-    first, second = ({key: each.get(key) for key in _OF_WHAT_IS_LEARNT} for each in (before, now))
+def describe_differences(before: Settings, now: Settings) -> str:
+    """Name the first settings that keep a run from being resumed; "" if there are none."""
+    first, second = ({key: each.get(key) for key in _SHAPING} for each in (before, now))
     had, has = dict(flat(first)), dict(flat(second))
     names = [name for name in dict.fromkeys((*had, *has)) if had.get(name) != has.get(name)]
-    told = [f"{name} was {shown(had.get(name))}, not {shown(has.get(name))}" for name in names[:_TOLD]]
-    return ", ".join([*told, f"and {len(names) - _TOLD} more"] if len(names) > _TOLD else told)
+    parts = [f"{name} was {shown(had.get(name))}, not {shown(has.get(name))}" for name in names[:_MOST_DIFFERENCES]]
+    return ", ".join(
+        [*parts, f"and {len(names) - _MOST_DIFFERENCES} more"] if len(names) > _MOST_DIFFERENCES else parts
+    )
 
 
 def _preset(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The overrides that choose the preset these data were read by."""
+    """Return the overrides that choose the preset of these data."""
     presets = hydra_entry.choices("data")
     title, form = data["title"], data["format"]
     preset = title if title in presets else _FILE_FORMATS.get(form, form)
@@ -79,7 +82,7 @@ def _defaults(*overrides: str) -> Settings:
 
 @cache
 def _choices() -> tuple[tuple[str, Flat], ...]:
-    """Choices of groups as overrides, with the settings that each changes, those that change most first."""
+    """Return choices of groups as overrides, each with the settings it changes, the largest change first."""
     default = _comparable(_defaults())
     names = [f"{group}={name}" for group in _GROUPS for name in hydra_entry.choices(group)]
     changes = [(name, _difference(_comparable(_defaults(name)), default)) for name in names]
@@ -87,13 +90,13 @@ def _choices() -> tuple[tuple[str, Flat], ...]:
 
 
 def _comparable(settings: Settings) -> Flat:
-    """Settings of every repetition by dotted name, places of data left out."""
-    data = {key: value for key, value in settings["data"].items() if key not in _PLACES}
+    """Return the settings that repetitions share, by dotted name, without locations of data."""
+    data = {key: value for key, value in settings["data"].items() if key not in _DATA_LOCATIONS}
     return dict(flat({**of_every_repetition(settings), "data": data}))
 
 
 def flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Settings by dotted name; an empty mapping is one."""
+    """Yield settings by dotted name; an empty mapping counts as a value."""
     for key, value in settings.items():
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{key}.")
@@ -102,7 +105,7 @@ def flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _difference(settings: Flat, default: Flat) -> Flat:
-    """Settings that the default has otherwise, by name; behind `+` those it has not, behind `~` those only it has."""
+    """Return the settings that differ from the default; `+` marks new ones, `~` those only the default has."""
     different: Flat = {}
     for key, value in settings.items():
         if key not in default:
@@ -114,12 +117,12 @@ def _difference(settings: Flat, default: Flat) -> Flat:
 
 
 def _has_relative(key: str, others: Flat) -> bool:
-    """Whether a part of `key`, or a whole that it is a part of, is among the others, as where an entry is null."""
+    """Return whether an entry inside `key`, or around it, is among the others, as when an entry is null."""
     return any(f"{key}.".startswith(f"{other}.") or other.startswith(f"{key}.") for other in others)
 
 
 def shown(value: Any) -> str:
-    """A value as Hydra reads it."""
+    """Write a value as Hydra reads it."""
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):

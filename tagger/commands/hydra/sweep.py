@@ -1,4 +1,4 @@
-"""The jobs of a multirun, each in a process of its own, so that what ends one leaves the others alone."""
+"""Run the jobs of a multirun, each in a process of its own, so that the end of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -13,40 +13,42 @@ from types import FrameType
 from tagger.printable import in_a_line
 from tagger.python_process import start_python
 
-_SECONDS_TO_END = 60.0  # of a job that is told to
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SECONDS_TO_END = 60.0  # of a job after SIGTERM
+# Windows has no SIGHUP and no SIGKILL
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _WRONG_USE = 2
 
 
 class Sweep:
-    """Runs jobs one after another and keeps account of them.
+    """Jobs run one after another, and a summary of them.
 
-    Ctrl-C stops the job that runs, and the sweep goes on; Ctrl-C again, before that job has ended, stops the sweep.
-    SIGTERM and SIGHUP stop both. A signal to a job's own process is that job's affair.
+    Ctrl-C stops the running job, and the sweep continues. Ctrl-C again, before that job has ended, stops the sweep.
+    SIGTERM and SIGHUP stop both. A signal sent to a job's process affects that job alone.
     """
 
     def __init__(self, program: str, command: Sequence[str]) -> None:
         """
         Args:
-            program: as it is called in what is told.
+            program: its name in messages.
             command: Python's arguments that start a job, before the job's own.
         """
         self._program, self._command = program, list(command)
         self._job: subprocess.Popen[bytes] | None = None
         self._starting, self._interrupted = False, False
-        self._early: list[int] = []  # signals that came while a job was being started
+        self._early: list[int] = []  # signals received while a job was started
         self._handlers: dict[signal.Signals, object] = {}
         self._count, self._skipped = 0, 0
         self._failed: list[tuple[str, int]] = []
 
     def skip(self, name: str) -> None:
-        """Count a job that has nothing left to do."""
+        """Count a job that finished earlier."""
         self._count += 1
         self._skipped += 1
-        self._say(f"{name}: finished before; skipped")
+        self._say(f"{name}: finished earlier; skipped")
 
     def run(self, name: str, arguments: Sequence[str]) -> None:
-        """Run a job to its end, whatever that is.
+        """Run a job to its end, successful or not.
 
         Args:
             name: of the job.
@@ -71,22 +73,22 @@ class Sweep:
             self._failed.append((name, code))
 
     def close(self) -> int:
-        """Tell what came of the jobs in a last line; 0, 1 where one of them failed, 2 where one was wrong use."""
+        """Print a summary of the jobs; returns 0, 1 if one failed, 2 if one was wrong use."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         if not self._count:
             return 0
         if not self._failed:
-            before = f", {self._skipped} of them before" if self._skipped else ""
+            before = f", {self._skipped} of them earlier" if self._skipped else ""
             self._say(f"{self._count} job{'s' if self._count > 1 else ''} finished{before}")
             return 0
-        told = ", ".join(f"{name} ({_ending(code)})" for name, code in self._failed)
-        goes_on = "the same command with resume=true and the same run_dir goes on"
-        self._say(f"{len(self._failed)} of {self._count} jobs failed: {told}; {goes_on}")
+        failed = ", ".join(f"{name} ({_ending(code)})" for name, code in self._failed)
+        advice = "the same command with resume=true and the same run_dir continues"
+        self._say(f"{len(self._failed)} of {self._count} jobs failed: {failed}; {advice}")
         return _WRONG_USE if any(code == _WRONG_USE for _, code in self._failed) else 1
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """The job's process: in a session of its own, so that signals from the terminal come through `_on_signal`."""
+        """Start a job in a session of its own, so that signals from the terminal arrive through `_on_signal` only."""
         self._interrupted, self._starting = False, True
         self._job = start_python(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self._starting = False
@@ -113,28 +115,32 @@ class Sweep:
             self._send(signal.SIGINT)
 
     def _end(self, *, kill: bool) -> None:
-        """Have the job save what it has and end; kill it if it does not, or at once."""
+        """Let the job save and end; kill it if it does not end, or at once."""
         if self._job is None:
             return
         if not kill and self._job.poll() is None:
-            self._job.send_signal(signal.SIGTERM)  # it passes this on to its processes itself
+            self._job.send_signal(signal.SIGTERM)  # the job passes it on to its own processes
             with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt, SystemExit):
                 self._job.wait(_SECONDS_TO_END)
-        self._send(signal.SIGKILL)
+        self._send(_KILL)
         self._job.wait()
 
     def _send(self, number: signal.Signals) -> None:
-        """To all processes of the job, as a terminal would."""
-        if self._job is not None:
-            with contextlib.suppress(ProcessLookupError):
+        """Send a signal to all processes of the job, as a terminal would; without process groups, end the job."""
+        if self._job is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
                 os.killpg(self._job.pid, number)
+            else:
+                self._job.terminate()
 
     def _say(self, line: str) -> None:
         print(in_a_line(f"{self._program}: {line}"), file=sys.stderr, flush=True)
 
 
 def _ending(code: int) -> str:
-    """What a job's exit code says."""
+    """Describe a job's exit code."""
     if code == 128 + signal.SIGINT:
         return "stopped by Ctrl-C"
     if code == 128 + signal.SIGTERM:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.bulk.formats.html import HtmlPage
-from tagger.bulk.formats.lines import OutputFormat, line_writer
+from tagger.bulk.formats.lines import WriteOptions, conll_lines, json_field, json_line
 from tagger.corpus.document import Document
 from tagger.corpus.readers.account import ReadReport
 from tagger.corpus.readers.columns import columns_from
@@ -32,16 +33,23 @@ def document_of(text: str, tags: list[str], **rest: Any) -> Document:
 
 def written(output_format: str, *documents: Document, **options: Any) -> str:
     if output_format == "html":
-        page = HtmlPage(**options)
-        pieces = [*page.of(iter(documents)), page.end()]
+        page, counts = HtmlPage(["PER", "LOC"], **options), Counter[str]()
+        paragraphs = [page.section(one.source) + page.paragraph(one, counts) for one in documents]
+        pieces = [page.head(), *paragraphs, page.end(counts)]
+    elif output_format == "conll":
+        pieces = list(conll_lines(documents, **options))
     else:
-        pieces = list(line_writer(OutputFormat(output_format), **options)(iter(documents)))
+        pieces = [json_line(one, WriteOptions(**options)) for one in documents]
     return b"".join(piece.encode("utf-8") for piece in pieces).decode()
 
 
 def record_of(*documents: Document, **options: Any) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(written("jsonl", *documents, **options))
     return record
+
+
+def as_read(fields: dict[str, Any]) -> dict[str, str]:
+    return {name: json_field(name, value) for name, value in fields.items()}
 
 
 ADA = document_of("Ada Lovelace met Bob", ["B-PER", "I-PER", "O", "B-PER"], source="notes/a.txt")
@@ -69,14 +77,20 @@ def test_jsonl_of_plain_tags_has_tokens_and_tags_and_no_entities() -> None:
 
 def test_jsonl_passes_fields_through_in_their_order() -> None:
     fields = {"id": 1, "body": "x", "text": [1.5, None, {"ü": "\ud800"}], "entities": "old"}
-    record = record_of(document_of("x", ["O"], fields=fields), text_field="body")
+    record = record_of(document_of("x", ["O"], fields=as_read(fields)), text_field="body")
     assert list(record) == ["id", "body", "text", "entities"]
     assert record == {**fields, "entities": []}
 
 
+def test_jsonl_does_not_change_how_fields_were_written() -> None:
+    fields = {"id": '"id":1e999', "a": '"a" : 0.10', "text": '"text":"\\u0078"'}
+    line = written("jsonl", document_of("x", ["O"], fields=fields))
+    assert line == '{"id":1e999, "a" : 0.10, "text":"\\u0078", "entities": []}\n'
+
+
 def test_jsonl_replaces_old_tags_where_tokens_were_given() -> None:
     fields = {"tokens": ["Ada", "x"], "tags": ["O", "B-OLD"]}
-    record = record_of(Document("Ada x", [Sentence(["Ada", "x"], ["B-PER", "O"])], fields=fields))
+    record = record_of(Document("Ada x", [Sentence(["Ada", "x"], ["B-PER", "O"])], fields=as_read(fields)))
     assert record["tags"] == ["B-PER", "O"]
 
 

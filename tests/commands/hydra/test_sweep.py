@@ -15,7 +15,8 @@ import tagger
 from tagger.commands import evaluate, train
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.sweep import Sweep
-from tagger.files import alone_in
+from tagger.commands.train_settings import is_finished
+from tagger.files import lock_folder
 from tagger.runs.record import RunRecord
 from tests.helpers.children import begin
 from tests.helpers.small_corpus import QUICK, column_files
@@ -165,7 +166,7 @@ def test_resuming_skips_what_has_finished_and_goes_on_with_the_rest(tmp_path: Pa
 
     again = begin("train.py", *arguments, "resume=true")
     told = list(lines_until(again.stderr, "epoch"))
-    assert f"{whole}: finished before; skipped" in told[0]
+    assert f"{whole}: finished earlier; skipped" in told[0]
     assert int(told[-1].removeprefix("epoch ").partition(":")[0]) >= 2
     again.send_signal(signal.SIGTERM)
     _, error = again.communicate(timeout=LONGEST)
@@ -182,7 +183,7 @@ def test_a_run_that_still_trains_is_not_resumed(tmp_path: Path, capsys: pytest.C
     assert "run: another process works in it" in capsys.readouterr().err
     process.kill()
     process.communicate(timeout=LONGEST)
-    with alone_in(Path("run")):
+    with lock_folder(Path("run")):
         pass
 
 
@@ -205,7 +206,7 @@ def test_a_run_has_finished_if_it_ended_by_itself_with_these_settings(
     rest: dict[str, Any] = {"data_sha256": "", "dev": {}, "test": {}, "resumed": False, "versions": {}}
     RunRecord(stopped_by=stopped_by, **numbers, **rest).write(tmp_path)
     hydra_entry.save_config(hydra_entry.compose("train", common), tmp_path / "config.yaml")
-    assert train._is_finished(OmegaConf.create(hydra_entry.compose("train", [*common, *now])), tmp_path) is expected
+    assert is_finished(OmegaConf.create(hydra_entry.compose("train", [*common, *now])), tmp_path) is expected
 
 
 def test_a_job_of_several_processes_does_not_begin_the_sweep_anew(tmp_path: Path) -> None:

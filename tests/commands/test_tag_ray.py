@@ -1,4 +1,4 @@
-"""tag.py --engine-cluster ray: a Ray of real processes, the same bytes, though a worker is killed; and wrong use."""
+"""tag.py --executor ray: real processes, the same bytes, though a worker is killed; and wrong use."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tagger.bulk.run_state import NAME
 from tagger.commands.tag import main
 from tagger.kernels.loader import kernels
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 from tests.helpers.repository import REPOSITORY
-
-pytestmark = pytest.mark.extended
 
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 PATIENCE = 300  # seconds
@@ -54,7 +53,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
     pyarrow.parquet.write_table(pyarrow.table(rows), folder / "corpus" / "d.parquet")
-    kernels()  # compiled now, once for all processes
+    kernels()  # compiled once for all processes
     return folder
 
 
@@ -65,7 +64,7 @@ def place(material: Path, tmp_path: Path) -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(REPOSITORY / "tag.py"), "--model", "ner", *arguments]
+    return [sys.executable, str(REPOSITORY / "tag.py"), "--model", "ner", "--part-size", "10K", *arguments]
 
 
 def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -73,7 +72,7 @@ def run(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextmanager
-def batch_sizes(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """`tag.py` in a process group of its own, ended at the end."""
     with subprocess.Popen(
         command(*arguments), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -102,44 +101,30 @@ def half_written(folder: Path) -> list[tuple[int, Path]]:
     return found
 
 
-def stopped(process: int) -> bool:
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
-
-
-def kill_in_the_midst(folder: Path) -> str | None:
-    """Kill a process that is in the midst of a shard, if one is caught so; the name of the shard."""
+def kill_a_writer(folder: Path) -> bool:
+    """Kill a process that is writing a part, if one is caught at it."""
     for process, path in half_written(folder):
         with suppress(OSError):
-            os.kill(process, signal.SIGSTOP)
-            while not stopped(process):
-                time.sleep(0.001)
-            if path.exists():  # it had not come to the renaming
+            if path.exists():
                 os.kill(process, signal.SIGKILL)
-                return re.sub(r"^\.|\.\w+\.part$", "", path.name)
-            os.kill(process, signal.SIGCONT)
-    return None
+                return True
+    return False
 
 
 @NEEDS_PROC
-def test_a_killed_worker_s_shard_is_done_again_and_the_output_is_that_of_one_process(place: Path) -> None:
+def test_a_killed_worker_s_part_is_done_again_and_the_output_is_that_of_one_process(place: Path) -> None:
     alone = run(place, "corpus", "--scores")
     assert alone.returncode == 0
-    options = ["--scores", "--engine-cluster", "ray", "--workers", "2", "--blocks-per-shard", "1", "--output", "out"]
-    with batch_sizes(place, "corpus", *options) as process:
-        killed = None
-        while killed is None and process.poll() is None:
-            killed = kill_in_the_midst(place / "out")
-        assert not (place / "out" / str(killed)).exists()
+    options = ["--scores", "--executor", "ray", "--workers", "2", "--shards", "--output", "out"]
+    with running(place, "corpus", *options) as process:
+        killed = False
+        while not killed and process.poll() is None:
+            killed = kill_a_writer(place / "out" / NAME / "parts")
         out, told = process.communicate(timeout=PATIENCE)
-    assert killed is not None
+    assert killed
     assert (process.returncode, out) == (0, b"")
-    assert re.fullmatch(
-        rb"tag.py: 1,106 files, 15,244 records, .* tokens/s\), written to out in \d+ shards, "
-        rb"\d+ of them begun anew as workers were lost\n",
-        told,
-    ), told
-    names = sorted(os.listdir(place / "out"))
-    assert killed in names
+    assert re.fullmatch(rb"tag.py: 1,106 files, 15,244 records, .* tokens/s\), written to out\n", told), told
+    names = sorted(path.name for path in (place / "out").glob("part-*"))
     assert names == [f"part-{number:05}-of-{len(names):05}.jsonl" for number in range(len(names))]
     assert merged(place / "out") == alone.stdout
 
@@ -182,44 +167,47 @@ def test_a_running_cluster_is_used_and_left_running(place: Path, monkeypatch: py
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    options = ["--engine-cluster", "ray", "--output", "out", "--quiet"]
+    options = ["--executor", "ray", "--output", "out"]
     with tempfile.TemporaryDirectory(prefix="ray-") as folder, head(f"{folder}/r") as address:
         (place / "corpus" / "f.jsonl").write_text('{"text": 1}\n')
         refused = run(place, "corpus", "--address", address, *options)
         assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (2, b"", 1)
-        assert refused.stderr.decode().startswith(f"tag.py: {place}/corpus/f.jsonl:1: field 'text' holds a number")
-        assert os.listdir(place / "out") == []
-        done = run(place, "corpus/a.txt", "corpus/d.jsonl.gz", "--address", address, *options)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert merged(place / "out") == run(place, "corpus/a.txt", "corpus/d.jsonl.gz", "--workers", "2").stdout
+        assert refused.stderr.startswith(b"tag.py: corpus/f.jsonl:1: field 'text' holds a number")
+        (place / "corpus" / "f.jsonl").write_text('{"text": "1"}\n')
+        done = run(place, "corpus", "--address", address, *options, "--resume", "--progress")
+        assert (done.returncode, done.stdout) == (0, b"")
+    assert run(place, "corpus", "--output", "alone", "--workers", "2").returncode == 0
+    assert tree(place / "out") == tree(place / "alone")
 
 
-def test_ctrl_c_ends_all_and_leaves_whole_shards(place: Path) -> None:
-    options = ["--engine-cluster", "ray", "--blocks-per-shard", "1", "--output", "out"]
-    with batch_sizes(place, "corpus", *options) as process:
-        while process.poll() is None and not list((place / "out").glob("part-*")):
+def tree(folder: Path) -> dict[str, bytes]:
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path): (folder / path).read_bytes() for path in found if path.parts[0] != NAME}
+
+
+def test_ctrl_c_ends_all_and_leaves_whole_parts(place: Path) -> None:
+    with running(place, "corpus", "--executor", "ray", "--output", "out") as process:
+        while process.poll() is None and not list((place / "out" / NAME / "parts").glob("*.json")):
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=PATIENCE) == (b"", b"tag.py: stopped\n")
+        told = b"tag.py: stopped; what was done is kept, and the same command with --resume continues from there\n"
+        assert process.communicate(timeout=PATIENCE) == (b"", told)
     assert process.returncode == 130
-    names = os.listdir(place / "out")
-    assert names
-    assert all(re.fullmatch(r"part-\d{5}-of-\d{5}\.jsonl", name) for name in names)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--address", "auto"], "--address auto belongs to --engine-cluster ray"),
-        (["--blocks-per-shard", "2"], "--blocks-per-shard 2 belongs to --engine-cluster ray"),
-        (["--engine-cluster", "ray"], "--engine-cluster writes shards into a folder; name it with --output"),
-        (["--engine-cluster", "ray", "--output", "out", "--format", "html"], "--engine-cluster writes lines"),
-        (["--engine-cluster", "ray", "--output", "out", "--resume"], "--engine-cluster has no --resume"),
-        (["--engine-cluster", "ray", "--output", "out", "--progress"], "--engine-cluster has no --progress"),
-        (["--engine-cluster", "ray", "--output", "out", "-"], "standard input: no file"),
-        (["--engine-cluster", "ray", "--output", "out", "--blocks-per-shard", "0"], "--blocks-per-shard 0: expected"),
-        (["--engine-cluster", "ray", "--output", "out", "--model", "gone"], "gone: no such model folder"),
-        (["--engine-cluster", "ray", "--output", "corpus"], "corpus: is not empty"),
+        (["--address", "auto"], "--address auto belongs to --executor ray"),
+        (["--executor", "ray"], "--executor ray writes into a folder; name it with --output"),
+        (["--shards"], "--shards leaves parts in the folder --output, which is not set"),
+        (["--shards", "--output", "out", "--format", "html"], "--shards: a page is not made of parts"),
+        (["--shards", "--output", "corpus"], "corpus: is not empty"),
+        (["--shards", "--output", "corpus", "--overwrite"], "corpus: holds a.txt, which is no part of another run"),
+        (["--executor", "ray", "--output", "out", "--part-size", "0"], "--part-size 0: expected a number of bytes"),
+        (["--executor", "ray", "--output", "out", "--part-size", "2X"], "--part-size 2X: expected a number of bytes"),
+        (["--executor", "ray", "--output", "out", "--model", "gone"], "gone: no such model folder"),
+        (["--executor", "ray", "--output", "out"], "--executor ray needs Ray; install the extra"),
     ],
 )
 def test_wrong_use_is_a_line_before_ray_is_started(
@@ -237,3 +225,14 @@ def test_wrong_use_is_a_line_before_ray_is_started(
     assert told.err.startswith(f"tag.py: {message}")
     assert told.err.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_the_old_option_is_read_with_a_warning(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--model", "ner", "corpus/e.txt", "--engine-cluster", "ray", "--output", "out"]) == 2
+    warning, message = capsys.readouterr().err.splitlines()
+    assert warning == "tag.py: --engine-cluster ray is now called --executor ray --shards"
+    assert message.startswith("tag.py: --executor ray needs Ray; ")

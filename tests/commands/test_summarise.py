@@ -1,4 +1,4 @@
-"""`train.py -m seed=1,2` followed by `scripts/summarise.py`."""
+"""`train.py -m seed=1,2` followed by `tagger summarise`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.scripts import load_script
+from tagger.commands.main import run_command
 from tests.helpers.small_corpus import QUICK, column_files
 from tests.helpers.sweeping import train_all_here
 
 pytestmark = pytest.mark.extended
-
-summarise = load_script("summarise.py")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def reported(sweep: Path) -> list[float]:
 def test_seeds_are_one_row_with_mean_and_deviation(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert summarise.main([str(sweep), "--json", str(tmp_path / "rows.json")]) == 0
+    assert run_command("summarise", [str(sweep), "--json", str(tmp_path / "rows.json")]) == 0
     header, line = capsys.readouterr().out.splitlines()
     (row,) = json.loads((tmp_path / "rows.json").read_text())["rows"]
     assert (row["data"], row["seeds"]) == ("conll", [1, 2])
@@ -51,25 +49,25 @@ def test_seeds_are_one_row_with_mean_and_deviation(
 
 
 def test_jobs_that_failed_are_named(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert summarise.main([str(sweep)]) == 0
+    assert run_command("summarise", [str(sweep)]) == 0
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[2] for line in told] == [
-        f"{sweep}: job {number} (seed={seed} encoder.hidden_size=0) failed or was not begun; it left no folder"
+        f"{sweep}: job {number} (seed={seed} encoder.hidden_size=0) failed or never started; it left no folder"
         for number, seed in ((1, 1), (3, 2))
     ]
 
 
 def test_markdown_has_the_same_cells(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert summarise.main([str(sweep)]) == 0
+    assert run_command("summarise", [str(sweep)]) == 0
     text = capsys.readouterr().out.splitlines()
-    assert summarise.main([str(sweep), "--markdown"]) == 0
+    assert run_command("summarise", [str(sweep), "--markdown"]) == 0
     header, rule, row = capsys.readouterr().out.splitlines()
     assert set(rule) <= set("|-:")
     assert [line.strip("| ").replace(" | ", " ").split() for line in (header, row)] == [line.split() for line in text]
 
 
 def test_a_folder_without_runs_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert summarise.main([str(tmp_path)]) == 2
+    assert run_command("summarise", [str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"summarise.py: {tmp_path}: no run in it; give the folder of a run or of several\n"
+        f"tagger summarise: {tmp_path}: no run in it; give the folder of a run or of several\n"
     )

@@ -1,4 +1,4 @@
-"""export_onnx.py keeps a graph that was checked, and no other."""
+"""`tagger export_onnx` keeps a graph that was checked, and no other."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 import tagger
+from tagger.commands.main import run_command
 from tagger.corpus.sentence import Sentence
 from tagger.engines import onnx_export
 from tests.helpers.random_models import random_folder
-from tests.helpers.scripts import load_script
 
 pytestmark = pytest.mark.extended
-
-script = load_script("export_onnx.py")
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_the_folder_holds_a_graph_that_runs(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):  # also in place of one that is there
-        assert script.main(["--model", str(model)]) == 0
+        assert run_command("export_onnx", ["--model", str(model)]) == 0
     assert capsys.readouterr().out.startswith(f"{model}/model.onnx: ")
     sentences = [Sentence(["Anna", "Smith", "lives"])]
     found, expected = (list(tagger.load(model, engine=name).tag_sentences(sentences)) for name in ("onnx", "numpy"))
@@ -43,11 +41,11 @@ def test_a_graph_that_differs_is_not_kept(
         return right(type(folder)(**{**vars(folder), "tensors": {**folder.tensors, "emissions.bias": bias}}))
 
     monkeypatch.setattr(onnx_export, "graph_of", wrong)
-    assert script.main(["--model", str(model)]) == 2
+    assert run_command("export_onnx", ["--model", str(model)]) == 2
     assert "differs from the model by" in capsys.readouterr().err
     assert not (model / "model.onnx").exists()
 
 
 def test_a_missing_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert script.main(["--model", str(tmp_path / "gone")]) == 2
+    assert run_command("export_onnx", ["--model", str(tmp_path / "gone")]) == 2
     assert "no such model folder" in capsys.readouterr().err

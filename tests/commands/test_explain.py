@@ -1,26 +1,20 @@
-"""explain.py: a table, a page and a record of sentences; wrong use is one line."""
+"""tagger explain: a table, a page and a record of sentences; wrong use is one line."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+from tagger.commands.main import run_command
 from tagger.config import EncoderConfig
 from tagger.corpus.sentence import Sentence
 from tagger.predict import load
 from tests.helpers.random_models import random_folder
-from tests.helpers.scripts import load_script
 
 pytestmark = pytest.mark.extended
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    return load_script("explain.py")
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +24,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_sentence_s_table_page_and_record(
-    script: ModuleType, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sentence_s_table_page_and_record(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, record = tmp_path / "gates.html", tmp_path / "gates.json"
-    assert script.main(["--model", str(model), "Anna lives in York", "--output", str(page), "--json", str(record)]) == 0
+    assert (
+        run_command(
+            "explain", ["--model", str(model), "Anna lives in York", "--output", str(page), "--json", str(record)]
+        )
+        == 0
+    )
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[:5] == ["word", "tag", "1", "forward", "z"]
     words = ["Anna", "lives", "in", "York"]
@@ -47,10 +44,10 @@ def test_a_sentence_s_table_page_and_record(
     assert "Layer 2" in page.read_text(encoding="utf-8")
 
 
-def test_layers_and_units_are_chosen(script: ModuleType, model: Path, tmp_path: Path) -> None:
+def test_layers_and_units_are_chosen(model: Path, tmp_path: Path) -> None:
     record = tmp_path / "gates.json"
     chosen = ["--layer", "2", "--units", "3,0"]
-    assert script.main(["--model", str(model), "Anna lives\nin York", "--json", str(record), *chosen]) == 0
+    assert run_command("explain", ["--model", str(model), "Anna lives\nin York", "--json", str(record), *chosen]) == 0
     first, second = json.loads(record.read_text(encoding="utf-8"))["sentences"]
     assert first["tokens"] == ["Anna", "lives"]
     assert second["units"] == [3, 0]
@@ -75,9 +72,9 @@ def test_layers_and_units_are_chosen(script: ModuleType, model: Path, tmp_path: 
     ],
 )
 def test_wrong_use_is_one_line(
-    script: ModuleType, model: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    model: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert script.main(["--model", str(model), *arguments]) == 2
+    assert run_command("explain", ["--model", str(model), *arguments]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"explain.py: {told}")
+    assert error.startswith(f"tagger explain: {told}")
     assert error.count("\n") == 1

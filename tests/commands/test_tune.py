@@ -12,21 +12,24 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tagger.commands import study as study_module
 from tagger.commands import train as train_command
-from tagger.commands import tuning
+from tagger.commands import tune as tune_command
+from tagger.commands.main import run_command
 from tagger.commands.search_space import Dimension, as_overrides, check_space, read_space
-from tagger.commands.tuning import Study
+from tagger.commands.study import Study
 from tagger.errors import UserError
 from tests.helpers.repository import REPOSITORY
-from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import QUICK, column_files
 
-pytestmark = pytest.mark.extended
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
 
 STAND_IN = """\
 import json, pathlib, sys, time
@@ -59,12 +62,10 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def tune(stand_in: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, which trains with the stand-in; settings that only that knows are not checked."""
-    script = load_script("tune.py")
-    monkeypatch.setattr(tuning.Study.run, "__defaults__", (stand_in,))
-    monkeypatch.setattr(script, "check_space", lambda *_: None)
-    return script
+def stand_in_trains(stand_in: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command train with the stand-in. Settings that only the stand-in knows are not checked."""
+    monkeypatch.setattr(Study.run, "__defaults__", (stand_in,))
+    monkeypatch.setattr(tune_command, "check_space", lambda *_: None)
 
 
 def told(_: str) -> None:
@@ -252,12 +253,10 @@ def command(folder: Path, stand_in: tuple[str, ...], *arguments: str) -> subproc
     """The script in a process of its own, training with the stand-in."""
     program = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "from tagger.commands import tuning\n"
-        f"tuning.Study.run.__defaults__ = ({stand_in!r},)\n"
-        "from tests.helpers.scripts import load_script\n"
-        "tune = load_script('tune.py')\n"
+        "from tagger.commands import main, study, tune\n"
+        f"study.Study.run.__defaults__ = ({stand_in!r},)\n"
         "tune.check_space = lambda *_: None\n"
-        "sys.exit(tune.main())\n"
+        "sys.exit(main.run_command('tune'))\n"
     )
     space = write_space(folder, "optim.optimizer.lr: {low: 0.001, high: 1.0}\n")
     given = [sys.executable, "-c", program, "--study", str(folder / "study"), "--space", space, *arguments]
@@ -274,7 +273,11 @@ def wait_for_scores(folder: Path) -> None:
 
 @pytest.mark.parametrize(("ended_by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
-    tmp_path: Path, stand_in: tuple[str, ...], ended_by: signal.Signals, code: int
+    tmp_path: Path,
+    stand_in: tuple[str, ...],
+    ended_by: signal.Signals,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = tmp_path / "study"
     process = command(tmp_path, stand_in, "--trials", "2", "--no-pruning", "epochs=3000", "sleep=0.05")
@@ -283,8 +286,9 @@ def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
     _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     if ended_by is not signal.SIGKILL:
-        assert errors == f"tune.py: stopped; the same command goes on with {study}\n"
+        assert errors == f"tagger tune: stopped; the same command continues {study}\n"
     space = [Dimension("optim.optimizer.lr", low=0.001, high=1.0)]
+    monkeypatch.setattr(study_module, "_SECONDS_WITHOUT_HEARTBEAT", 2)
     again = Study(study, space, ["epochs=3000", "sleep=0.05"], prune=False)
     assert again.trials() == []
     interrupted = json.loads((study / "trials" / "0000" / "settings.json").read_text())
@@ -294,20 +298,20 @@ def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
 
 
 def test_the_script_prints_trials_and_the_best_command_in_each_form(
-    tmp_path: Path, tune: ModuleType, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, stand_in_trains: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     space = write_space(tmp_path, "optim.optimizer.lr: {low: 0.001, high: 1.0}\n")
     given = ["--study", str(tmp_path / "study"), "--space", space, "--trials", "4", "data=x y"]
-    assert tune.main(given) == 0
+    assert run_command("tune", given) == 0
     printed = capsys.readouterr()
     assert printed.err.count("trial ") == 4
     assert "4 trials: 4 complete, 0 pruned, 0 failed" in printed.out
     assert "python train.py 'data=x y' optim.optimizer.lr=" in printed.out
-    assert tune.main([*given, "--show", "--format", "markdown"]) == 0
+    assert run_command("tune", [*given, "--show", "--format", "markdown"]) == 0
     table = capsys.readouterr().out
     assert table.startswith("| trial | state | dev |")
     assert "```\npython train.py" in table
-    assert tune.main([*given, "--show", "--format", "json"]) == 0
+    assert run_command("tune", [*given, "--show", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["trials"]) == 4
     assert found["best"]["value"] == max(trial["value"] for trial in found["trials"])
@@ -315,9 +319,9 @@ def test_the_script_prints_trials_and_the_best_command_in_each_form(
 
 
 def test_a_study_without_a_whole_trial_has_no_best(
-    tmp_path: Path, tune: ModuleType, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, stand_in_trains: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tune.main(["--study", str(tmp_path / "study"), "--show"]) == 1
+    assert run_command("tune", ["--study", str(tmp_path / "study"), "--show"]) == 1
     assert "0 trials" in capsys.readouterr().out
 
 
@@ -332,7 +336,7 @@ def test_a_study_without_a_whole_trial_has_no_best(
 def test_wrong_use_is_told_in_a_line(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert load_script("tune.py").main(["--study", str(tmp_path / "study"), *arguments]) == 2
+    assert run_command("tune", ["--study", str(tmp_path / "study"), *arguments]) == 2
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
@@ -342,13 +346,13 @@ def test_wrong_use_is_told_in_a_line(
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
 def test_a_number_that_is_none_is_told(value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        load_script("tune.py").main(["--study", str(tmp_path), f"--trials={value}"])
+        run_command("tune", ["--study", str(tmp_path), f"--trials={value}"])
     assert "expected a whole number from 1" in capsys.readouterr().err
 
 
 def test_real_trainings_are_searched_by_two_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = write_space(tmp_path, "encoder.hidden_size: {choices: [4, 8]}\n")
-    given = [sys.executable, str(REPOSITORY / "scripts" / "tune.py"), "--study", "study", "--space", space]
+    given = [sys.executable, "-m", "tagger", "tune", "--study", "study", "--space", space]
     overrides = [*column_files(tmp_path), *(each for each in QUICK if not each.startswith("encoder.hidden"))]
     ended = subprocess.run(
         [*given, "--trials", "2", "--workers", "2", "--format", "json", *overrides],

@@ -1,0 +1,86 @@
+"""Finish a training run: save the model, score the test split, write report, model card and record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagger.corpus.dataset import DataConfig, Split
+from tagger.evaluation.model_scores import evaluate, score_split
+from tagger.evaluation.report_files import remove_report, write_report
+from tagger.evaluation.scores import Scores
+from tagger.files import written_whole
+from tagger.model_folder.contents import CARD
+from tagger.predict import load
+from tagger.runs.background import of_run
+from tagger.runs.model_card import model_card
+from tagger.runs.record import make_record
+from tagger.training.run_config import RunConfig
+
+if TYPE_CHECKING:
+    from tagger.training.training_run import TrainingResult
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The files of a finished run, and what to print.
+
+    Attributes:
+        model: the model folder.
+        report: the report's folder; None without one.
+        scores: of the test split.
+        warnings: of the report, and one if the link to the latest run could not be moved.
+    """
+
+    model: Path
+    report: Path | None
+    scores: Scores
+    warnings: Sequence[str]
+
+
+def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, run: RunConfig) -> FinishedRun:
+    """Save a run's model, and score the test split with the saved model.
+
+    Args:
+        outcome: of the training.
+        splits: train, dev and test.
+        data: where they came from.
+        run: the run's settings.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    model, report = run.run_dir / "model", run.run_dir / "report"
+    outcome.folder.save(model, model_card(outcome, splits, data, run.seed, None))
+    tagger = load(model, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
+    warnings: Sequence[str] = ()
+    if run.report:
+        background = of_run(run.run_dir, outcome.folder, splits, data.title)
+        found = evaluate(tagger, splits["test"], {"model": str(model), "data": data.title}, background)
+        written = write_report(report, found)
+        scores, warnings = written.scores, written.warnings
+    else:
+        remove_report(report)  # of an earlier model, if the run was resumed
+        scores = score_split(tagger, splits["test"])
+    with written_whole(model / CARD) as stream:
+        stream.write(model_card(outcome, splits, data, run.seed, scores))
+    make_record(outcome, splits, scores, seed=run.seed, resumed=run.resume, model_dir=model).write(run.run_dir)
+    if outcome.stopped_by is None and run.latest is not None:
+        warnings = [*warnings, *_point_latest(run.run_dir, run.latest)]
+    return FinishedRun(model, report if run.report else None, scores, warnings)
+
+
+def _point_latest(run_dir: Path, link: Path) -> list[str]:
+    """Point a link at a run; returns a warning if that fails."""
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        temporary = link.with_name(f".latest.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(run_dir.resolve(), link.parent.resolve()), target_is_directory=True)
+        temporary.replace(link)
+    except OSError as error:
+        return [f"{link} was not moved to this run: {error.strerror or error}"]
+    return []
