@@ -28,7 +28,7 @@ from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Repor
 from tagger.evaluation.resampling import LEVEL, Bootstrap
 from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.strict import illegal_places
-from tagger.evaluation.training_overlap import TrainingKnowledge, seen
+from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
 TokenMatches = list[
     tuple[Sequence[str], list[bool]]
@@ -177,7 +177,8 @@ class _ReportBuilder:
             _, of_accuracy = self.tally.share([sum(right) for _, right in tokens], [len(right) for _, right in tokens])
         reading: ScoreSet = figures.get("entities") or figures["tags"]
         headline = reading.micro.interval if scores.kind == "entities" else of_accuracy or reading.micro.interval
-        found = seen(background.training, texts, self.tally, tokens, scores.kind) if background.training else None
+        known = background.training
+        overlap = score_overlap(known, texts, self.tally, tokens, scores.kind) if known else None
         return Report(
             scores=scores,
             scored=self._scored,
@@ -185,7 +186,7 @@ class _ReportBuilder:
             tokens=Tokens(scores.tokens, scores.accuracy, of_accuracy),
             sentences=Sentences(scores.sentences, len(texts), sum(faultless), share, interval),
             bootstrap=self._resampling,
-            seen=found,
+            seen=overlap,
             calibration=background.calibration,
             learning=background.learning,
             data=background.data,

@@ -91,7 +91,7 @@ def training_words(sentences: Iterable[Sentence]) -> Callable[[Sequence[str]], t
     return lambda words: ([word in known for word in words], [True] * len(words))
 
 
-def seen(
+def score_overlap(
     known: TrainingKnowledge,
     texts: Sequence[AlignedText],
     tally: Tally,
