@@ -15,11 +15,11 @@ from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import SPLITS, DataConfig, load_split
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment, Background, assess
-from tagger.evaluation.calibration import WANTED
+from tagger.evaluation.calibration import TARGET_PRECISIONS
 from tagger.evaluation.markdown import as_table
 from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
 from tagger.evaluation.prediction_files import read_aligned, read_three_columns
-from tagger.evaluation.report_files import is_of_others, report_page, write_comparison, write_report
+from tagger.evaluation.report_files import holds_other_sentences, report_page, write_comparison, write_report
 from tagger.model_folder.from_hub import on_hub
 from tagger.predict import load
 from tagger.printable import in_a_line
@@ -68,7 +68,7 @@ class EvaluateConfig:
     gold: Path | None = None
     predictions: Path | None = None
     train: Path | None = None
-    target_precisions: tuple[float, ...] = WANTED
+    target_precisions: tuple[float, ...] = TARGET_PRECISIONS
     explain: int = 0
     compare: str | tuple[str, ...] | None = None
 
@@ -147,7 +147,7 @@ def _default_folder(wanted: EvaluateConfig, name: str, found: Assessment) -> Pat
     named = f"report-{hydra_entry.folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))
     folders = map(wanted.model.parent.joinpath, names)
-    return next(folder for folder in folders if not is_of_others(folder, found.sentences))
+    return next(folder for folder in folders if not holds_other_sentences(folder, found.sentences))
 
 
 def _compare(runs: Sequence[str], out: Path | None) -> None:

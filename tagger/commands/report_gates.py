@@ -6,12 +6,12 @@ from pathlib import Path
 from textwrap import shorten
 
 from tagger.evaluation.assessment import Assessment
-from tagger.evaluation.page.report_html import Inside
+from tagger.evaluation.page.report_html import GateExplanations
 from tagger.inspection.explainer import FORMAT, MOST_TOKENS, Explainer
 from tagger.inspection.gates_page import gates_section, gates_style
 
 
-def explain_sentences(found: Assessment, model: Path, encoder: str | None, count: int) -> Inside | None:
+def explain_sentences(found: Assessment, model: Path, encoder: str | None, count: int) -> GateExplanations | None:
     """Explain sentences of a report: first those with errors, then others with entities, then the rest.
 
     Args:
@@ -34,7 +34,7 @@ def explain_sentences(found: Assessment, model: Path, encoder: str | None, count
         for number, explanation in zip(chosen, explanations, strict=True)
     ]
     several = len(chosen) > 1
-    return Inside(
+    return GateExplanations(
         style=gates_style(),
         sections=[
             (shorten(" ".join(one.tokens), 80, placeholder=" …"), gates_section(one, number=number, several=several))

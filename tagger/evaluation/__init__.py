@@ -1,1 +1,1 @@
-"""Gold and predicted tags → scores → reports. The one package that knows seqeval."""
+"""Score predicted tags against gold tags and write reports. The only package that imports seqeval."""

@@ -1,4 +1,4 @@
-"""Gold and predicted tags → a report: every figure that they give, put together."""
+"""Build a report from gold and predicted tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.splits import drawn_whole
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.entity_alignment import Compared, Side, compare_tags, held_to, laid_out
+from tagger.evaluation.entity_alignment import AlignedText, Side, align_tags, join_tokens, scheme_to_enforce
 from tagger.evaluation.error_kinds import (
     ENTITY_LENGTHS,
     SENTENCE_LENGTHS,
@@ -20,53 +20,55 @@ from tagger.evaluation.error_kinds import (
     entity_errors,
     tag_errors,
 )
-from tagger.evaluation.estimates import Event, Reading, Tally
-from tagger.evaluation.learning_curve import Learning
-from tagger.evaluation.matching_criteria import CREDITS, credited, exact, plain, surface_forms
+from tagger.evaluation.estimates import Event, ScoreSet, Tally
+from tagger.evaluation.learning_curve import LearningCurve
+from tagger.evaluation.matching_criteria import CREDITS, credited_pairs, exact_matches, plain_tag_matches, surface_forms
 from tagger.evaluation.pairing import Kind
 from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Report, Resampling, Sentences, Tokens
 from tagger.evaluation.resampling import LEVEL, Bootstrap
 from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.strict import illegal_places
-from tagger.evaluation.training_overlap import Known, seen
+from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
-Right = list[tuple[Sequence[str], list[bool]]]  # of each sentence its tokens, and whether the tag of each is right
+TokenMatches = list[
+    tuple[Sequence[str], list[bool]]
+]  # the tokens of each sentence, and whether the tag of each is right
 
 
 @dataclass(frozen=True)
 class Background:
-    """What is known beside gold and predicted tags.
+    """Content of a report beyond gold and predicted tags.
 
     Attributes:
-        known: what there was to learn from.
-        calibration: how sure the model was.
-        learning: how it learned.
-        data: the data in figures.
-        warnings: what a reader of the scores should know, a line each.
+        training: what the model could learn from.
+        calibration: of the model's probabilities.
+        learning: the learning curve.
+        data: the data card.
+        warnings: one line each.
     """
 
-    known: Known | None = None
+    training: TrainingKnowledge | None = None
     calibration: Calibration | None = None
-    learning: Learning | None = None
+    learning: LearningCurve | None = None
     data: DataCard | None = None
     warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A report, and what it is of.
+    """A report with the sentences it is about.
 
     Attributes:
         report: the figures.
         sentences: gold sentences, with tags.
-        predicted: tags of each, as many as it has tokens.
-        texts: what was compared, for showing: both sides' entities, or the plain tags that are wrong.
+        predicted: tags of each sentence, one per token.
+        texts: the compared texts, for display: entities of both sides, or the plain tags that are wrong.
     """
 
     report: Report
     sentences: Sequence[Sentence]
     predicted: Sequence[Sequence[str]]
-    texts: Sequence[Compared] = field(repr=False)
+    texts: Sequence[AlignedText] = field(repr=False)
 
 
 def assess(
@@ -76,62 +78,64 @@ def assess(
     scored: Mapping[str, str | int | float],
     background: Background | None = None,
 ) -> Assessment:
-    """Score predicted tags against gold tags, each as read.
+    """Score predicted tags against gold tags and build the report. Tags are taken as read.
 
     Args:
         sentences: gold sentences, with tags.
-        predicted: tags of each, as many as it has tokens.
-        scheme: PLAIN for plain tags; else the span scheme of the gold tags. That of the predicted ones is detected.
-        scored: what the report is to say was scored.
-        background: what else is known.
+        predicted: tags of each sentence, one per token.
+        scheme: PLAIN for plain tags; else the span scheme of the gold tags. The predicted tags' scheme is detected.
+        scored: description of what is scored, for the report.
+        background: further content of the report.
 
     Raises:
         ValueError: the two sides differ in length.
-        UserError: seqeval is not installed, or the predicted tags are of no one scheme.
+        UserError: seqeval is not installed, or the predicted tags mix schemes.
     """
     gold = [sentence.tags or [] for sentence in sentences]
     scores = score(gold, predicted, scheme)
-    spelled = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
-    found_scheme = scheme if scheme is Scheme.PLAIN else held_to(detect_scheme(spelled), scheme)
+    prefixed_tags = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
+    found_scheme = scheme if scheme is Scheme.PLAIN else scheme_to_enforce(detect_scheme(prefixed_tags), scheme)
     tokens = _right_tokens(sentences, predicted, scheme)
     background = background or Background()
-    background = replace(background, warnings=[*background.warnings, *_spelling(gold, predicted, scheme, found_scheme)])
-    frame = _Frame(scores, dict(scored), background, [one.document for one in sentences], "sentences")
+    background = replace(
+        background, warnings=[*background.warnings, *_scheme_warnings(gold, predicted, scheme, found_scheme)]
+    )
+    builder = _ReportBuilder(scores, dict(scored), background, [one.document for one in sentences], "sentences")
     if scheme is Scheme.PLAIN:
         texts = _wrong_tags(sentences, predicted)
-        figures = _of_tags(list(zip(gold, predicted, strict=True)), frame.tally)
+        figures = _of_tags(list(zip(gold, predicted, strict=True)), builder.tally)
     else:
-        texts = list(compare_tags(sentences, predicted, scheme, found_scheme))
-        figures = _of_entities(texts, frame.tally)
+        texts = list(align_tags(sentences, predicted, scheme, found_scheme))
+        figures = _of_entities(texts, builder.tally)
     figures["illegal"] = Illegal(legality(gold, scheme), legality(predicted, found_scheme))
-    return Assessment(frame.report(texts, tokens, figures), sentences, predicted, texts)
+    return Assessment(builder.report(texts, tokens, figures), sentences, predicted, texts)
 
 
 def assess_texts(
-    texts: Sequence[Compared],
+    texts: Sequence[AlignedText],
     scores: Scores,
     sentences: Sequence[Sentence],
     predicted: Sequence[Sequence[str]],
     scored: Mapping[str, str | int | float],
     background: Background,
 ) -> Assessment:
-    """The same of running texts, whose entities were compared by characters; there is no accuracy of tokens.
+    """Build the report of running texts, whose entities were compared by characters. It has no token accuracy.
 
     Args:
-        texts: the texts with both sides' entities.
-        scores: of them.
-        sentences, predicted: the gold sentences that stand in them, and predicted tags laid on their tokens.
-        scored, background: as `assess` takes them.
+        texts: the texts with the entities of both sides.
+        scores: their scores.
+        sentences, predicted: the gold sentences of the texts, and predicted tags on their tokens.
+        scored, background: as in `assess`.
     """
     documents = [sentences[text.sentence].document for text in texts]
-    frame = _Frame(scores, dict(scored), background, documents, "texts")
-    return Assessment(frame.report(texts, [], _of_entities(texts, frame.tally)), sentences, predicted, texts)
+    builder = _ReportBuilder(scores, dict(scored), background, documents, "texts")
+    return Assessment(builder.report(texts, [], _of_entities(texts, builder.tally)), sentences, predicted, texts)
 
 
-def _spelling(
+def _scheme_warnings(
     gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], scheme: Scheme, found: Scheme
 ) -> Iterator[str]:
-    """A warning where the two sides mark entities, each in a scheme of its own."""
+    """Warn if both sides mark entities, but in different schemes."""
     marked = all(any(tag != OUTSIDE for tags in side for tag in tags) for side in (gold, predicted))
     if marked and found is not scheme:
         yield (
@@ -141,13 +145,13 @@ def _spelling(
 
 
 def legality(sequences: Iterable[Sequence[str]], scheme: Scheme) -> Legality:
-    """How many tag sequences break their scheme, and in how many places."""
+    """Count tag sequences that break their scheme, and the places where they do."""
     places = [illegal_places(readable_tags(tags, scheme), scheme) for tags in sequences]
     return Legality(scheme.value, sum(map(bool, places)), sum(places))
 
 
-class _Frame:
-    """What all reports have in common."""
+class _ReportBuilder:
+    """Builds what all kinds of reports share."""
 
     def __init__(
         self,
@@ -164,16 +168,17 @@ class _Frame:
         drawn = "documents" if whole else unit
         self._resampling = Resampling(drawn, bootstrap.units, bootstrap.resamples, bootstrap.seed, LEVEL)
 
-    def report(self, texts: Sequence[Compared], tokens: Right, figures: dict[str, Any]) -> Report:
+    def report(self, texts: Sequence[AlignedText], tokens: TokenMatches, figures: dict[str, Any]) -> Report:
         scores, background = self._scores, self._background
         faultless = [all(pair.kind is Kind.CORRECT for pair in text.pairs) for text in texts]
         share, interval = self.tally.share(list(map(int, faultless)), [1] * len(faultless))
         of_accuracy = None
         if tokens:
             _, of_accuracy = self.tally.share([sum(right) for _, right in tokens], [len(right) for _, right in tokens])
-        reading: Reading = figures.get("entities") or figures["tags"]
+        reading: ScoreSet = figures.get("entities") or figures["tags"]
         headline = reading.micro.interval if scores.kind == "entities" else of_accuracy or reading.micro.interval
-        found = seen(background.known, texts, self.tally, tokens, scores.kind) if background.known else None
+        known = background.training
+        overlap = score_overlap(known, texts, self.tally, tokens, scores.kind) if known else None
         return Report(
             scores=scores,
             scored=self._scored,
@@ -181,7 +186,7 @@ class _Frame:
             tokens=Tokens(scores.tokens, scores.accuracy, of_accuracy),
             sentences=Sentences(scores.sentences, len(texts), sum(faultless), share, interval),
             bootstrap=self._resampling,
-            seen=found,
+            seen=overlap,
             calibration=background.calibration,
             learning=background.learning,
             data=background.data,
@@ -190,13 +195,13 @@ class _Frame:
         )
 
 
-def _of_entities(texts: Sequence[Compared], tally: Tally) -> dict[str, Any]:
-    events = list(exact((number, text.gold.spans, text.predicted.spans) for number, text in enumerate(texts)))
-    strictly = exact((number, text.gold.strict, text.predicted.strict) for number, text in enumerate(texts))
+def _of_entities(texts: Sequence[AlignedText], tally: Tally) -> dict[str, Any]:
+    events = list(exact_matches((number, text.gold.spans, text.predicted.spans) for number, text in enumerate(texts)))
+    strictly = exact_matches((number, text.gold.strict, text.predicted.strict) for number, text in enumerate(texts))
     return {
-        "entities": tally.reading(events),
-        "strict": tally.reading(strictly),
-        **{name: Reading(tally.reading(credited(texts, credit)).micro) for name, credit in CREDITS.items()},
+        "entities": tally.score_set(events),
+        "strict": tally.score_set(strictly),
+        **{name: ScoreSet(tally.score_set(credited_pairs(texts, credit)).micro) for name, credit in CREDITS.items()},
         "surface": tally.distinct(surface_forms(texts)),
         "errors": entity_errors(texts),
         "lengths": Lengths(
@@ -207,9 +212,9 @@ def _of_entities(texts: Sequence[Compared], tally: Tally) -> dict[str, Any]:
 
 
 def _of_tags(sides: Sequence[tuple[Sequence[str], Sequence[str]]], tally: Tally) -> dict[str, Any]:
-    events = list(plain(sides))
+    events = list(plain_tag_matches(sides))
     return {
-        "tags": tally.reading(events),
+        "tags": tally.score_set(events),
         "errors": tag_errors(sides),
         "lengths": Lengths({}, _by_length(events, [len(gold) for gold, _ in sides], tally)),
     }
@@ -219,7 +224,7 @@ def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) ->
     return tally.groups(by_sentence_length(events, lengths), SENTENCE_LENGTHS)
 
 
-def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> Right:
+def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> TokenMatches:
     def written(tags: Sequence[str]) -> Sequence[str]:
         return tags if scheme is Scheme.PLAIN else readable_tags(tags, scheme)
 
@@ -229,11 +234,11 @@ def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[st
     ]
 
 
-def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> list[Compared]:
-    """Sentences with the plain tags that are wrong, as spans of a token."""
+def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> list[AlignedText]:
+    """Align sentences by their wrong plain tags, each as a span of one token."""
     texts = []
     for number, (sentence, tags) in enumerate(zip(sentences, predicted, strict=True)):
-        text, words = laid_out(sentence.tokens)
+        text, words = join_tokens(sentence.tokens)
         wrong = [
             (place, gold, found)
             for place, gold, found in zip(words, sentence.tags or [], tags, strict=True)
@@ -241,12 +246,12 @@ def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]
         ]
         sides = [Span(*place, gold) for place, gold, _ in wrong], [Span(*place, found) for place, _, found in wrong]
         gold_side, found_side = (Side(spans, spans) for spans in sides)
-        texts.append(Compared(text, words, gold_side, found_side, number, sentence.place))
+        texts.append(AlignedText(text, words, gold_side, found_side, number, sentence.place))
     return texts
 
 
 def _units(documents: Sequence[str | None]) -> tuple[list[int], bool]:
-    """The unit that each sentence is drawn with, and whether units are documents."""
+    """Return the bootstrap unit of each sentence, and whether units are documents."""
     if not drawn_whole(documents):
         return list(range(len(documents))), False
     numbers: dict[str | int, int] = {}

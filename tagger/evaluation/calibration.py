@@ -1,4 +1,4 @@
-"""How far probabilities can be believed: reliability, calibration error, and what a threshold would leave."""
+"""Compare probabilities with outcomes: reliability, calibration error, and the effect of a threshold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 BINS = 10
-WANTED = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # precisions that a threshold is sought for
-_STEPS = 50  # thresholds shown
+TARGET_PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # default precisions to find thresholds for
+_STEPS = 50  # number of thresholds in the report
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions with a probability from `low` to `high`: how many, their mean, and the share that is right."""
+    """Predictions with a probability from `low` to `high`: number, mean probability, and share that is right."""
 
     low: float
     high: float
@@ -28,15 +28,15 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How probabilities fit at a temperature.
+    """Agreement of probabilities with outcomes at one temperature.
 
     Attributes:
-        temperature: what scores were divided by.
+        temperature: the divisor of the scores.
         ece: the expected calibration error over ten bins of equal width (Guo et al. 2017).
-        log_loss: the mean of -log of the probability given to what came true: being right, or not.
+        log_loss: mean of -log p, where p is the probability given to the outcome (right or wrong).
         probability: the mean probability.
         right: the share that is right.
-        bins: by rising probability.
+        bins: in order of rising probability.
     """
 
     temperature: float
@@ -49,7 +49,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What is left where predictions less probable than `threshold` are left out."""
+    """Scores of the predictions that are at least as probable as `threshold`."""
 
     threshold: float
     kept: int
@@ -59,8 +59,8 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The least threshold from which on the precision is reached; None where none reaches it."""
+class TargetPrecision:
+    """A target precision and the lowest threshold that reaches it. `at` is None where none does."""
 
     precision: float
     at: Threshold | None
@@ -68,48 +68,53 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How sure the model is.
+    """Calibration of a model.
 
     Attributes:
-        count: how many predictions were judged.
+        count: number of predictions.
         before, after: at temperature 1, and at the model's own.
-        thresholds: at the model's own temperature.
-        wanted: thresholds for precisions.
+        thresholds: scores by threshold, at the model's own temperature.
+        wanted: thresholds for the target precisions.
     """
 
     count: int
     before: Reliability
     after: Reliability
     thresholds: Sequence[Threshold]
-    wanted: Sequence[Wanted]
+    wanted: Sequence[TargetPrecision]
 
 
 def calibration(
-    right: Floats, before: Floats, after: Floats, temperature: float, gold: int, wanted: Sequence[float] = WANTED
+    right: Floats,
+    before: Floats,
+    after: Floats,
+    temperature: float,
+    gold: int,
+    wanted: Sequence[float] = TARGET_PRECISIONS,
 ) -> Calibration | None:
-    """Judge predictions by their probabilities; None where there are none.
+    """Compare the probabilities of predictions with whether they are right. Return None without predictions.
 
     Args:
         right: (P,) 1 where a prediction is right, else 0.
         before, after: (P,) its probability at temperature 1 and at `temperature`.
         temperature: the model's own.
-        gold: how many there were to find.
-        wanted: precisions to find thresholds for.
+        gold: number of gold entities or tags.
+        wanted: target precisions to find thresholds for.
     """
     if not len(right):
         return None
-    ordered = _Ordered(right, after, gold)
+    ordered = _RankedPredictions(right, after, gold)
     return Calibration(
         len(right),
         reliability(before, right, 1.0),
         reliability(after, right, temperature),
         [ordered.at(step / _STEPS) for step in range(_STEPS)],
-        [Wanted(precision, ordered.reaching(precision)) for precision in wanted],
+        [TargetPrecision(precision, ordered.reaching(precision)) for precision in wanted],
     )
 
 
 def reliability(probabilities: Floats, right: Floats, temperature: float) -> Reliability:
-    """How (P,) probabilities fit (P,) being right, P at least 1."""
+    """Compare (P,) probabilities with (P,) outcomes, 1 for right and 0 for wrong. P is at least 1."""
     number = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     bins = []
     error = 0.0
@@ -127,8 +132,8 @@ def reliability(probabilities: Floats, right: Floats, temperature: float) -> Rel
     )
 
 
-class _Ordered:
-    """Predictions by falling probability."""
+class _RankedPredictions:
+    """Predictions ranked by falling probability."""
 
     def __init__(self, right: Floats, probabilities: Floats, gold: int) -> None:
         order = np.argsort(-probabilities, kind="stable")
@@ -145,7 +150,7 @@ class _Ordered:
         return Threshold(threshold, kept, precision, recall, f1)
 
     def reaching(self, precision: float) -> Threshold | None:
-        """The least threshold, 0 or one of the predictions' own probabilities, that gives this precision."""
+        """Find the lowest threshold with this precision: 0, or the probability of a prediction."""
         for threshold in (0.0, *np.unique(self._rising).tolist()):
             found = self.at(threshold)
             if found.precision >= precision:

@@ -1,4 +1,4 @@
-"""Systems beside each other: how far their scores differ, whether chance may be why, and where they differ."""
+"""Compare systems: the difference of their scores, its significance, and the sentences where they differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.entity_alignment import Compared, compare_tags, held_to
+from tagger.evaluation.entity_alignment import AlignedText, align_tags, scheme_to_enforce
 from tagger.evaluation.pairing import Kind
 from tagger.evaluation.resampling import SWAPS, Floats, paired_test
 
@@ -22,16 +22,16 @@ SEED = 1
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A run's predictions.
+class RunPredictions:
+    """Predictions of a run.
 
     Attributes:
-        name: of the run.
-        system: what it is a run of; runs of one system differ in their seed alone.
+        name: name of the run.
+        system: name of its system. Runs of one system differ only in their seed.
         sentences: gold sentences, with tags.
-        predicted: tags of each.
-        scheme: of the gold tags.
-        found_scheme: of the predicted ones.
+        predicted: tags of each sentence.
+        scheme: scheme of the gold tags.
+        found_scheme: scheme of the predicted tags.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class System:
-    """A system's runs: their scores, the mean, and the sample standard deviation, None of a single one."""
+    """Runs of a system with scores, mean and sample standard deviation, which is None for a single run."""
 
     name: str
     runs: Sequence[str]
@@ -55,14 +55,14 @@ class System:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a system differs from the first one.
+    """Difference of a system from the first one.
 
     Attributes:
-        first, second: the systems.
-        difference: of the means, the second less the first.
-        p: how probable at least such a difference is where the two are alike (approximate randomisation).
-        better, worse: sentences with fewer and with more errors in the second, by each system's first run.
-        changed: sentences with as many errors there, but others.
+        first, second: names of the systems.
+        difference: mean score of the second minus that of the first.
+        p: probability of at least such a difference if the systems are alike (approximate randomisation).
+        better, worse: numbers of sentences with fewer and with more errors in the second, by each system's first run.
+        changed: number of sentences with as many errors, but other ones.
     """
 
     first: str
@@ -76,14 +76,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compare.json holds. Scores are fractions of 1.
+    """Content of compare.json. Scores are fractions of 1.
 
     Attributes:
-        score: micro F1 or accuracy.
-        sentences: how many all were scored on.
-        swaps, seed: of the paired test.
-        systems: in the order in which they were given.
-        differences: of each but the first system from it.
+        score: name of the score: micro F1 or accuracy.
+        sentences: number of sentences.
+        swaps, seed: settings of the paired test.
+        systems: in the order given.
+        differences: of each other system from the first.
     """
 
     score: str
@@ -94,33 +94,33 @@ class Comparison:
     differences: Sequence[Difference]
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of compare.json."""
+        """Return the content of compare.json."""
         return {"format": FORMAT, **asdict(self)}
 
 
-class Shown(NamedTuple):
-    """A system's sentences, for showing: those of its first run, and how many errors each has."""
+class SystemTexts(NamedTuple):
+    """Sentences of a system's first run, for display, with the number of errors of each."""
 
-    texts: Sequence[Compared]
+    texts: Sequence[AlignedText]
     errors: Sequence[int]
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A comparison, and each system's sentences."""
+class SystemComparison:
+    """A comparison with the sentences of each system."""
 
     comparison: Comparison
-    shown: Sequence[Shown]
+    shown: Sequence[SystemTexts]
 
 
-def compare(entrants: Sequence[Entrant]) -> Contest:
-    """Compare runs on the same gold data, those of one system taken together.
+def compare(entrants: Sequence[RunPredictions]) -> SystemComparison:
+    """Compare runs on the same gold data. Runs of one system are taken together.
 
     Raises:
-        UserError: there are fewer than two, or the gold data differ.
+        UserError: there are fewer than two runs, or their gold data differ.
     """
     if len(entrants) < 2:
-        raise UserError("compare: give two runs or more, as in compare=[RUN_A,RUN_B]")
+        raise UserError("compare: expected two runs or more; give them as compare=[RUN_A,RUN_B]")
     for other in entrants[1:]:
         _require_same_gold(entrants[0], other)
     texts = [_texts(one) for one in entrants]
@@ -134,7 +134,7 @@ def compare(entrants: Sequence[Entrant]) -> Contest:
         sd = stdev(scores) if len(scores) > 1 else None
         systems.append(System(name, [entrants[number].name for number in numbers], scores, fmean(scores), sd))
         pooled.append(np.mean([counts[number] for number in numbers], axis=0))
-        shown.append(Shown(texts[numbers[0]], (counts[numbers[0]] @ [-2, 1, 1]).astype(int).tolist()))
+        shown.append(SystemTexts(texts[numbers[0]], (counts[numbers[0]] @ [-2, 1, 1]).astype(int).tolist()))
     differences = []
     for second in range(1, len(systems)):
         p = paired_test(pooled[0], pooled[second], swaps=SWAPS, seed=SEED)
@@ -143,11 +143,11 @@ def compare(entrants: Sequence[Entrant]) -> Contest:
         names = systems[0].name, systems[second].name
         differences.append(Difference(*names, difference, p, found["better"], found["worse"], found["changed"]))
     score = "accuracy" if _plain(entrants[0]) else "micro F1"
-    return Contest(Comparison(score, len(texts[0]), SWAPS, SEED, systems, differences), shown)
+    return SystemComparison(Comparison(score, len(texts[0]), SWAPS, SEED, systems, differences), shown)
 
 
-def changes(first: Shown, second: Shown) -> list[str]:
-    """Of each sentence whether the second system is `better` or `worse` there, `changed`, or the `same`."""
+def changes(first: SystemTexts, second: SystemTexts) -> list[str]:
+    """Return for each sentence whether the second system is `better`, `worse`, `changed` or the `same`."""
     found = []
     for one, other, before, after in zip(first.texts, second.texts, first.errors, second.errors, strict=True):
         if before != after:
@@ -157,7 +157,7 @@ def changes(first: Shown, second: Shown) -> list[str]:
     return found
 
 
-def _require_same_gold(first: Entrant, other: Entrant) -> None:
+def _require_same_gold(first: RunPredictions, other: RunPredictions) -> None:
     if len(first.sentences) != len(other.sentences):
         raise UserError(
             f"{other.name}: {len(other.sentences):,} sentences, but {first.name} has {len(first.sentences):,}; "
@@ -166,29 +166,29 @@ def _require_same_gold(first: Entrant, other: Entrant) -> None:
     for one, two in zip(first.sentences, other.sentences, strict=True):
         if one.tokens != two.tokens or one.tags != two.tags:
             raise UserError(
-                f"{two.place}: another sentence or other gold tags than {one.place} has; compare runs on the same data"
+                f"{two.place}: the sentence or its gold tags differ from {one.place}; compare runs on the same data"
             )
 
 
-def _plain(one: Entrant) -> bool:
+def _plain(one: RunPredictions) -> bool:
     return one.scheme is Scheme.PLAIN
 
 
-def _texts(one: Entrant) -> list[Compared]:
-    """Sentences with both sides; of plain tags, all tags as spans of one token."""
+def _texts(one: RunPredictions) -> list[AlignedText]:
+    """Align the sentences of a run. Plain tags become spans of one token."""
     if not _plain(one):
-        found = held_to(one.found_scheme, one.scheme)
-        return list(compare_tags(one.sentences, one.predicted, one.scheme, found))
+        found = scheme_to_enforce(one.found_scheme, one.scheme)
+        return list(align_tags(one.sentences, one.predicted, one.scheme, found))
     marked = [Sentence(s.tokens, _as_spans(s.tags or []), place=s.place) for s in one.sentences]
-    return list(compare_tags(marked, [_as_spans(tags) for tags in one.predicted], Scheme.BIOES, Scheme.BIOES))
+    return list(align_tags(marked, [_as_spans(tags) for tags in one.predicted], Scheme.BIOES, Scheme.BIOES))
 
 
 def _as_spans(tags: Sequence[str]) -> list[str]:
     return [f"S-{tag}" for tag in tags]
 
 
-def _counts(text: Compared) -> tuple[int, int, int]:
-    """Correct, predicted and gold ones of a sentence."""
+def _counts(text: AlignedText) -> tuple[int, int, int]:
+    """Count the correct, predicted and gold entities of a sentence."""
     correct = sum(pair.kind is Kind.CORRECT for pair in text.pairs)
     return correct, len(text.predicted.spans), len(text.gold.spans)
 

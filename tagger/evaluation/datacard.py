@@ -1,4 +1,4 @@
-"""The data in figures: sizes, labels, what reading repaired, and what stands in two splits."""
+"""Describe a data set: sizes, labels, repairs on reading, and sentences that occur in two splits."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tagger.corpus.dataset import Split
 
 @dataclass(frozen=True)
 class SplitCard:
-    """A split.
+    """Description of a split.
 
     Attributes:
-        sentences, tokens: how many.
-        scheme: how its tags mark spans, or `plain`.
-        labels: how many entities of each type, or tokens of each plain tag.
-        repeated: how many sentences stand in it already, word by word.
-        kept, repaired, rejected: sentences on reading; of a file that holds several splits, those of the file.
-        sources: where it was read.
-        notes: what else a reader should know.
+        sentences, tokens: their numbers.
+        scheme: the scheme of its tags, or `plain`.
+        labels: number of entities of each type, or of tokens of each plain tag.
+        repeated: number of sentences that repeat the words of an earlier one.
+        kept, repaired, rejected: numbers of sentences on reading. If a file holds several splits, they cover the file.
+        sources: where it was read from.
+        notes: further remarks.
     """
 
     sentences: int
@@ -37,12 +37,12 @@ class SplitCard:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many sentences of one split stand in another one, word by word.
+    """Number of sentences of one split whose words also occur as a sentence of another.
 
     Attributes:
-        split, other: their names.
-        sentences: of `split` that stand in `other`.
-        same_tags: those of them that have the same tags there.
+        split, other: names of the splits.
+        sentences: number of sentences of `split` that occur in `other`.
+        same_tags: number of those that have the same tags there.
     """
 
     split: str
@@ -53,12 +53,12 @@ class Overlap:
 
 @dataclass(frozen=True)
 class DataCard:
-    """The data.
+    """Description of a data set.
 
     Attributes:
-        title: what they are called.
-        splits: those that could be read, by name.
-        overlaps: of each pair of splits, the later one in the earlier.
+        title: its name.
+        splits: the splits that could be read, by name.
+        overlaps: for each pair of splits, the overlap of the later one with the earlier one.
     """
 
     title: str
@@ -94,7 +94,7 @@ def _card(split: Split, distinct: int) -> SplitCard:
 
 
 def _forms(split: Split) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
-    """Distinct sentences, and the tags that each has."""
+    """Collect the distinct sentences, each with the tag sequences it occurs with."""
     found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for sentence in split.sentences:
         found.setdefault(tuple(sentence.tokens), set()).add(tuple(sentence.tags or ()))

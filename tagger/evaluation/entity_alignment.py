@@ -1,4 +1,4 @@
-"""Gold and predicted entities side by side, in characters of a text, however they were given."""
+"""Put the gold and predicted entities of a text side by side, as spans in characters."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from typing import NamedTuple
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence, Span
-from tagger.evaluation.pairing import Pair, pair_up
+from tagger.evaluation.pairing import Pair, pair_entities
 from tagger.evaluation.scores import readable_tags
 from tagger.evaluation.strict import strict_spans
 
-# schemes in the same letters: what is written in one of the others where IOB2 is due breaks IOB2
+# schemes with the same letters as IOB2; where IOB2 is expected, tags in these break it
 _LIKE_IOB2 = (Scheme.IOB1, Scheme.IO)
-_EMPTY = "∅"  # a token without characters, which only JSON can give, has a place all the same
+_EMPTY = "∅"  # shown for a token without characters, which only JSON input can contain
 
 
 class Side(NamedTuple):
-    """One side's entities, read leniently and strictly, in characters."""
+    """Entities of one side, in characters: as read leniently, and as read strictly."""
 
     spans: list[Span]
     strict: list[Span]
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A sentence, or a running text, with both sides' entities. All spans are half-open, in characters of `text`.
+class AlignedText:
+    """A sentence or a running text with its gold and predicted entities.
+
+    All spans are half-open, in characters of `text`.
 
     Attributes:
         text: tokens joined by blanks, or the running text.
-        words: where its tokens stand.
+        words: the spans of its tokens.
         gold, predicted: the two sides.
-        sentence: number of the first sentence in it.
+        sentence: number of its first sentence.
         place: where it was read, as `file:line`.
     """
 
@@ -47,44 +49,44 @@ class Compared:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """Gold and predicted entities beside each other."""
-        return pair_up(self.gold.spans, self.predicted.spans)
+        """Gold and predicted entities in pairs."""
+        return pair_entities(self.gold.spans, self.predicted.spans)
 
     def form(self, span: Span) -> str:
-        """The words of an entity as they stand in the text."""
+        """Return the text of an entity."""
         return self.text[span.start : span.end]
 
     def words_of(self, span: Span) -> list[str]:
-        """The tokens that a stretch of the text touches."""
+        """Return the tokens that a span touches."""
         return [self.text[start:end] for start, end in self.words if start < span.end and end > span.start]
 
 
-def compare_tags(
+def align_tags(
     sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], gold_scheme: Scheme, predicted_scheme: Scheme
-) -> Iterator[Compared]:
-    """Sentences whose entities are marked on tokens.
+) -> Iterator[AlignedText]:
+    """Align the gold and predicted entities of sentences, both given as tags on tokens.
 
     Args:
         sentences: with gold tags as read.
-        predicted: tags of each, as many as it has tokens.
-        gold_scheme, predicted_scheme: of the tags, for reading them strictly.
+        predicted: tags of each sentence, one per token.
+        gold_scheme, predicted_scheme: the schemes for reading the tags strictly.
     """
     for number, (sentence, tags) in enumerate(zip(sentences, predicted, strict=True)):
-        text, words = laid_out(sentence.tokens)
-        gold = side_of(sentence.tags or [], gold_scheme, words)
-        found = side_of(tags, predicted_scheme, words)
-        yield Compared(text, words, gold, found, number, sentence.place)
+        text, words = join_tokens(sentence.tokens)
+        gold = side_from_tags(sentence.tags or [], gold_scheme, words)
+        found = side_from_tags(tags, predicted_scheme, words)
+        yield AlignedText(text, words, gold, found, number, sentence.place)
 
 
-def laid_out(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Tokens joined by blanks, and where each stands."""
+def join_tokens(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Join tokens by blanks. Return the text and the span of each token."""
     written = [token or _EMPTY for token in tokens]
     ends = list(accumulate(len(token) + 1 for token in written))
     return " ".join(written), [(end - 1 - len(token), end - 1) for token, end in zip(written, ends, strict=True)]
 
 
-def side_of(tags: Sequence[str], scheme: Scheme, words: Sequence[tuple[int, int]]) -> Side:
-    """The entities that tags mark on words, in the characters in which the words are given."""
+def side_from_tags(tags: Sequence[str], scheme: Scheme, words: Sequence[tuple[int, int]]) -> Side:
+    """Read the entities that tags mark on words. `words` are spans in characters."""
     if not any(tag != "O" for tag in tags):
         return Side([], [])
     readable = readable_tags(tags, scheme)
@@ -92,8 +94,11 @@ def side_of(tags: Sequence[str], scheme: Scheme, words: Sequence[tuple[int, int]
     return Side(lenient, [_in_characters(span, words) for span in strict_spans(readable, scheme)])
 
 
-def held_to(found: Scheme, gold: Scheme) -> Scheme:
-    """The scheme to hold predictions to: that in which they are written, but IOB2 where gold is and letters are its."""
+def scheme_to_enforce(found: Scheme, gold: Scheme) -> Scheme:
+    """Return the scheme for reading predictions strictly.
+
+    This is the scheme they are written in. Where gold is IOB2 and predictions use its letters, it is IOB2.
+    """
     return gold if gold is Scheme.IOB2 and found in _LIKE_IOB2 else found
 
 

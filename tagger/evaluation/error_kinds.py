@@ -1,4 +1,4 @@
-"""What went wrong, counted: kinds of errors per label, what was taken for what, and which lengths are hard."""
+"""Count errors by kind and label, confusions of labels, and matches by length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tagger.evaluation.entity_alignment import Compared
+from tagger.evaluation.entity_alignment import AlignedText
 from tagger.evaluation.estimates import CORRECT, GOLD, PREDICTED, Event
 from tagger.evaluation.pairing import Kind
 
@@ -17,11 +17,12 @@ _BOUNDS = (5, 10, 20, 40)
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """What became of entities, or of plain tags, of which `wrong_type` is the only error.
+    """Counts of entities by kind of error. For plain tags, `wrong_type` is the only error.
 
-    gold = correct + wrong_type + wrong_boundary + wrong_both + missing. Over all labels together, predicted = correct +
-    wrong_type + wrong_boundary + wrong_both + spurious; of one label, what is wrong counts under its gold label, so
-    that its `predicted` is the sum of its column in the confusions.
+        gold      = correct + wrong_type + wrong_boundary + wrong_both + missing
+        predicted = correct + wrong_type + wrong_boundary + wrong_both + spurious   (over all labels together)
+
+    For a single label, errors count under the gold label. Its `predicted` is the sum of its column in the confusions.
     """
 
     gold: int = 0
@@ -36,7 +37,7 @@ class ErrorCounts:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often a gold label was given a predicted one; None stands for no entity."""
+    """A gold label, the predicted label paired with it, and their count. None means no entity."""
 
     gold: str | None
     predicted: str | None
@@ -45,12 +46,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Errors:
-    """The account of all gold and predicted entities or plain tags.
+    """Error counts of all gold and predicted entities or plain tags.
 
     Attributes:
         all: over all labels.
         types: by label.
-        confusions: the most frequent first; they sum to all pairs.
+        confusions: the most frequent first; their counts sum to the number of pairs.
     """
 
     all: ErrorCounts
@@ -58,8 +59,8 @@ class Errors:
     confusions: Sequence[Confusion]
 
 
-def entity_errors(texts: Iterable[Compared]) -> Errors:
-    """The account of entities."""
+def entity_errors(texts: Iterable[AlignedText]) -> Errors:
+    """Count the errors of entities."""
     pairs: Counter[tuple[Kind, str | None, str | None]] = Counter(
         (kind, gold.label if gold else None, predicted.label if predicted else None)
         for text in texts
@@ -69,7 +70,7 @@ def entity_errors(texts: Iterable[Compared]) -> Errors:
 
 
 def tag_errors(sides: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Errors:
-    """The account of plain tags, gold and predicted ones of each sentence."""
+    """Count the errors of plain tags, given as gold and predicted tags of each sentence."""
     together = Counter(pair for gold, predicted in sides for pair in zip(gold, predicted, strict=True))
     pairs: Counter[tuple[Kind, str | None, str | None]] = Counter()
     for (one, other), count in together.items():
@@ -77,8 +78,8 @@ def tag_errors(sides: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Errors:
     return _account(pairs)
 
 
-def by_entity_length(texts: Sequence[Compared]) -> Iterator[Event]:
-    """Entities by how many tokens they have."""
+def by_entity_length(texts: Sequence[AlignedText]) -> Iterator[Event]:
+    """Group entities by their number of tokens."""
     for number, text in enumerate(texts):
         right = set(text.gold.spans) & set(text.predicted.spans)
         for column, spans in ((CORRECT, right), (PREDICTED, text.predicted.spans), (GOLD, text.gold.spans)):
@@ -88,7 +89,7 @@ def by_entity_length(texts: Sequence[Compared]) -> Iterator[Event]:
 
 
 def by_sentence_length(events: Iterable[Event], lengths: Sequence[int]) -> Iterator[Event]:
-    """The same events by how many tokens their sentence has."""
+    """Group events by the number of tokens of their sentence."""
     names = [SENTENCE_LENGTHS[sum(length > bound for bound in _BOUNDS)] for length in lengths]
     return ((number, names[number], column, amount) for number, _, column, amount in events)
 

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 with their counts and bootstrap intervals."""
+"""Estimate precision, recall and F1 with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from tagger.evaluation.resampling import Bootstrap, Counts, Floats, Interval, f1, interval, ratio
 
 CORRECT, PREDICTED, GOLD = range(3)
-Event = tuple[int, str, int, float]  # in which sentence, of which label, which of the three, how much
+Event = tuple[int, str, int, float]  # number of the sentence, label, one of the three above, amount
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score and how sure it is.
+    """Precision, recall and F1 with counts and intervals.
 
     Attributes:
         precision, recall, f1: fractions of 1; 0 for 0 / 0.
-        support: how many there are in the gold data.
-        predicted: how many were predicted; None for a mean.
-        correct: how many are right, partly right ones counted in part; None for a mean.
-        interval: the 95% interval of F1.
-        precision_interval, recall_interval: those of precision and recall.
+        support: number in the gold data.
+        predicted: number predicted; None for a mean.
+        correct: number right; partly right ones count in part; None for a mean.
+        interval: 95% interval of F1.
+        precision_interval, recall_interval: 95% intervals of precision and recall.
     """
 
     precision: float
@@ -39,12 +39,12 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Scores under one way to compare.
+class ScoreSet:
+    """Scores under one matching criterion.
 
     Attributes:
-        micro: over everything together.
-        macro: the unweighted mean over types.
+        micro: over all types together.
+        macro: unweighted mean over types.
         types: by entity type or plain tag.
     """
 
@@ -54,28 +54,28 @@ class Reading:
 
 
 class Tally:
-    """What was counted in each of S sentences, for several kinds of things, estimated with one bootstrap."""
+    """Turn counts per sentence into estimates. All estimates share one bootstrap over S sentences."""
 
     def __init__(self, bootstrap: Bootstrap, sentences: int) -> None:
         self._bootstrap, self._sentences = bootstrap, sentences
 
-    def reading(self, events: Iterable[Event]) -> Reading:
-        """Micro, macro and per label, from things counted."""
+    def score_set(self, events: Iterable[Event]) -> ScoreSet:
+        """Estimate micro, macro and per-label scores from counted events."""
         names, counts = self._counted(events)
         if not names:
-            return Reading(_NOTHING, _NOTHING)
+            return ScoreSet(_NOTHING, _NOTHING)
         resampled = self._bootstrap.totals(counts.reshape(self._sentences, -1)).reshape(-1, len(names), 3)
         totals = counts.sum(axis=0, dtype=np.float64)  # (L, 3)
         types = {name: _estimate(totals[row], resampled[:, row]) for row, name in enumerate(names)}
-        return Reading(_estimate(totals.sum(axis=0), resampled.sum(axis=1)), _macro(totals, resampled), types)
+        return ScoreSet(_estimate(totals.sum(axis=0), resampled.sum(axis=1)), _macro(totals, resampled), types)
 
     def groups(self, events: Iterable[Event], names: Sequence[str]) -> dict[str, Estimate]:
-        """An estimate for each of the groups named, in this order, also for those without events."""
-        found = self.reading(events).types
+        """Estimate each named group, in this order. Groups without events get zeros."""
+        found = self.score_set(events).types
         return {name: found.get(name, _NOTHING) for name in names}
 
     def share(self, part: Sequence[int], whole: Sequence[int]) -> tuple[float | None, Interval | None]:
-        """What share of a whole has a property, from (S,) counts; None where there is nothing."""
+        """Estimate the share of `part` in `whole`, both (S,) counts. Return None where the whole is 0."""
         counts = np.array([part, whole], dtype=np.float32).T
         right, total = counts.sum(axis=0, dtype=np.float64)
         if not total:
@@ -84,10 +84,10 @@ class Tally:
         return float(right / total), interval(ratio(resampled[:, 0], resampled[:, 1]))
 
     def distinct(self, things: Sequence[set[tuple[int, str]]]) -> Estimate:
-        """An estimate over distinct things, each counted once however often it stands.
+        """Estimate a score over distinct things, each counted once.
 
         Args:
-            things: the correct, the predicted and the gold ones, each with the number of its sentence.
+            things: the correct, the predicted and the gold ones, each as number of its sentence and name.
         """
         totals, resampled = [], []
         for side in things:
@@ -100,7 +100,7 @@ class Tally:
         return _estimate(np.array(totals, dtype=np.float64), np.stack(resampled, axis=-1))
 
     def _counted(self, events: Iterable[Event]) -> tuple[list[str], Counts]:
-        """The labels, sorted, and (S, L, 3) how much was counted of each."""
+        """Return the sorted labels and the (S, L, 3) counts."""
         listed = list(events)
         names = sorted({label for _, label, _, _ in listed})
         rows = {name: row for row, name in enumerate(names)}
@@ -112,14 +112,14 @@ class Tally:
 
 
 def _scores(counts: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of (…, 3) counts."""
+    """Compute precision, recall and F1 of (…, 3) counts."""
     precision = ratio(counts[..., CORRECT], counts[..., PREDICTED])
     recall = ratio(counts[..., CORRECT], counts[..., GOLD])
     return precision, recall, f1(precision, recall)
 
 
 def _estimate(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
-    """From (3,) counts and the (R, 3) counts of resamples."""
+    """Build an estimate from (3,) counts and the (R, 3) counts of resamples."""
     precision, recall, harmonic = (float(value) for value in _scores(totals))
     intervals = [interval(values) for values in _scores(resampled)]
     correct = float(totals[CORRECT])
@@ -137,7 +137,7 @@ def _estimate(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
 
 
 def _macro(totals: Floats, resampled: NDArray[np.floating]) -> Estimate:
-    """The mean over the labels of (L, 3) counts and (R, L, 3) resampled ones; a label counts in every resample."""
+    """Average over labels, from (L, 3) counts and (R, L, 3) resampled ones. Every label counts in every resample."""
     precision, recall, harmonic = (float(values.mean()) for values in _scores(totals))
     intervals = [interval(values.mean(axis=1)) for values in _scores(resampled)]
     support = round(float(totals[:, GOLD].sum()))

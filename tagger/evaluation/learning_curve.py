@@ -1,4 +1,4 @@
-"""How a model learned: the figures that training logged, by epoch."""
+"""Read a run's learning curve: the figures that training logged, by epoch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SCORES = ("dev_f1", "dev_accuracy")
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch, counted from 1; None is what was not logged.
+    """Figures of an epoch. What was not logged is None.
 
     Attributes:
-        epoch: its number.
-        loss: the mean training loss.
-        score: the dev score.
-        learning_rate: at its end.
-        tokens_per_second: in training.
+        epoch: its number, from 1.
+        loss: mean training loss.
+        score: dev score.
+        learning_rate: at the end of the epoch.
+        tokens_per_second: speed of training.
     """
 
     epoch: int
@@ -33,15 +33,15 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Learning:
-    """All epochs of a run, and what its dev score is: `dev_f1` or `dev_accuracy`."""
+class LearningCurve:
+    """All epochs of a run, and the name of its dev score: `dev_f1` or `dev_accuracy`."""
 
     score_name: str
     epochs: Sequence[Epoch]
 
 
-def read_learning(run_dir: Path) -> Learning | None:
-    """What a run logged; None where it logged nothing.
+def read_learning_curve(run_dir: Path) -> LearningCurve | None:
+    """Read the log of a run. Return None if it logged nothing.
 
     Raises:
         UserError: a log cannot be read.
@@ -51,13 +51,13 @@ def read_learning(run_dir: Path) -> Learning | None:
         return None
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return learning(csv.DictReader(stream))
+            return learning_curve(csv.DictReader(stream))
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def learning(rows: Iterable[dict[str, str]]) -> Learning | None:
-    """Epochs from logged rows; where an epoch was logged again, as in a resumed run, the later figures count."""
+def learning_curve(rows: Iterable[dict[str, str]]) -> LearningCurve | None:
+    """Collect epochs from logged rows. If a resumed run logged an epoch again, the later figures count."""
     name, rate = _SCORES[0], None
     found: dict[int, dict[str, float]] = {}
     for row in rows:
@@ -76,7 +76,7 @@ def learning(rows: Iterable[dict[str, str]]) -> Learning | None:
         Epoch(epoch, of.get("epoch_loss"), of.get(name), of.get("rate"), of.get("tokens_per_second"))
         for epoch, of in sorted(found.items())
     ]
-    return Learning(name, epochs) if epochs else None
+    return LearningCurve(name, epochs) if epochs else None
 
 
 def _is_rate(name: str) -> bool:

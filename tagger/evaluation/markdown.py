@@ -1,4 +1,4 @@
-"""The printed table of an evaluation, and report.md."""
+"""Format scores as a printed table and reports as Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHERS = {"strict": "strict", "partial": "partial overlap", "type_only": "type 
 
 
 def as_table(scores: Scores) -> str:
-    """The table that seqeval prints, four decimals; below it the token accuracy, where there is one."""
+    """Format scores like seqeval's table, with four decimals. The token accuracy follows, if there is one."""
     rows = [(visible_on_page(name), prf) for name, prf in scores.types.items()]
     averages = [("micro avg", scores.micro), ("macro avg", scores.macro)]
     width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
@@ -32,7 +32,7 @@ def as_table(scores: Scores) -> str:
 
 
 def as_markdown(report: Report) -> str:
-    """The content of report.md: the scores and the account of errors; report.json has every figure."""
+    """Write the content of report.md: scores and error counts. report.json has all figures."""
     name, value, interval = report.headline.name, report.headline.value, report.headline.interval
     facts = {
         **report.scored,
@@ -59,7 +59,7 @@ def as_markdown(report: Report) -> str:
 
 
 def comparison_markdown(found: Comparison) -> str:
-    """The content of compare.md."""
+    """Write the content of compare.md."""
     lines = [f"# {found.score[0].upper()}{found.score[1:]} of {len(found.systems)} systems", ""]
     lines += ["| system | runs | mean | sd |", "|---|--:|--:|--:|"]
     for system in found.systems:
@@ -71,12 +71,12 @@ def comparison_markdown(found: Comparison) -> str:
     for one in found.differences:
         counts = f"{one.better:,} | {one.worse:,} | {one.changed:,}"
         lines.append(f"| {in_markdown(one.second)} | {one.difference:+.4f} | {one.p:.4f} | {counts} |")
-    told = f"{found.sentences:,} sentences; approximate randomisation, {found.swaps:,} swaps, seed {found.seed}."
-    return "\n".join([*lines, "", told]) + "\n"
+    method = f"{found.sentences:,} sentences; approximate randomisation, {found.swaps:,} swaps, seed {found.seed}."
+    return "\n".join([*lines, "", method]) + "\n"
 
 
 def _scores(report: Report) -> Iterator[str]:
-    reading = report.reading
+    reading = report.main
     yield f"| {'type' if report.entities else 'tag'} {_HEADER}"
     yield f"|---|{_RULE}"
     for name, estimate in reading.types.items():
@@ -95,7 +95,7 @@ def _scores(report: Report) -> Iterator[str]:
     if report.partial is not None:
         yield PARTNER_RULE
     if any(estimate.support == 0 for estimate in reading.types.values()):
-        yield "What has support 0 was predicted but is not in the gold data; the macro average counts it as 0."
+        yield "Support 0: predicted, but not in the gold data. The macro average counts it as 0."
 
 
 def _errors(report: Report) -> Iterator[str]:
@@ -113,8 +113,8 @@ def _errors(report: Report) -> Iterator[str]:
         yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
     if report.illegal is not None:
         sides = (("gold", report.illegal.gold), ("predicted", report.illegal.predicted))
-        told = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
-        yield from ("", f"Sentences whose tags break their scheme, as read: {told}.")
+        counts = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
+        yield from ("", f"Sentences whose tags break their scheme, as read: {counts}.")
 
 
 def _row(name: str, estimate: Estimate) -> str:

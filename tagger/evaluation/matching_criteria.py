@@ -1,16 +1,16 @@
-"""Count entities under each way to compare two sides."""
+"""Count correct, predicted and gold entities under each criterion for a match."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from tagger.corpus.sentence import Span
-from tagger.evaluation.entity_alignment import Compared
+from tagger.evaluation.entity_alignment import AlignedText
 from tagger.evaluation.estimates import CORRECT, GOLD, PREDICTED, Event
 from tagger.evaluation.pairing import Kind
 
 # Credit of a pair under each measure of SemEval-2013 task 9 (Segura-Bedmar et al. 2013). Partners are chosen once for
-# all measures; nervaluate chooses them for each (docs/evaluation.md).
+# all measures; nervaluate chooses them again for each (docs/evaluation.md).
 CREDITS: dict[str, dict[Kind, float]] = {
     "partial": {Kind.CORRECT: 1, Kind.WRONG_TYPE: 1, Kind.WRONG_BOUNDARY: 0.5, Kind.WRONG_BOTH: 0.5},
     "type_only": {Kind.CORRECT: 1, Kind.WRONG_BOUNDARY: 1},
@@ -22,8 +22,12 @@ PARTNER_RULE = (
 )
 
 
-def exact(sides: Iterable[tuple[int, Sequence[Span], Sequence[Span]]]) -> Iterator[Event]:
-    """Entities of which boundaries and label count: the sentence's number, its gold and its predicted ones."""
+def exact_matches(sides: Iterable[tuple[int, Sequence[Span], Sequence[Span]]]) -> Iterator[Event]:
+    """Count entities whose boundaries and label must match.
+
+    Args:
+        sides: number of a sentence, its gold entities and its predicted ones.
+    """
     for number, gold, predicted in sides:
         for span in set(gold) & set(predicted):
             yield number, span.label, CORRECT, 1
@@ -33,8 +37,8 @@ def exact(sides: Iterable[tuple[int, Sequence[Span], Sequence[Span]]]) -> Iterat
             yield number, span.label, GOLD, 1
 
 
-def credited(texts: Sequence[Compared], credits: dict[Kind, float]) -> Iterator[Event]:
-    """All entities as of one label, each pair worth what `credits` says."""
+def credited_pairs(texts: Sequence[AlignedText], credits: dict[Kind, float]) -> Iterator[Event]:
+    """Count entities of all labels together. `credits` gives the value of a pair by its kind."""
     for number, text in enumerate(texts):
         for kind, gold, predicted in text.pairs:
             if worth := credits.get(kind):
@@ -45,11 +49,11 @@ def credited(texts: Sequence[Compared], credits: dict[Kind, float]) -> Iterator[
                 yield number, "", GOLD, 1
 
 
-def surface_forms(texts: Sequence[Compared]) -> list[set[tuple[int, str]]]:
-    """Distinct pairs of words and label among the correct, the predicted and the gold entities.
+def surface_forms(texts: Sequence[AlignedText]) -> list[set[tuple[int, str]]]:
+    """Collect the distinct pairs of words and label of the correct, the predicted and the gold entities.
 
-    The surface F1 of WNUT-17 counts them (Derczynski et al. 2017, section 4): a pair is right if an entity that is
-    right in place and type has it.
+    The surface F1 of WNUT-17 counts them (Derczynski et al. 2017, section 4). A pair is right if some entity with it is
+    right in place and type.
     """
     found: list[set[tuple[int, str]]] = [set(), set(), set()]
     for number, text in enumerate(texts):
@@ -62,8 +66,8 @@ def surface_forms(texts: Sequence[Compared]) -> list[set[tuple[int, str]]]:
     return found
 
 
-def plain(sides: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Iterator[Event]:
-    """Plain tags, token by token: gold and predicted ones of each sentence."""
+def plain_tag_matches(sides: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Iterator[Event]:
+    """Count plain tags token by token. `sides` has the gold and predicted tags of each sentence."""
     for number, (gold, predicted) in enumerate(sides):
         for one, other in zip(gold, predicted, strict=True):
             yield number, one, GOLD, 1

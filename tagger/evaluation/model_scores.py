@@ -1,4 +1,4 @@
-"""A model's scores on a split, by the same prediction path as tagging."""
+"""Score a model on a split, with the same prediction path as tagging."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment, Background, assess, assess_texts
-from tagger.evaluation.calibration import WANTED, Calibration, calibration
+from tagger.evaluation.calibration import TARGET_PRECISIONS, Calibration, calibration
 from tagger.evaluation.report import unknown_label_warnings
 from tagger.evaluation.running_text import raw_texts, score_raw
 from tagger.evaluation.scores import Scores, gold_tags, readable_tags, score
 from tagger.evaluation.several_temperatures import tag_at_temperatures
-from tagger.evaluation.training_overlap import Known, training_mentions
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions
 from tagger.features.words import normalise
 from tagger.model_folder.folder import ModelFolder
 from tagger.predict import Tagger
@@ -31,16 +31,16 @@ def evaluate(
     split: Split,
     scored: Mapping[str, str],
     background: Background | None = None,
-    wanted: Sequence[float] = WANTED,
+    wanted: Sequence[float] = TARGET_PRECISIONS,
 ) -> Assessment:
     """Score a model on a split's tokens.
 
     Args:
-        model: gives the predictions.
+        model: the tagger.
         split: with tags as read.
-        scored: what the report is to say was scored; the split's name is added.
-        background: what else is known; how sure the model is comes here.
-        wanted: precisions to find thresholds for.
+        scored: description of what is scored, for the report. The split's name is added.
+        background: further content of the report. The calibration is added.
+        wanted: target precisions to find thresholds for.
 
     Raises:
         UserError: the split has no tags, or those are of another kind than the model's.
@@ -60,7 +60,7 @@ def evaluate(
 
 
 def score_split(model: Tagger, split: Split) -> Scores:
-    """Score a model on a split's tokens, without the figures of a report.
+    """Score a model on a split's tokens, without the rest of a report.
 
     Raises:
         UserError: the split has no tags, or those are of another kind than the model's.
@@ -74,9 +74,12 @@ def score_split(model: Tagger, split: Split) -> Scores:
 def evaluate_raw(
     model: Tagger, split: Split, scored: Mapping[str, str], background: Background | None = None
 ) -> Assessment:
-    """Score a model on a split's running text: its own tokenizer, entities compared by characters.
+    """Score a model on a split's running text. The model's tokenizer splits it; entities are compared by characters.
 
-    Args, Raises: as `evaluate`; also where the split has no running text, or plain tags.
+    Args: as in `evaluate`.
+
+    Raises:
+        UserError: as in `evaluate`; or the split has no running text, or plain tags.
     """
     _require_same_kind(model, split)
     texts = raw_texts(split.sentences)
@@ -90,13 +93,13 @@ def evaluate_raw(
     return assess_texts(raw.compared, raw.scores, split.sentences, raw.predicted, scored, known)
 
 
-def known_to(folder: ModelFolder, train: Split | None, source: str) -> Known:
-    """What a model had to learn from: its vocabulary and vectors, and the mentions of its training data.
+def training_knowledge(folder: ModelFolder, train: Split | None, source: str) -> TrainingKnowledge:
+    """Collect what a model could learn from: its vocabulary and vectors, and the mentions of its training data.
 
     Args:
         folder: the model.
-        train: the training split; None where it cannot be read. Models without a vocabulary of words take its words.
-        source: which training data, in words.
+        train: the training split, or None where it cannot be read. Models without a word vocabulary use its words.
+        source: description of the training data.
     """
     words, static = folder.vocabularies.words, folder.static
     lowercase = folder.config.embeddings.word.lowercase if folder.config.embeddings.word else True
@@ -110,25 +113,25 @@ def known_to(folder: ModelFolder, train: Split | None, source: str) -> Known:
 
     plain = train is None or train.scheme is Scheme.PLAIN
     mentions = None if train is None or plain else training_mentions(readable(train))
-    return Known(of_words, static is not None, mentions, source)
+    return TrainingKnowledge(of_words, static is not None, mentions, source)
 
 
 def readable(split: Split) -> list[Sentence]:
-    """A split's sentences with tags in letters that have one reading; see `readable_tags`."""
+    """Rewrite the tags of a split's sentences with `readable_tags`."""
     return [replace(one, tags=readable_tags(one.tags or [], split.scheme)) for one in split.sentences]
 
 
 def require_known_labels(model: Tagger, split: Split) -> None:
-    """Turn away a split whose labels are another model's business.
+    """Reject a split whose labels are all unknown to the model.
 
     Raises:
-        UserError: it has labels, and the model knows not one of them.
+        UserError: the split has labels, and the model knows none of them.
     """
     labels = split.labels()
     if labels and not labels.keys() & set(model.labels):
         raise UserError(
-            f"{split.reports[0].source}: not one of its labels ({_few(labels)}) is known to the model "
-            f"({_few(model.labels)}); check data and model"
+            f"{split.reports[0].source}: the model knows none of its labels ({_few(labels)}); the model has "
+            f"{_few(model.labels)}; check data and model"
         )
 
 
@@ -139,25 +142,32 @@ def _calibration(
     plain: bool,
     wanted: Sequence[float],
 ) -> Calibration | None:
-    """Of all predicted entities, or of all plain tags."""
+    """Compute the calibration of all predicted entities or all plain tags."""
     right: list[bool] = []
-    cold: list[float] = []
-    warm: list[float] = []
-    there = 0
-    for gold_tags_, (before, after) in zip(gold, found, strict=True):
+    scores_before: list[float] = []
+    scores_after: list[float] = []
+    gold_count = 0
+    for gold_of_sentence, (before, after) in zip(gold, found, strict=True):
         tags = after.tags or []
         if plain:
-            judged = list(range(len(tags)))
-            right += [tag == gold_tag for tag, gold_tag in zip(tags, gold_tags_, strict=True)]
-            there += len(tags)
+            places = list(range(len(tags)))
+            right += [tag == gold_tag for tag, gold_tag in zip(tags, gold_of_sentence, strict=True)]
+            gold_count += len(tags)
         else:
-            spans, gold_spans = spans_from_tags(tags), set(spans_from_tags(gold_tags_))
-            judged = [span.start for span in spans]
+            spans, gold_spans = spans_from_tags(tags), set(spans_from_tags(gold_of_sentence))
+            places = [span.start for span in spans]
             right += [span in gold_spans for span in spans]
-            there += len(gold_spans)
-        cold += [(before.scores or [])[place] or 0.0 for place in judged]
-        warm += [(after.scores or [])[place] or 0.0 for place in judged]
-    return calibration(np.array(right, dtype=np.float64), np.array(cold), np.array(warm), temperature, there, wanted)
+            gold_count += len(gold_spans)
+        scores_before += [(before.scores or [])[place] or 0.0 for place in places]
+        scores_after += [(after.scores or [])[place] or 0.0 for place in places]
+    return calibration(
+        np.array(right, dtype=np.float64),
+        np.array(scores_before),
+        np.array(scores_after),
+        temperature,
+        gold_count,
+        wanted,
+    )
 
 
 def _few(labels: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files that something else predicted, laid beside the gold data line by line."""
+"""Read files of predictions made by other software, aligned with gold data line by line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ADVICE = "the files must align line by line"
 
 @dataclass
 class Aligned:
-    """Gold sentences and what was predicted for them.
+    """Gold sentences with the predictions for them.
 
     Attributes:
         sentences: words and tags of the gold file, with their places.
-        predicted: tags per sentence, as many as it has words.
-        scheme: how the gold tags mark spans, or PLAIN.
-        differing_words: how many words the predictions have otherwise than the gold file.
-        warnings: what a reader of the scores should know, a line each.
+        predicted: tags of each sentence, one per word.
+        scheme: the scheme of the gold tags, or PLAIN.
+        differing_words: number of words that differ from the gold file.
+        warnings: one line each.
     """
 
     sentences: list[Sentence]
@@ -39,12 +39,12 @@ class Aligned:
 
     @property
     def gold(self) -> list[list[str]]:
-        """Gold tags per sentence."""
+        """Gold tags of each sentence."""
         return [sentence.tags or [] for sentence in self.sentences]
 
 
 class _Line(NamedTuple):
-    """A line of a column file; a blank line, a comment and a document mark have no columns."""
+    """A line of a column file. Blank lines, comments and document marks have no columns."""
 
     place: str  # file:line
     columns: list[str]
@@ -52,23 +52,23 @@ class _Line(NamedTuple):
 
 
 class _StrictReport(ReadReport):
-    """Lines must stay aligned, so none can be dropped."""
+    """A report that raises on a rejected line, because dropping it would break the alignment."""
 
     def reject(self, place: str, problem: str) -> None:
         raise UserError(f"{place}: {problem}")
 
 
 def read_aligned(gold: Path, predictions: Path) -> Aligned:
-    """Read a gold file and a file of predictions that follow each other line by line.
+    """Read a gold file and a file of predictions that align line by line.
 
-    In each file the first column is the word and the last one the tag. Columns are parted by TABs where the first
-    line of content has one, else by blanks, in each file for itself. Blank lines (also with white space in them),
-    `-DOCSTART-` lines and, in files with TABs, comment lines (`# ...` without a TAB) part sentences; those at the end
-    of a file need no partner. Words are compared and differing ones counted, but only the lines align.
+    In each file the first column is the word and the last one the tag. A file's columns are separated by TABs if its
+    first line of content has one, else by blanks. Sentences are separated by blank lines (white space allowed), by
+    `-DOCSTART-` lines and, in files with TABs, by comments (`# ...` without a TAB). Separators at the end of a file
+    need no partner. Lines are aligned by position alone; differing words are counted.
 
     Raises:
-        UserError: a word line stands beside a blank one, a file ends early, a line has fewer than two columns, one
-            file holds plain tags and the other entities, or there are no words.
+        UserError: a word is aligned with a blank line, a file ends early, a line has fewer than two columns, one file
+            holds plain tags and the other entities, or there are no words.
     """
     aligned = Aligned([], [])
     first_difference = ""
@@ -84,17 +84,17 @@ def read_aligned(gold: Path, predictions: Path) -> Aligned:
         words_in_all = sum(map(len, aligned.sentences))
         aligned.warnings.append(
             f"{aligned.differing_words:,} of {words_in_all:,} words differ from the gold file (the first at "
-            f"{first_difference}); scored line by line all the same"
+            f"{first_difference}); scored line by line anyway"
         )
     return _with_scheme(aligned, str(gold), str(predictions))
 
 
 def read_three_columns(path: Path) -> Aligned:
-    """Read one file that holds both sides: the word first, the gold tag last but one, the predicted tag last.
+    """Read a file with both sides: the word first, the gold tag second to last, the predicted tag last.
 
     Raises:
-        UserError: a line has fewer than three columns, gold tags are plain and predicted ones entities or the other
-            way round, or there are no words.
+        UserError: a line has fewer than three columns, one side holds plain tags and the other entities, or there are
+            no words.
     """
     aligned = Aligned([], [])
     for document, group in _sentences((line, line) for line in _content(path, 3)):
@@ -107,7 +107,7 @@ def read_three_columns(path: Path) -> Aligned:
 def common_scheme(
     gold: Iterable[list[str]], predicted: Iterable[list[str]], gold_source: str, predicted_source: str
 ) -> Scheme:
-    """The scheme to score two sides in: that of the gold tags, if both sides are plain tags or both mark spans.
+    """Find the scheme for scoring two sides: the gold tags', if both sides are plain or both mark spans.
 
     Raises:
         UserError: one side has plain tags and the other spans, or a side mixes schemes.
@@ -129,7 +129,7 @@ def common_scheme(
 
 
 def _content(path: Path, columns: int) -> list[_Line]:
-    """Lines of a column file up to its last word, split into at least `columns` columns."""
+    """Read the lines of a column file up to its last word, each with at least `columns` columns."""
     report = _StrictReport(str(path))
     with open_bytes(path) as stream:
         lines = [(f"{path}:{number}", text) for number, text in read_lines(stream, report)]
@@ -151,7 +151,7 @@ def _split(text: str, separator: str, place: str, expected: int) -> list[str]:
     if len(columns) < expected:
         needed = "a word and a tag" if expected == 2 else "a word, its gold tag and its predicted tag"
         parted = "a TAB" if separator == "\t" else "blanks"
-        raise UserError(f"{place}: {len(columns)} of {expected} columns; expected {needed}, parted by {parted}")
+        raise UserError(f"{place}: {len(columns)} of {expected} columns; expected {needed}, separated by {parted}")
     if not all(columns[1 - expected :]):
         raise UserError(f"{place}: an empty tag column; write O where there is no entity")
     try:
@@ -162,7 +162,7 @@ def _split(text: str, separator: str, place: str, expected: int) -> list[str]:
 
 
 def _paired(gold: Path, predictions: Path) -> Iterator[tuple[_Line, _Line]]:
-    """Lines side by side; raises where one side has a word and the other does not."""
+    """Yield aligned lines. Raise UserError where only one side has a word."""
     sides = _content(gold, 2), _content(predictions, 2)
     for gold_line, predicted_line in zip(*sides, strict=False):
         if bool(gold_line.columns) != bool(predicted_line.columns):
@@ -175,13 +175,12 @@ def _paired(gold: Path, predictions: Path) -> Iterator[tuple[_Line, _Line]]:
     extra = next((line for line in longer[len(shorter) :] if line.columns), None)
     if extra is not None:
         raise UserError(
-            f"{shorter[-1].place}: the last word of the file, but {extra.place} has the word {extra.columns[0]!r}; "
-            f"{_ADVICE}"
+            f"{shorter[-1].place}: the file ends here, but {extra.place} has the word {extra.columns[0]!r}; {_ADVICE}"
         )
 
 
 def _sentences(pairs: Iterable[tuple[_Line, _Line]]) -> Iterator[tuple[str | None, list[tuple[_Line, _Line]]]]:
-    """Sentences with the number of the document they stand in, None before the first mark of the gold file."""
+    """Yield sentences with the number of their document. It is None before the gold file's first document mark."""
     group: list[tuple[_Line, _Line]] = []
     documents = 0
     for pair in pairs:

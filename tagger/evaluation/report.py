@@ -1,4 +1,4 @@
-"""What an evaluation found, as one tree of figures: the content of report.json (docs/report-schema.json)."""
+"""Hold the results of an evaluation, which are the content of report.json (docs/report-schema.json)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.datacard import DataCard
 from tagger.evaluation.error_kinds import Errors
 from tagger.evaluation.escaping import visible_on_page
-from tagger.evaluation.estimates import Estimate, Reading
-from tagger.evaluation.learning_curve import Learning
+from tagger.evaluation.estimates import Estimate, ScoreSet
+from tagger.evaluation.learning_curve import LearningCurve
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import Scores
-from tagger.evaluation.training_overlap import Seen
+from tagger.evaluation.training_overlap import TrainingOverlap
 
-FORMAT = 2  # of report.json; raised when a key changes its meaning, comes to be promised, or goes away
+FORMAT = 2  # of report.json; raised when a key is added or removed or changes its meaning
 _MOST_LABELS_LISTED = 5
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The one number: micro F1 of entities, accuracy of plain tags."""
+    """A report's main score: micro F1 of entities, accuracy of plain tags."""
 
     name: str
     value: float
@@ -31,7 +31,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Tokens:
-    """How many tokens there are, and the share with the right tag, tags compared as written; None where unknown."""
+    """Number of tokens, and the share with the right tag. Tags are compared as written. None where unknown."""
 
     count: int
     accuracy: float | None
@@ -40,14 +40,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Sentences:
-    """How many sentences there are, and how many of what is compared as one (sentences, or texts) hold no error.
+    """Number of sentences, and the share without any error.
 
     Attributes:
-        count: sentences.
-        compared: sentences or, where running text was scored, texts.
-        right: of these, how many hold no error.
+        count: number of sentences.
+        compared: number of units compared: sentences, or texts where running text was scored.
+        right: number of units without any error.
         share: right / compared.
-        interval: of the share.
+        interval: 95% interval of the share.
     """
 
     count: int
@@ -59,7 +59,7 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Legality:
-    """One side's tags as read, before any repair: their scheme, sentences that break it, and places that do."""
+    """Illegal tags of one side as read, before any repair: the scheme, and the sentences and places that break it."""
 
     scheme: str
     sentences: int
@@ -68,7 +68,7 @@ class Legality:
 
 @dataclass(frozen=True)
 class Illegal:
-    """Tag sequences that no tagger may write."""
+    """Counts of tag sequences that break their scheme, on each side."""
 
     gold: Legality
     predicted: Legality
@@ -76,7 +76,15 @@ class Illegal:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals were made: what was drawn (sentences, documents or texts), of how many, how often, the seed."""
+    """Settings of the bootstrap.
+
+    Attributes:
+        unit: what was drawn: sentences, documents or texts.
+        units: their number.
+        resamples: number of resamples.
+        seed: of the random numbers.
+        level: of the intervals, as a fraction of 1.
+    """
 
     unit: str
     units: int
@@ -87,7 +95,7 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Scores by length in tokens: of entities (none for plain tags), and of sentences."""
+    """Scores by length in tokens: of entities, and of sentences. `entities` is empty for plain tags."""
 
     entities: Mapping[str, Estimate]
     sentences: Mapping[str, Estimate]
@@ -95,52 +103,52 @@ class Lengths:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that is known of a set of predictions. What does not apply, or is not known, is None.
+    """All results of an evaluation. What does not apply or is not known is None.
 
     Attributes:
-        scores: what seqeval says, for the printed table; not in report.json by itself.
-        scored: what was scored, in words and in the order to show it: model, data, split, predictions, input, …
-        headline: the one number.
-        entities: seqeval's default reading; of plain tags it is None.
-        strict: seqeval's strict reading.
-        partial, type_only, boundary_only: SemEval-2013's measures, micro alone; see `readings.CREDITS`.
-        surface: distinct forms, as WNUT-17 counts them.
-        tags: plain tags, one by one; of entities it is None.
+        scores: seqeval's scores for the printed table; not a key of report.json.
+        scored: description of what was scored, in display order: model, data, split, predictions, input, …
+        headline: the main score.
+        entities: scores in seqeval's default mode; None for plain tags.
+        strict: scores in seqeval's strict mode.
+        partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `matching_criteria.CREDITS`.
+        surface: score over distinct forms, as WNUT-17 counts them.
+        tags: scores of plain tags, token by token; None for entities.
         tokens, sentences, illegal, bootstrap, errors, lengths, seen, calibration, learning, data: see their classes.
-        warnings: what a reader of the scores should know, a line each.
+        warnings: one line each.
     """
 
     scores: Scores
     scored: Mapping[str, str | int | float]
     headline: Headline
-    entities: Reading | None = None
-    strict: Reading | None = None
-    partial: Reading | None = None
-    type_only: Reading | None = None
-    boundary_only: Reading | None = None
+    entities: ScoreSet | None = None
+    strict: ScoreSet | None = None
+    partial: ScoreSet | None = None
+    type_only: ScoreSet | None = None
+    boundary_only: ScoreSet | None = None
     surface: Estimate | None = None
-    tags: Reading | None = None
+    tags: ScoreSet | None = None
     tokens: Tokens
     sentences: Sentences
     illegal: Illegal | None = None
     bootstrap: Resampling
     errors: Errors
     lengths: Lengths
-    seen: Seen | None = None
+    seen: TrainingOverlap | None = None
     calibration: Calibration | None = None
-    learning: Learning | None = None
+    learning: LearningCurve | None = None
     data: DataCard | None = None
     warnings: Sequence[str] = ()
 
     @property
-    def reading(self) -> Reading:
-        """The one that the headline is of."""
+    def main(self) -> ScoreSet:
+        """Scores that the headline is taken from."""
         reading = self.entities or self.tags
         assert reading is not None
         return reading
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of report.json. All scores are fractions of 1."""
+        """Return the content of report.json. All scores are fractions of 1."""
         content: dict[str, Any] = {"format": FORMAT}
         for name in (one.name for one in fields(self) if one.name != "scores"):
             value = getattr(self, name)
@@ -149,12 +157,12 @@ class Report:
 
 
 def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:
-    """A warning for each entity type (or plain tag) that the model cannot predict; one for all where there are many.
+    """Warn of each entity type (or plain tag) that the model cannot predict. Many are put into one warning.
 
     Args:
-        gold: how often each entity type (or plain tag) stands in the gold data.
+        gold: number of each entity type (or plain tag) in the gold data.
         known: the entity types (or plain tags) of the model.
-        where: what to call the gold data.
+        where: name of the gold data for the warning.
     """
     unknown = {visible_on_page(name): times for name, times in gold.items() if times and name not in known}
     fate = "unknown to the model: counted as missed"

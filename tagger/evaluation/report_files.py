@@ -1,6 +1,6 @@
-"""What an evaluation leaves behind: report.json, report.md, report.html and predictions.conll; or compare.*.
+"""Write the files of an evaluation: report.json, report.md, report.html and predictions.conll; or compare.*.
 
-Where sentences were taken apart, gates.json holds the figures of that.
+gates.json holds the figures of explained sentences, if there are any.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import IO, Any
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment
-from tagger.evaluation.comparison import Contest
+from tagger.evaluation.comparison import SystemComparison
 from tagger.evaluation.escaping import encodable, visible
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
 from tagger.evaluation.page.comparison_html import comparison_html
-from tagger.evaluation.page.report_html import Inside, report_html
+from tagger.evaluation.page.report_html import GateExplanations, report_html
 from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report import Report
 from tagger.files import written_whole
@@ -28,18 +28,18 @@ PREDICTIONS, DATA, MARKDOWN, PAGE = "predictions.conll", "report.json", "report.
 GATES = "gates.json"
 
 
-def write_report(folder: Path, found: Assessment, inside: Inside | None = None) -> Report:
-    """Write predictions.conll, report.json, report.md and report.html into `folder`, all of them whole or none.
+def write_report(folder: Path, found: Assessment, inside: GateExplanations | None = None) -> Report:
+    """Write predictions.conll, report.json, report.md and report.html into `folder`: all of them or none.
 
-    Without the extra `report` no page is written, an older one is removed, and a warning of the report says so.
+    Without the extra `report` no page is written and an older one is removed. The report then has a warning.
 
     Args:
-        folder: made if missing.
-        found: what to write.
-        inside: sentences of it taken apart, if some were; else an older gates.json is removed.
+        folder: created if missing.
+        found: the evaluation.
+        inside: explained sentences, if any. Without them an older gates.json is removed.
 
     Returns:
-        The report as written: with a warning more if tokens had to be changed in predictions.conll.
+        The report as written. It has another warning if characters were replaced in predictions.conll.
 
     Raises:
         UserError: a file cannot be written.
@@ -59,7 +59,7 @@ def write_report(folder: Path, found: Assessment, inside: Inside | None = None) 
 
 
 def remove_report(folder: Path) -> None:
-    """Remove the files of an earlier report, if there are any.
+    """Remove the files of an earlier report, if any.
 
     Raises:
         UserError: a file cannot be removed.
@@ -71,8 +71,8 @@ def remove_report(folder: Path) -> None:
         raise UserError(f"{folder}: cannot remove the earlier report: {error.strerror or error}") from error
 
 
-def is_of_others(folder: Path, sentences: Sequence[Sentence]) -> bool:
-    """Whether a folder holds a report of other sentences than these, or one that cannot be read."""
+def holds_other_sentences(folder: Path, sentences: Sequence[Sentence]) -> bool:
+    """Return whether a folder holds a report of other sentences, or one that cannot be read."""
     path = folder / PREDICTIONS
     if not path.exists():
         return False
@@ -83,11 +83,11 @@ def is_of_others(folder: Path, sentences: Sequence[Sentence]) -> bool:
     return [one.tokens for one in kept] != [one.tokens for one in sentences if one.tokens]
 
 
-def write_comparison(folder: Path, contest: Contest) -> str | None:
-    """Write compare.json, compare.md and compare.html into `folder`, all of them whole or none.
+def write_comparison(folder: Path, contest: SystemComparison) -> str | None:
+    """Write compare.json, compare.md and compare.html into `folder`: all of them or none.
 
     Returns:
-        Why there is no page; None where there is one.
+        The reason why the page is missing, or None if it was written.
 
     Raises:
         UserError: a file cannot be written.
@@ -104,26 +104,26 @@ def write_comparison(folder: Path, contest: Contest) -> str | None:
 
 
 def _write(files: ExitStack, folder: Path, contents: Mapping[str, str | None]) -> None:
-    """Write files that appear when the stack closes; those without content are removed."""
+    """Write files that get their names when the stack closes. Files without content are removed."""
     for name, content in contents.items():
         if content is None:
             files.callback((folder / name).unlink, missing_ok=True)
             continue
         stream = files.enter_context(written_whole(folder / name))
         stream.write(encodable(content))
-        stream.flush()  # what fails fails here, before the first file gets its name
+        stream.flush()  # so that an error comes before the first file gets its name
 
 
 def report_page(folder: Path) -> Path:
-    """What to open of a report: the page, or report.md where there is none."""
+    """Return the file to open: the page, or report.md without one."""
     return folder / (PAGE if (folder / PAGE).exists() else MARKDOWN)
 
 
 def write_predictions(stream: IO[str], sentences: Iterable[Sentence], predicted: Iterable[Sequence[str]]) -> int:
-    """Write token, gold tag and predicted tag, parted by TABs, a blank line after each sentence.
+    """Write token, gold tag and predicted tag, separated by TABs, with a blank line after each sentence.
 
     Returns:
-        In how many lines a character had to be replaced by a visible substitute (see `visible`).
+        The number of lines in which `visible` replaced a character.
     """
     changed = 0
     for sentence, tags in zip(sentences, predicted, strict=True):
@@ -141,7 +141,7 @@ def _changed(lines: int) -> str:
     return (
         f"{lines:,} {'line' if lines == 1 else 'lines'} of {PREDICTIONS} hold a visible substitute "
         "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
-        "the scores are not touched"
+        "the scores are not affected"
     )
 
 

@@ -1,4 +1,4 @@
-"""How far a score could be chance: bootstrap intervals and a paired test, over sentences or whole documents."""
+"""Bootstrap intervals and a paired significance test, over sentences or whole documents."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ Ints = NDArray[np.int64]
 RESAMPLES = 1000
 SWAPS = 10_000
 LEVEL = 0.95
-_AT_ONCE = 4_000_000  # numbers in memory for a stretch of resamples
+_AT_ONCE = 4_000_000  # numbers in memory at a time
 _COLUMNS = 512
 
 
 class Interval(NamedTuple):
-    """Between these two values lie the middle 95% of what resampling gave."""
+    """A range that holds the middle 95% of resampled values."""
 
     low: float
     high: float
 
 
 class Bootstrap:
-    """Draws as many units as there are, with replacement, again and again (Efron 1979), always the same for a seed.
+    """Bootstrap over units (Efron 1979). A resample draws as many units as there are, with replacement.
+
+    The same seed gives the same resamples.
 
     Attributes:
-        units: how many units there are.
-        resamples: how often they are drawn.
-        seed: of the draw.
+        units: number of units.
+        resamples: number of resamples.
+        seed: of the random numbers.
     """
 
     def __init__(self, units: Sequence[int] | Ints, *, resamples: int = RESAMPLES, seed: int = 1) -> None:
-        """`units` tells of each of the S sentences to which unit it belongs, counted from 0."""
+        """Set up the resamples. `units` has the number of the unit of each of S sentences, from 0."""
         self._unit = np.asarray(units, dtype=np.int64)
         self.units = int(self._unit.max(initial=-1)) + 1
         self.resamples, self.seed = resamples, seed
 
     def totals(self, counts: Counts) -> Counts:
-        """(R, C) the sums of (S, C) counts in each resample."""
+        """Sum (S, C) counts over each resample: (R, C)."""
         totals = np.zeros((self.resamples, counts.shape[1]), dtype=np.float32)
         for first in range(0, counts.shape[1], _COLUMNS):
             block = counts[:, first : first + _COLUMNS]
@@ -53,11 +55,11 @@ class Bootstrap:
         return totals
 
     def distinct(self, sentences: Ints, things: Ints) -> Floats:
-        """(R,) how many distinct things stand in each resample.
+        """Count the distinct things in each resample: (R,).
 
         Args:
-            sentences: (N,) numbers of sentences.
-            things: (N,) which thing stands there.
+            sentences: (N,) number of the sentence of each occurrence.
+            things: (N,) number of the thing that occurs.
         """
         if not len(things):
             return np.zeros(self.resamples)
@@ -70,7 +72,7 @@ class Bootstrap:
         return found
 
     def _weights(self, width: int = 0) -> Iterator[tuple[slice, Counts]]:
-        """Rows of resamples, and (rows, units) how often each unit was drawn."""
+        """Yield rows of resamples, and (rows, units) how often each unit was drawn."""
         generator = np.random.default_rng(self.seed)
         step = max(1, _AT_ONCE // max(1, self.units, width))
         for first in range(0, self.resamples, step):
@@ -82,35 +84,35 @@ class Bootstrap:
 
 
 def interval(values: Floats | Counts) -> Interval:
-    """The middle 95% of (R,) values."""
+    """Return the range of the middle 95% of (R,) values."""
     low, high = np.percentile(values, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return Interval(float(low), float(high))
 
 
 def ratio(part: Floats | Counts, whole: Floats | Counts) -> Floats:
-    """part / whole, and 0 for 0 / 0."""
+    """Compute part / whole, with 0 for 0 / 0."""
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) != 0, dtype=np.float64)
 
 
 def f1(precision: Floats, recall: Floats) -> Floats:
-    """Their harmonic mean, 0 where both are."""
+    """Compute the harmonic mean, with 0 where both are 0."""
     return ratio(2 * precision * recall, precision + recall)
 
 
 def paired_test(one: Floats, other: Floats, *, swaps: int = SWAPS, seed: int = 1) -> float:
-    """How often chance alone makes two systems' micro F1 differ as much as they do: approximate randomisation.
+    """Test whether the micro F1 of two systems differs by more than chance, by approximate randomisation.
 
-    The two systems' outputs are swapped, sentence by sentence, by the toss of a coin; p is the share of such swaps, the
-    actual outputs included, in which F1 differs at least as much (Noreen 1989; Yeh 2000, "More accurate tests for the
-    statistical significance of result differences").
+    Each swap exchanges the two outputs of every sentence with probability 1/2. p is the share of swaps, counting the
+    actual outputs as one, in which F1 differs at least as much as it does (Noreen 1989; Yeh 2000, "More accurate tests
+    for the statistical significance of result differences").
 
     Args:
         one, other: (S, 3) correct, predicted and gold entities of each sentence.
-        swaps: how often.
-        seed: of the coin.
+        swaps: number of random swaps.
+        seed: of the random numbers.
 
     Returns:
-        p, two-sided: at least 1 / (swaps + 1).
+        The two-sided p, at least 1 / (swaps + 1).
     """
     both, difference = one.sum(axis=0) + other.sum(axis=0), one - other
     actual = abs(_distance(both, difference.sum(axis=0)))
@@ -126,6 +128,6 @@ def paired_test(one: Floats, other: Floats, *, swaps: int = SWAPS, seed: int = 1
 
 
 def _distance(both: Floats, difference: Floats) -> Floats:
-    """F1 of the one side less that of the other, from the sum and the difference of their counts (…, 3)."""
+    """Compute the difference of two F1 scores from the sum and the difference of their (…, 3) counts."""
     one, other = both + difference, both - difference
     return ratio(2 * one[..., 0], one[..., 1] + one[..., 2]) - ratio(2 * other[..., 0], other[..., 1] + other[..., 2])

@@ -1,4 +1,4 @@
-"""Scoring from running text: the predictions have tokens of their own, entities are compared by characters."""
+"""Score predictions from running text. Their tokens may differ from gold; entities are compared by characters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tagger.corpus.entities import entities
 from tagger.corpus.schemes import Scheme, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 from tagger.errors import UserError
-from tagger.evaluation.entity_alignment import Compared, Side, side_of
+from tagger.evaluation.entity_alignment import AlignedText, Side, side_from_tags
 from tagger.evaluation.scores import CharacterSpan, Scores, gold_tags, readable_tags, score_entities
 
 
 @dataclass
 class RawText:
-    """A running text and the gold sentences that stand in it, in their order."""
+    """A running text with its gold sentences, in order."""
 
     text: str
     sentences: list[Sentence] = field(default_factory=list)
@@ -27,26 +27,26 @@ class RawScores:
     """Scores by characters.
 
     Attributes:
-        scores: of entities as (start, end, label) in characters; no token accuracy.
-        predicted: the predicted entities as IOB2 tags on the gold tokens, per gold sentence, for showing.
-        compared: both sides' entities, text by text.
-        warnings: what a reader of scores and tags should know, a line each.
+        scores: of entities as (start, end, label) in characters; without token accuracy.
+        predicted: predicted entities as IOB2 tags on the gold tokens, per gold sentence, for display.
+        compared: the entities of both sides, text by text.
+        warnings: one line each.
     """
 
     scores: Scores
     predicted: list[list[str]]
-    compared: list[Compared]
+    compared: list[AlignedText]
     warnings: list[str]
 
 
 def raw_texts(gold: Sequence[Sentence]) -> list[RawText]:
-    """Put gold sentences back into their running texts.
+    """Group gold sentences by their running texts.
 
-    Neighbouring sentences belong to one text if their `text` and `document` are the same and their offsets go on; the
-    same text twice in a row (offsets start anew) is two texts.
+    Neighbouring sentences belong to one text if their `text` and `document` are the same and their offsets rise. If the
+    offsets start again, the same text begins a second time.
 
     Raises:
-        UserError: a sentence has no running text or no tags, or there are none.
+        UserError: a sentence has no running text or no tags, or there are no sentences.
     """
     gold_tags(gold)
     texts: list[RawText] = []
@@ -56,31 +56,31 @@ def raw_texts(gold: Sequence[Sentence]) -> list[RawText]:
                 f"{sentence.place or 'gold data'}: no running text, which input=raw needs; "
                 "evaluate on the tokens instead"
             )
-        if not texts or not _goes_on(texts[-1].sentences[-1], sentence):
+        if not texts or not _continues(texts[-1].sentences[-1], sentence):
             texts.append(RawText(sentence.text))
         texts[-1].sentences.append(sentence)
     return texts
 
 
 def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]], scheme: Scheme) -> RawScores:
-    """Score tagged sentences of whatever tokenisation against the gold sentences of the same texts.
+    """Score tagged sentences of any tokenisation against the gold sentences of the same texts.
 
-    An entity is right if its first and last character and its label are. Predicted entities in stretches of a text
-    that no gold sentence covers (sentences rejected on reading) are left out, and counted in a warning.
+    An entity is right if its first and last character and its label are right. A gold sentence may be missing because
+    it was rejected on reading. Predicted entities there are left out and counted in a warning.
 
     Args:
         texts: the gold side.
-        predicted: for each text its sentences, with tags, and with offsets in that same text.
+        predicted: the tagged sentences of each text, with offsets in it.
         scheme: of the gold tags. Predicted tags may be in any span scheme.
 
     Raises:
         UserError: the gold tags are plain.
-        ValueError: predicted sentences are not those of `texts`.
+        ValueError: a predicted sentence belongs to another text.
     """
     if scheme is Scheme.PLAIN:
         raise UserError("input=raw compares entities, and the gold tags are plain; evaluate on the tokens instead")
     predicted_spans, tags = [], []
-    compared: list[Compared] = []
+    compared: list[AlignedText] = []
     outside = moved = sentence = 0
     for text, sentences in zip(texts, predicted, strict=True):
         if any(sentence.text != text.text or sentence.offsets is None for sentence in sentences):
@@ -99,16 +99,16 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
     return RawScores(scores, tags, compared, _warnings(outside, moved))
 
 
-def _compared(text: RawText, predicted: Iterable[CharacterSpan], scheme: Scheme, sentence: int) -> Compared:
-    """A text's entities side by side; those predicted by a tagger are written rightly."""
-    sides = [side_of(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
+def _compared(text: RawText, predicted: Iterable[CharacterSpan], scheme: Scheme, sentence: int) -> AlignedText:
+    """Align the entities of a text. A tagger's predictions never break their scheme, so strict and lenient agree."""
+    sides = [side_from_tags(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
     gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
     found = sorted(Span(*span) for span in predicted)
     words = [word for one in text.sentences for word in one.offsets or []]
-    return Compared(text.text, words, gold, Side(found, found), sentence, text.sentences[0].place)
+    return AlignedText(text.text, words, gold, Side(found, found), sentence, text.sentences[0].place)
 
 
-def _goes_on(before: Sentence, after: Sentence) -> bool:
+def _continues(before: Sentence, after: Sentence) -> bool:
     if before.text != after.text or before.document != after.document:
         return False
     return not before.offsets or not after.offsets or before.offsets[-1][1] <= after.offsets[0][0]
@@ -122,9 +122,15 @@ def _character_spans(sentences: Iterable[Sentence], scheme: Scheme) -> set[Chara
 def _on_gold_tokens(
     sentences: Sequence[Sentence], spans: Sequence[CharacterSpan]
 ) -> tuple[list[list[str]], set[CharacterSpan], set[CharacterSpan]]:
-    """IOB2 tags of the gold tokens that `spans` touch, the spans that stand in a sentence, and those that fit tokens.
+    """Project spans onto gold tokens.
 
-    `spans` are in the order of the text and do not overlap.
+    Args:
+        sentences: gold sentences of a text.
+        spans: in the order of the text; they do not overlap.
+
+    Returns:
+        IOB2 tags of the gold tokens that the spans touch, per sentence; the spans inside a sentence; and those of them
+        that begin and end with tokens.
     """
     tags = []
     covered: set[CharacterSpan] = set()
@@ -132,27 +138,27 @@ def _on_gold_tokens(
     span_starts, span_ends = [span[0] for span in spans], [span[1] for span in spans]
     for sentence in sentences:
         starts, ends = [start for start, _ in sentence.offsets or []], [end for _, end in sentence.offsets or []]
-        laid: list[Span] = []
+        projected: list[Span] = []
         inside = spans[bisect_right(span_ends, starts[0]) : bisect_left(span_starts, ends[-1])] if starts else []
         for start, end, label in inside:
             first, last = bisect_right(ends, start), bisect_left(starts, end)
-            first = max(first, laid[-1].end) if laid else first
+            first = max(first, projected[-1].end) if projected else first
             if first < last:
-                laid.append(Span(first, last, label))
+                projected.append(Span(first, last, label))
                 if (starts[first], ends[last - 1]) == (start, end):
                     fitting.add((start, end, label))
         covered.update(inside)
-        tags.append(tags_from_spans(laid, len(starts)))
+        tags.append(tags_from_spans(projected, len(starts)))
     return tags, covered, fitting
 
 
 def _warnings(outside: int, moved: int) -> list[str]:
     warnings = []
     if outside:
-        warnings.append(f"predicted entities where no gold sentence stands: {outside:,}; they are not scored")
+        warnings.append(f"predicted entities outside all gold sentences: {outside:,}; they are not scored")
     if moved:
         warnings.append(
-            f"predicted entities that do not begin and end with gold tokens: {moved:,}; the scores take them as they "
-            "are, predictions.conll shows them on the gold tokens they touch"
+            f"predicted entities that do not begin and end with gold tokens: {moved:,}; they are scored as "
+            "they are, and predictions.conll shows them on the gold tokens they touch"
         )
     return warnings

@@ -1,4 +1,7 @@
-"""Precision, recall and F1: seqeval's for entities marked on tokens, counted here for plain tags and for characters."""
+"""Compute precision, recall and F1.
+
+seqeval scores entities marked on tokens. Plain tags and entities in characters are counted here.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from tagger.errors import UserError
 CharacterSpan = tuple[int, int, str]  # half-open, in characters, and the label
 _PREFIXES = frozenset("BIESLU")
 _SEQEVAL_LETTERS = {"L": "E", "U": "S"}
-_MARK = ":"  # in front of each label for seqeval, whose report names its averages beside the labels
+_MARK = ":"  # put before each label, because seqeval's report has its averages among the labels
 
 
 @dataclass(frozen=True)
 class PRF:
-    """Precision, recall and F1 as fractions of 1; `support` is how many there are in the gold data."""
+    """Precision, recall and F1 as fractions of 1. `support` is the number in the gold data."""
 
     precision: float = 0.0
     recall: float = 0.0
@@ -29,17 +32,17 @@ class PRF:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a set of predictions is worth.
+    """Scores of a set of predictions.
 
     Attributes:
-        kind: "entities" (spans with labels) or "tags" (a tag per token, as parts of speech).
+        kind: "entities" (spans with labels) or "tags" (one tag per token, such as parts of speech).
         micro: over all entities or tags together.
         macro: the unweighted mean over `types`.
-        types: per entity type or tag, by name; a type that was only predicted is there with support 0.
-        accuracy: fraction of tokens whose tag is right, tags compared as written; None where entities were compared by
-            characters, and where there are no tokens.
-        sentences, tokens: how many of the gold data were scored. For entities by characters, `sentences` counts texts
-            unless told otherwise.
+        types: per entity type or tag, by name. A type that was only predicted has support 0.
+        accuracy: fraction of tokens with the right tag; tags are compared as written. None where entities were compared
+            by characters, and where there are no tokens.
+        sentences, tokens: how many of the gold data were scored. For entities in characters, `sentences` counts texts
+            unless `score_entities` was given a number.
     """
 
     kind: Literal["entities", "tags"]
@@ -61,13 +64,13 @@ class Scores:
 
     @property
     def support(self) -> dict[str, int]:
-        """How often each entity type or tag stands in the gold data."""
+        """Number of each entity type or tag in the gold data."""
         return {name: prf.support for name, prf in self.types.items()}
 
 
 @dataclass
 class Counts:
-    """Per type, how many are correct, predicted and gold. Counts of parts add up to the counts of the whole."""
+    """Counts per type: correct, predicted and gold. Counts of parts can be added."""
 
     correct: Counter[str] = field(default_factory=Counter)
     predicted: Counter[str] = field(default_factory=Counter)
@@ -75,7 +78,7 @@ class Counts:
 
     @classmethod
     def of(cls, gold: Iterable[Hashable], predicted: Iterable[Hashable], label: Callable[[Any], str]) -> Counts:
-        """Count two sets of the same kind of things; `label` tells a thing's type."""
+        """Count two sets of items. `label` returns the type of an item."""
         gold, predicted = set(gold), set(predicted)
         return cls(Counter(map(label, gold & predicted)), Counter(map(label, predicted)), Counter(map(label, gold)))
 
@@ -86,7 +89,7 @@ class Counts:
         return self
 
     def types(self) -> dict[str, PRF]:
-        """Scores per type, by name."""
+        """Compute the scores of each type, by name."""
         names = sorted(self.gold.keys() | self.predicted.keys())
         return {name: _prf(self.correct[name], self.predicted[name], self.gold[name]) for name in names}
 
@@ -111,11 +114,11 @@ def _prf(correct: int, predicted: int, gold: int) -> PRF:
 
 
 def gold_tags(sentences: Sequence[Sentence], source: str = "gold data") -> list[list[str]]:
-    """The tags that predictions are to be scored against, per sentence.
+    """Return the gold tags of each sentence.
 
     Args:
         sentences: as read.
-        source: where from, for the message.
+        source: where they come from, for the error message.
 
     Raises:
         UserError: there are no tokens, or a sentence has no tags.
@@ -131,14 +134,13 @@ def gold_tags(sentences: Sequence[Sentence], source: str = "gold data") -> list[
 
 
 def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme) -> Scores:
-    """Score predicted tags against gold tags, a sequence per sentence, each as read.
+    """Score predicted tags against gold tags.
 
-    Entities are scored by seqeval in its default mode (the rules of conlleval: exact span and type, tags read
-    leniently, 0 for 0/0), so the two sides may be written in different span schemes. Plain tags are counted token by
-    token.
+    seqeval scores entities in its default mode, which has the rules of conlleval: exact span and type, tags read
+    leniently, 0 for 0/0. So the two sides may use different span schemes. Plain tags are counted token by token.
 
     Args:
-        gold, predicted: tags per sentence, of equal lengths.
+        gold, predicted: tags per sentence as read, of equal lengths.
         scheme: PLAIN for plain tags; else the span scheme of the gold tags.
 
     Raises:
@@ -155,7 +157,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
     renamed = _renamed_tags({tag for pair in pairs for tag in pair}, scheme)
     accuracy = sum(n for (g, p), n in pairs.items() if renamed[g] == renamed[p]) / tokens if tokens else None
     marked = {tag: _marked(readable) for tag, readable in renamed.items()}
-    micro, macro, types = _ask_seqeval(
+    micro, macro, types = _seqeval_scores(
         [[marked[tag] for tag in tags] for tags in gold], [[marked[tag] for tag in tags] for tags in predicted]
     )
     return Scores("entities", micro, macro, types, accuracy, len(gold), tokens)
@@ -164,17 +166,17 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
 def score_entities(
     gold: Iterable[set[CharacterSpan]], predicted: Iterable[set[CharacterSpan]], sentences: int = 0, tokens: int = 0
 ) -> Scores:
-    """Score entities given as (start, end, label) in characters of each text, whatever the tokens were.
+    """Score entities given as (start, end, label) in characters of each text. Tokens do not matter.
 
     Args:
-        gold, predicted: the entities of each text, both sides in the same order and as many.
-        sentences, tokens: how many gold sentences and tokens the texts hold, if known, for the report.
+        gold, predicted: the entities of each text, in the same order of texts.
+        sentences, tokens: number of gold sentences and tokens in the texts, if known; for the report.
 
     Returns:
-        Scores by the same rules as `score`; without accuracy.
+        Scores by the same rules as `score`, without accuracy.
 
     Raises:
-        ValueError: the sides are not equally many texts.
+        ValueError: the sides have different numbers of texts.
     """
     counts = Counts()
     texts = 0
@@ -185,10 +187,10 @@ def score_entities(
 
 
 def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Tags of a span scheme in the letters B, I, E, S and O, the ones that seqeval reads rightly.
+    """Rewrite tags of a span scheme with the prefixes B, I, E, S and O, which seqeval reads correctly.
 
-    seqeval takes BILOU's U and L for the inside of a span, and reads labels without a prefix (IO) by their first
-    letter, ORG as outside. They become S-, E- and I-. Bare prefixes get the label of spans without a name, `_`.
+    seqeval takes BILOU's U and L for the inside of a span. It reads labels without a prefix (IO) by their first letter,
+    so ORG would be outside. They become S-, E- and I-. A bare prefix gets the label `_`.
     """
     renamed = _renamed_tags(set(tags), scheme)
     return [renamed[tag] for tag in tags]
@@ -233,8 +235,8 @@ def _marked(tag: str) -> str:
     return tag if prefix == OUTSIDE else f"{prefix}-{_MARK}{label}"
 
 
-def _ask_seqeval(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:
-    """Compute micro, macro and per-type scores with seqeval, from tags whose labels are marked."""
+def _seqeval_scores(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:
+    """Compute micro, macro and per-type scores with seqeval. Labels begin with `_MARK`."""
     if all(tag == OUTSIDE for tags in [*gold, *predicted] for tag in tags):
         return PRF(), PRF(), {}  # seqeval gives NaN as the mean over no types
     try:

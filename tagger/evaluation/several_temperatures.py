@@ -1,4 +1,4 @@
-"""One tagging with probabilities at several temperatures."""
+"""Tag sentences with probabilities at several temperatures."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Ints = NDArray[np.int64]
 def tag_at_temperatures(
     model: Tagger, sentences: Sequence[Sentence], temperatures: Sequence[float]
 ) -> Iterator[tuple[Sentence, ...]]:
-    """Each sentence with predicted tags and their scores, once for each temperature; the network runs once."""
+    """Tag sentences with scores, once per temperature. The network runs only once."""
     kept: list[deque[Floats]] = [deque() for _ in temperatures[1:]]
-    engines: list[Engine] = [_First(model.engine, kept), *map(_Later, kept)]
+    engines: list[Engine] = [_RecordingEngine(model.engine, kept), *map(_ReplayingEngine, kept)]
     taggers = [
         Tagger(replace(model.folder, temperature=temperature), engine)
         for temperature, engine in zip(temperatures, engines, strict=True)
@@ -30,8 +30,11 @@ def tag_at_temperatures(
     return zip(*(tagger.tag_sentences(sentences, scores=True) for tagger in taggers), strict=True)
 
 
-class _First:
-    """Runs the network and keeps what it gives; the taggers behind read the same batches in the same order."""
+class _RecordingEngine:
+    """An engine that runs the network and keeps its emissions for the other taggers.
+
+    All taggers ask for the same batches in the same order.
+    """
 
     def __init__(self, engine: Engine, kept: Sequence[deque[Floats]]) -> None:
         self._engine, self._kept = engine, kept
@@ -39,12 +42,12 @@ class _First:
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         found = self._engine.emissions(sentences, batch_sizes)
         for queue in self._kept:
-            queue.append(found.copy())  # decoders may work in place
+            queue.append(found.copy())  # because decoders may change it in place
         return found
 
 
-class _Later:
-    """Gives what was kept."""
+class _ReplayingEngine:
+    """An engine that returns kept emissions."""
 
     def __init__(self, kept: deque[Floats]) -> None:
         self._kept = kept

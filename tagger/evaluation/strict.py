@@ -1,4 +1,4 @@
-"""Tags read strictly: spans that are written wholly by the rules of their scheme, and the places that break them."""
+"""Read tags strictly: find spans that follow all rules of their scheme, and count places that break the rules."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _BEFORE_ALL = _Tag(OUTSIDE, "")
 
 
 def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
-    """The spans of a tag sequence that seqeval finds with `mode="strict"`; what is not written rightly is no span.
+    """Find the spans that seqeval finds with `mode="strict"`. A sequence that breaks the scheme is no span.
 
-    IOB2: B and the I of its label behind it. BIOES and BILOU: B … E or S, whole. IOB1 and IO: I and the I of its label
-    behind it, or such a run that opens with B right behind a span of the same label.
+    IOB2: B, then any number of I with the same label. BIOES and BILOU: B … E, or S. IOB1 and IO: a run of I with the
+    same label; it may begin with B directly after a span of that label.
 
     Args:
-        tags: in the letters that `readable_tags` gives them.
-        scheme: of the tags as they were read, not PLAIN.
+        tags: as `readable_tags` returns them.
+        scheme: of the tags as they were read; not PLAIN.
     """
     spans: list[Span] = []
     start = -1  # first token of the open span; -1: none is open
     before = _BEFORE_ALL
     for position, tag in enumerate([*tags, OUTSIDE]):
         here = _Tag(*split_tag(tag))
-        if start >= 0 and not _goes_on(before, here):
+        if start >= 0 and not _continues(before, here):
             if _closes(before, here, scheme):
                 spans.append(Span(start, position, before.label))
             start = -1
@@ -46,7 +46,7 @@ def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
 
 
 def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
-    """Count the places of a tag sequence that break its scheme, the sentence's end included. Arguments as above."""
+    """Count the places that break the scheme, including the end of the sentence. Arguments as in `strict_spans`."""
     if scheme is Scheme.PLAIN:
         return 0
     if scheme in _BEGIN_INSIDE:
@@ -55,7 +55,7 @@ def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
     return count_illegal(tags, Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES)
 
 
-def _goes_on(before: _Tag, here: _Tag) -> bool:
+def _continues(before: _Tag, here: _Tag) -> bool:
     return before.prefix in "BI" and here.prefix in "IE" and before.label == here.label
 
 
@@ -66,7 +66,7 @@ def _opens(before: _Tag, here: _Tag, scheme: Scheme) -> bool:
 
 
 def _closes(last: _Tag, here: _Tag, scheme: Scheme) -> bool:
-    """Whether a span that ends with `last` is whole, `here` being the token behind it."""
+    """Return whether a span that ends with `last` is complete when `here` is the next tag."""
     if scheme in _BEGIN_INSIDE:
         return not (last.prefix == here.prefix == "B" and last.label != here.label)
     return scheme is Scheme.IOB2 or last.prefix in "ES"

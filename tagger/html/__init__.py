@@ -1,1 +1,1 @@
-"""HTML pages: templates filled in, and the colours of all pages."""
+"""Render templates as HTML and define the colours of all pages."""

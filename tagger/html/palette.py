@@ -1,4 +1,4 @@
-"""The colours of all pages (reports, tagged texts, gates), in light and in dark, and those of labels."""
+"""Define the colours of all pages (reports, tagged texts, gates), in light and dark, and those of labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DARK = (
     "--back: #14161a; --card: #1c1f24; --ink: #e9e6df; --faint: #a5abb5; --line: #343940; "
     "--saturation: 45%; --light: 28%"
 )
-_GOLDEN_ANGLE = 137.508  # degrees; turning by it keeps the colours of any number of labels apart
+_GOLDEN_ANGLE = 137.508  # degrees; steps of this size keep the hues of any number of labels apart
 
 STYLE = f""":root {{ color-scheme: light dark; {_LIGHT} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}
@@ -19,5 +19,5 @@ mark[style] {{ background: hsl(var(--hue) var(--saturation) var(--light)) }}
 
 
 def label_hue(number: int) -> int:
-    """The hue of a label, in degrees, by how many came before it; `STYLE` colours a `mark` that has it as `--hue`."""
+    """Return the hue of label number `number`, in degrees. Set it as `--hue` of a `mark`; `STYLE` colours it."""
     return round(number * _GOLDEN_ANGLE) % 360

@@ -1,4 +1,4 @@
-"""HTML from templates: the one module that knows Jinja."""
+"""Render HTML from templates. The only module that imports Jinja."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template in; whatever is put into it is escaped, control characters are made visible.
+    """Render a template. Values are escaped, and their control characters made visible.
 
     Args:
         template: its path inside this package, such as `inspection/templates/page.html.j2`.
-        values: what it names.
+        values: values by the names used in the template.
 
     Raises:
         UserError: Jinja is not installed.

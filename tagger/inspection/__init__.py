@@ -1,1 +1,1 @@
-"""A look inside a model: gates, memory, and what a decision rests on."""
+"""Explain a model on a sentence: gates, memory, and what its decisions depend on."""

@@ -1,4 +1,4 @@
-"""What a decision rests on: each word's part in it, and that of the CRF's transitions."""
+"""Measure what a decision depends on: each word, and the CRF's transitions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tagger.model_folder.folder import ModelFolder
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 UNKNOWN_WORD = (
-    "ꙮ"  # a letter that was written once, in 1429: no vocabulary has it, and every table takes it for unknown
+    "ꙮ"  # a letter found in a single manuscript of 1429; no vocabulary has it, and every table treats it as unknown
 )
 _ALTERNATIVES = 5
 _TOKENS_AT_ONCE = 4096
@@ -25,13 +25,13 @@ _TOKENS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Decision:
-    """An entity or a plain tag, and how probable it is with every word in its place and without each of them.
+    """An entity or a plain tag, with its probability in the sentence and with each word replaced.
 
     Attributes:
-        span: its tokens and label; of a plain tag one token.
-        chosen: whether it is in the output; where there is no entity in it, the most probable ones are looked at.
-        probability: P of it, see `Decoder.span_probabilities`.
-        without: (T,) the same with each word in turn replaced by `UNKNOWN_WORD`, all others staying where they are.
+        span: its tokens and label; a single token for a plain tag.
+        chosen: whether it is in the output. If the output has no entity, the most probable ones are examined.
+        probability: its probability; see `Decoder.span_probabilities`.
+        without: (T,) its probability with each word in turn replaced by `UNKNOWN_WORD`.
     """
 
     span: Span
@@ -41,7 +41,7 @@ class Decision:
 
     @property
     def contributions(self) -> Doubles:
-        """(T,) by how much the probability falls without each word: above 0 where the word speaks for it."""
+        """(T,) fall of the probability without each word. Above 0, the word supports the decision."""
         return self.probability - self.without
 
 
@@ -50,11 +50,11 @@ class PathStep:
     """A token on the best path.
 
     Attributes:
-        tag: the model's, in its own scheme.
-        emission: its emission there.
-        transition: the CRF's score from the tag before, of the first token the start score; 0 without a CRF.
-        lead: the emission less the highest of any other tag's there: below 0, emissions alone would choose another.
-        alone: the tag of the highest emission.
+        tag: its tag in the model's scheme.
+        emission: the emission of the tag.
+        transition: the CRF's score from the tag before. For the first token, the start score. 0 without a CRF.
+        lead: the emission minus the highest emission of another tag. Below 0, emissions alone would choose that one.
+        alone: the tag with the highest emission.
     """
 
     tag: str
@@ -66,14 +66,14 @@ class PathStep:
 
 @dataclass(frozen=True)
 class Path:
-    """The best path through a sentence: the emissions and transitions of its steps, and `end`, sum to its score.
+    """A best path through a sentence. Its score is the sum of its steps' emissions and transitions, and `end`.
 
     Attributes:
-        steps: one for each token.
+        steps: one per token.
         end: the CRF's score of ending with the last tag; 0 without a CRF.
         probability: of the whole path.
-        crf: whether there is one.
-        legal: the tags of the best path by the emissions and the scheme's rules, without transitions.
+        crf: whether the model has a CRF.
+        legal: tags of the best path under emissions and the scheme's rules, without transitions.
     """
 
     steps: Sequence[PathStep]
@@ -84,17 +84,17 @@ class Path:
 
     @property
     def score(self) -> float:
-        """s(y), the sum that Viterbi makes as large as can be."""
+        """s(y), the sum that Viterbi maximises."""
         return sum(step.emission + step.transition for step in self.steps) + self.end
 
 
-def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
-    """The best path and what of its score comes from where.
+def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
+    """Find the best path and split its score into emissions and transitions.
 
     Args:
         emissions: (T, K).
-        folder: the model, whose scheme and CRF count.
-        decoder: its decoder.
+        folder: the model; its scheme and CRF are used.
+        decoder: the model's decoder.
     """
     batch_sizes = np.ones(len(emissions), dtype=np.int64)
     best = decoder.best_paths(emissions, batch_sizes)
@@ -120,33 +120,33 @@ def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
 
 
 def decisions(tokens: Sequence[str], emissions: Floats, engine: Engine, decoder: Decoder) -> list[Decision]:
-    """What the model decides of a sentence, and each word's part in it by leaving words out.
+    """Measure each word's part in the model's decisions about a sentence, by replacing words one at a time.
 
     Args:
-        tokens: the sentence's T.
-        emissions: (T, K) of the sentence as it is.
-        engine, decoder: the model's.
+        tokens: the T tokens of the sentence.
+        emissions: (T, K) emissions of the sentence.
+        engine, decoder: those of the model.
 
     Returns:
-        Of plain tags one for each token. Otherwise one for each entity of the output or, where there is none, of the
-        most probable other tagging that has one; nothing where none of the first few has.
+        For plain tags, a decision per token. Otherwise a decision per entity of the output. If the output has none, the
+        entities of the most probable tagging that has one. Empty if none of the best few taggings has an entity.
     """
-    wanted, chosen = _wanted(emissions, decoder)
-    if not wanted:
+    spans, chosen = _decisions_to_examine(emissions, decoder)
+    if not spans:
         return []
     varied = [[*tokens[:place], UNKNOWN_WORD, *tokens[place + 1 :]] for place in range(len(tokens))]
     at_once = max(1, _TOKENS_AT_ONCE // len(tokens))
-    found = [_probabilities(emissions, len(tokens), wanted, decoder)]
+    found = [_probabilities(emissions, len(tokens), spans, decoder)]
     for first in range(0, len(varied), at_once):
         some = varied[first : first + at_once]
         emitted = engine.emissions(some, np.full(len(tokens), len(some)))
-        found.append(_probabilities(emitted, len(tokens), wanted, decoder))
+        found.append(_probabilities(emitted, len(tokens), spans, decoder))
     by_decision = np.concatenate(found).T  # (D, 1 + T)
-    return [Decision(span, chosen, float(p[0]), p[1:]) for span, p in zip(wanted, by_decision, strict=True)]
+    return [Decision(span, chosen, float(p[0]), p[1:]) for span, p in zip(spans, by_decision, strict=True)]
 
 
-def _wanted(emissions: Floats, decoder: Decoder) -> tuple[list[Span], bool]:
-    """The decisions to look at, and whether they are in the output."""
+def _decisions_to_examine(emissions: Floats, decoder: Decoder) -> tuple[list[Span], bool]:
+    """Choose the decisions to examine. Return them, and whether they are in the output."""
     batch_sizes = np.ones(len(emissions), dtype=np.int64)
     if decoder.scheme is Scheme.PLAIN:
         tags = decoder.decode(emissions, batch_sizes)[0]
@@ -157,11 +157,11 @@ def _wanted(emissions: Floats, decoder: Decoder) -> tuple[list[Span], bool]:
     return [], False
 
 
-def _probabilities(emissions: Floats, length: int, wanted: Sequence[Span], decoder: Decoder) -> Doubles:
-    """(B, D) of the decisions in each of B sentences of one length, emissions packed by time."""
+def _probabilities(emissions: Floats, length: int, spans: Sequence[Span], decoder: Decoder) -> Doubles:
+    """Compute the (B, D) probabilities of D decisions in B sentences of equal length. Emissions are packed by time."""
     sentences = len(emissions) // length
     batch_sizes = np.full(length, sentences)
     if decoder.scheme is not Scheme.PLAIN:
-        return np.array(decoder.span_probabilities(emissions, batch_sizes, [wanted] * sentences))
+        return np.array(decoder.span_probabilities(emissions, batch_sizes, [spans] * sentences))
     marginals = decoder.lattice(emissions, batch_sizes).tokens.reshape(length, sentences, -1)
-    return np.stack([marginals[span.start, :, decoder.tags.index(span.label)] for span in wanted], axis=1)
+    return np.stack([marginals[span.start, :, decoder.tags.index(span.label)] for span in spans], axis=1)

@@ -1,4 +1,4 @@
-"""One sentence taken apart: what the model says of it, what its layers computed, and what its decisions rest on."""
+"""Explain a model on a sentence: its tags, the gates of its layers, and what its decisions depend on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tagger.features.encoding import FeatureEncoder
 from tagger.inspection import decisions
 from tagger.inspection.decisions import Decision
 from tagger.inspection.gates import Trace, trace
-from tagger.inspection.memory import Memory, memory_of
+from tagger.inspection.memory import Memory, direction_memory
 from tagger.model_folder.folder import ModelFolder
 from tagger.model_folder.from_hub import local_folder
 
@@ -33,17 +33,17 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """A sentence taken apart.
+    """An explanation of a sentence.
 
     Attributes:
-        tokens: its T words.
-        tags: as the tagger gives them out: IOB2, or plain.
+        tokens: the T words of the sentence.
+        tags: the tags the tagger outputs: IOB2, or plain.
         plain: whether they are plain.
-        trace: what each layer computed.
-        memories: of each layer, by direction; None for cells that have no gate that keeps.
+        trace: gates and states of each layer.
+        memories: memory of each layer, by direction; None for cells without a keep gate.
         path: the best path through the emissions, and the CRF's part in it.
-        decisions: its entities or plain tags, and each word's part in them.
-        difference: the largest absolute difference of the emissions in `trace` from those of the model's engine.
+        decisions: entities or plain tags, and each word's part in them.
+        difference: largest absolute difference between the emissions in `trace` and those of the model's engine.
     """
 
     tokens: Sequence[str]
@@ -56,11 +56,11 @@ class Explanation:
     difference: float
 
     def to_mapping(self, layers: Sequence[int], units: Sequence[int] | None = None) -> dict[str, Any]:
-        """What JSON takes of it, numbers to seven significant digits.
+        """Return the explanation as JSON content. Numbers have seven significant digits.
 
         Args:
-            layers: numbers of the layers to give, from 0.
-            units: numbers of the units to give, from 0; None for all.
+            layers: numbers of the layers to include, from 0.
+            units: numbers of the units to include, from 0; None for all.
         """
         columns = slice(None) if units is None else list(units)
         given = []
@@ -104,14 +104,15 @@ class Explanation:
 
 
 class Explainer:
-    """Takes sentences apart under one model."""
+    """Explains sentences under one model."""
 
     def __init__(self, folder: ModelFolder, engine: Engine, vectors: Callable[[Sequence[str]], Floats]) -> None:
-        """
+        """Build an explainer from the parts of a model.
+
         Args:
             folder: the model.
-            engine: that runs it.
-            vectors: gives what its embeddings make of a sentence's T words, (T, E).
+            engine: the engine that runs it.
+            vectors: maps the T words of a sentence to their embeddings, (T, E).
         """
         self.folder = folder
         self._engine, self._vectors = engine, vectors
@@ -119,14 +120,14 @@ class Explainer:
 
     @classmethod
     def load(cls, path: str | Path, encoder: str | None = None) -> Explainer:
-        """Of a model folder. One with a contextual encoder needs PyTorch, others do not.
+        """Load a model folder. Only models with a contextual encoder need PyTorch.
 
         Args:
             path: the folder, or `hub:ORG/NAME@REVISION`.
-            encoder: where the model's contextual encoder lies, if not where it lay in training.
+            encoder: path of the model's contextual encoder, if it differs from that in training.
 
         Raises:
-            UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not there.
+            UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not installed.
         """
         folder = ModelFolder.load(local_folder(path))
         embeddings = folder.config.embeddings
@@ -140,17 +141,15 @@ class Explainer:
         return cls(folder, engine, engine.token_vectors)
 
     def explain(self, tokens: Sequence[str]) -> Explanation:
-        """Take a sentence apart.
+        """Explain a sentence.
 
         Raises:
-            UserError: it has no token, or more than `MOST_TOKENS`.
+            UserError: the sentence has no token, or more than `MOST_TOKENS`.
         """
         if not tokens:
             raise UserError("there is no word to explain; give a sentence")
         if len(tokens) > MOST_TOKENS:
-            raise UserError(
-                f"a sentence of {len(tokens):,} tokens; give one of at most {MOST_TOKENS}, cut it if need be"
-            )
+            raise UserError(f"a sentence of {len(tokens):,} tokens; give one of at most {MOST_TOKENS}, or a part of it")
         batch_sizes = np.ones(len(tokens), dtype=np.int64)
         emissions = self._engine.emissions([tokens], batch_sizes)
         traced = trace(self._vectors(tokens), self.folder.config.encoder, self.folder.tensors)
@@ -160,17 +159,17 @@ class Explainer:
             plain=self.folder.scheme is Scheme.PLAIN,
             trace=traced,
             memories=[
-                {way: memory_of(gates, backward=way == "backward") for way, gates in layer.directions.items()}
+                {way: direction_memory(gates, backward=way == "backward") for way, gates in layer.directions.items()}
                 for layer in traced.layers
             ],
-            path=decisions.path_of(emissions, self.folder, self._decoder),
+            path=decisions.best_path(emissions, self.folder, self._decoder),
             decisions=decisions.decisions(tokens, emissions, self._engine, self._decoder),
             difference=float(np.abs(traced.emissions - emissions).max()),
         )
 
 
 def _rounded(values: NDArray[Any]) -> list[Any]:
-    """Nested lists, each number to so many significant digits."""
+    """Convert to nested lists, each number rounded to `_DIGITS` significant digits."""
     flat = [float(f"{value:.{_DIGITS}g}") for value in values.ravel().tolist()]
     return np.array(flat).reshape(values.shape).tolist()
 

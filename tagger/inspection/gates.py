@@ -1,7 +1,7 @@
-"""What every layer of a model computes for one sentence: gates, candidates and states, by the reference cells.
+"""Compute what every layer of a model does on a sentence: gates, candidates and states.
 
-Step by step with `engines.reference_cells` and in double precision, from the stored weights: slow, and plain to
-read. Tests hold it against PyTorch's states and the engine's emissions.
+The cells of `engines.reference_cells` run step by step, in double precision, from the stored weights. This is slow but
+easy to read. Tests compare it with PyTorch's states and the engine's emissions.
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ from tagger.engines.reference_cells import (
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
-KEEPS: dict[Cell, str | None] = {"gru": "update", "gru_reset_before": "update", "lstm": "forget", "rnn": None}
+KEEP_GATES: dict[Cell, str | None] = {"gru": "update", "gru_reset_before": "update", "lstm": "forget", "rnn": None}
 _GRU_CELLS = {"gru": gru_cell, "gru_reset_before": gru_cell_reset_before}
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One bidirectional layer.
+    """Trace of a bidirectional layer.
 
     Attributes:
-        cell: its kind.
-        forward, backward: what each direction computed, by name, (T, H) in the order of the tokens, whichever way they
-            were read. GRU: reset, update, candidate, state; LSTM: input, forget, candidate, output, memory, state;
-            RNN: state.
-        output: (T, W) what the layer gives: its states merged, normalised, added to, as configured.
+        cell: kind of the cell.
+        forward, backward: values of each direction by name, (T, H). Both are in the order of the tokens.
+            GRU: reset, update, candidate, state. LSTM: input, forget, candidate, output, memory, state. RNN: state.
+        output: (T, W) output of the layer: the states after merge, normalisation and skip connection, as configured.
     """
 
     cell: Cell
@@ -53,10 +52,10 @@ class LayerTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """A sentence's way through the network.
+    """Trace of a sentence through the network.
 
     Attributes:
-        layers: from the first to the last.
+        layers: in order.
         emissions: (T, K).
     """
 
@@ -68,9 +67,9 @@ def trace(vectors: Floats, config: EncoderConfig, tensors: Mapping[str, Floats])
     """Run a sentence through encoder and emissions.
 
     Args:
-        vectors: (T, E) what the embeddings give for its T words, T at least 1.
-        config: the model's encoder.
-        tensors: its weights, by the names of `TaggerModel.state_dict()`.
+        vectors: (T, E) embeddings of the T words, T at least 1.
+        config: settings of the model's encoder.
+        tensors: the model's weights, by the names of `TaggerModel.state_dict()`.
     """
     weights = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if not name.startswith("embed")}
     values = vectors.astype(np.float64)
@@ -79,21 +78,21 @@ def trace(vectors: Floats, config: EncoderConfig, tensors: Mapping[str, Floats])
     layers = []
     for number, layer in enumerate(config.stack):
         name = f"encoder.layers.{number}."
-        forward = read(layer.cell, values, _cell_weights(weights, name, ""))
-        backward = read(layer.cell, values[::-1], _cell_weights(weights, name, "_reverse"))
+        forward = run_direction(layer.cell, values, _cell_weights(weights, name, ""))
+        backward = run_direction(layer.cell, values[::-1], _cell_weights(weights, name, "_reverse"))
         backward = {what: array[::-1] for what, array in backward.items()}
-        values = _around(values, forward["state"], backward["state"], config, number, weights)
+        values = _layer_output(values, forward["state"], backward["state"], config, number, weights)
         layers.append(LayerTrace(layer.cell, forward, backward, values))
     return Trace(layers, values @ weights["emissions.weight"].T + weights["emissions.bias"])
 
 
-def read(cell: Cell, values: Doubles, weights: CellWeights) -> dict[str, Floats]:
-    """One direction reading a sentence from zero states: what each step computes, by name, (T, H) each.
+def run_direction(cell: Cell, values: Doubles, weights: CellWeights) -> dict[str, Floats]:
+    """Run one direction of a layer over a sentence from zero states. Return its values by name, (T, H) each.
 
     Args:
-        cell: its kind.
-        values: (T, E) its inputs, in the order of reading.
-        weights: of the direction.
+        cell: kind of the cell.
+        values: (T, E) inputs in the order of reading.
+        weights: weights of the direction.
     """
     state: Floats = np.zeros((1, weights.hidden.shape[1]))
     memory = state
@@ -116,14 +115,14 @@ def _cell_weights(weights: Mapping[str, Doubles], name: str, direction: str) -> 
 
 
 def _feed_forward(values: Doubles, weights: Mapping[str, Doubles]) -> Doubles:
-    """Linear, GELU in its tanh form (Hendrycks & Gimpel 2016), Linear: (T, E) → (T, F)."""
+    """Apply Linear, GELU in its tanh form (Hendrycks & Gimpel 2016), Linear: (T, E) → (T, F)."""
     inner, outer = "encoder.feed_forward.inner", "encoder.feed_forward.outer"
     x = values @ weights[f"{inner}.weight"].T + weights[f"{inner}.bias"]
     gelu = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
     return gelu @ weights[f"{outer}.weight"].T + weights[f"{outer}.bias"]
 
 
-def _around(
+def _layer_output(
     values: Doubles,
     forward: Floats,
     backward: Floats,
@@ -131,7 +130,7 @@ def _around(
     number: int,
     weights: Mapping[str, Doubles],
 ) -> Doubles:
-    """A layer's output (T, W) from its inputs and states: merge, normalisation, skip connection."""
+    """Compute a layer's output (T, W) from its inputs and states: merge, normalisation, skip connection."""
     if config.merge == "concat":
         output = np.concatenate([forward, backward], axis=1)
     else:

@@ -1,4 +1,4 @@
-"""Sentences taken apart as an HTML page: every picture is a table, whose cells are coloured by the numbers in them."""
+"""Write explanations of sentences as an HTML page. Every picture is a table with cells coloured by their numbers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tagger.corpus.schemes import spans_from_tags
 from tagger.html.palette import STYLE, label_hue
 from tagger.html.rendering import render
 from tagger.inspection.explainer import Explanation
-from tagger.inspection.gates import KEEPS, LayerTrace
+from tagger.inspection.gates import KEEP_GATES, LayerTrace
 from tagger.inspection.memory import Memory
 
 UNITS_SHOWN = 10
-MOST_COLUMNS = 40  # of a table that has a column for each word
+MOST_COLUMNS = 40  # of a table with a column per word
 _DISTANCES = (1, 2, 4, 8, 16, 32, 64)
 
 Floats = NDArray[np.floating]
 
 
 class Gate(NamedTuple):
-    """How something that a cell computes is shown: its name there, its symbol in the equations, and its colour."""
+    """A value of a cell on the page: its name in the trace, its symbol in the equations, its colour."""
 
     name: str
     symbol: str
@@ -49,14 +49,15 @@ TITLES: dict[Cell, str] = {
 
 @dataclass(frozen=True)
 class _Direction:
-    """One direction of a layer as the page shows it.
+    """One direction of a layer on the page.
 
     Attributes:
-        means: of each gate over all units, by its name: T numbers.
-        units: the numbers of those shown.
-        of_units: T rows of the values of these units, by name.
-        memory: what it keeps, where the cell has a gate that does.
-        first, first_longest: what each of T words has left of the word read first, mean of all and of slow units.
+        means: mean of each gate over all units, by name: T numbers.
+        units: numbers of the units shown.
+        of_units: values of these units, by name: T rows.
+        memory: the memory, if the cell has a keep gate.
+        first, first_longest: share of the first word read that is left at each of T words: mean over all units, and
+            over the slow ones.
     """
 
     name: str
@@ -70,13 +71,13 @@ class _Direction:
 
 
 def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Sequence[int], units: Sequence[int]) -> str:
-    """A page that needs nothing else.
+    """Write a page that fetches nothing.
 
     Args:
-        explanations: the sentences', one section each.
-        model: what to call the model.
+        explanations: one section each.
+        model: name of the model.
         layers: numbers of the layers to show, from 0.
-        units: numbers of the units to show, from 0; without any, those whose keeping gate moves most.
+        units: numbers of the units to show, from 0. If empty, those whose keep gate varies most.
     """
     several = len(explanations) > 1
     sections = [
@@ -87,7 +88,7 @@ def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Seque
 
 
 def gates_style() -> str:
-    """The CSS that sections need, beside the palette; all of it speaks of what an element of class `gates` holds."""
+    """Return the CSS for sections, without the palette. It applies only inside elements of class `gates`."""
     return render("inspection/templates/style.css.j2")
 
 
@@ -99,12 +100,13 @@ def gates_section(
     layers: Sequence[int] | None = None,
     units: Sequence[int] = (),
 ) -> str:
-    """One sentence as a piece of a page, whose head has the style.
+    """Write one sentence as a section of a page. The page must contain `gates_style()` and the palette.
 
     Args:
-        explanation: the sentence's.
-        number: of the sentence on the page, for its anchors; told in the heading if there are `several`.
-        layers, units: as `gates_page` takes them; all layers by default.
+        explanation: the explanation of the sentence.
+        number: number of the sentence on the page, for its anchors.
+        several: show the number in the heading.
+        layers, units: as in `gates_page`; all layers by default.
     """
     shown = range(len(explanation.trace.layers)) if layers is None else layers
     return render(
@@ -141,7 +143,7 @@ def _layer(explanation: Explanation, place: int, units: Sequence[int]) -> dict[s
 
 def _direction(layer: LayerTrace, name: str, arrow: str, memory: Memory | None, units: Sequence[int]) -> _Direction:
     computed = layer.directions[name]
-    chosen = list(units) or moving_units(computed[KEEPS[layer.cell] or "state"], UNITS_SHOWN)
+    chosen = list(units) or most_varying_units(computed[KEEP_GATES[layer.cell] or "state"], UNITS_SHOWN)
     read_first = 0 if name == "forward" else -1
     return _Direction(
         name=name,
@@ -156,13 +158,13 @@ def _direction(layer: LayerTrace, name: str, arrow: str, memory: Memory | None, 
     )
 
 
-def moving_units(values: Floats, count: int) -> list[int]:
-    """The units whose values (T, H) have the largest standard deviation over the sentence, largest first."""
+def most_varying_units(values: Floats, count: int) -> list[int]:
+    """Find the units whose values (T, H) have the largest standard deviation over the sentence, largest first."""
     return np.argsort(-values.std(axis=0), kind="stable")[:count].tolist()
 
 
 def _pieces(explanation: Explanation) -> list[dict[str, Any]]:
-    """The sentence in pieces: entities (or plain tags' tokens) with label, probability and hue; single other words."""
+    """Split the sentence into labelled pieces (with probability and hue) and single other words."""
     chosen = {one.span: one.probability for one in explanation.decisions if one.chosen}
     spans = list(chosen) if explanation.plain else spans_from_tags(list(explanation.tags))
     hues = {label: label_hue(turn) for turn, label in enumerate(dict.fromkeys(span.label for span in spans))}

@@ -1,12 +1,13 @@
-"""How long a state keeps what it has read: products of its keeping gate over the words that come after.
+"""Compute how long a state keeps what it has read: products of its keep gate over later words.
 
-A GRU's unit has the state h_t = (1 - z_t) n_t + z_t h_{t-1}. Written out from the zero state it began with,
+The state of a GRU's unit is h_t = (1 - z_t) n_t + z_t h_{t-1}. From the zero state at the start this gives
 
-    h_t = Σ over s ≤ t of (1 - z_s) z_{s+1} z_{s+2} … z_t n_s:
+    h_t = Σ over s ≤ t of (1 - z_s) z_{s+1} z_{s+2} … z_t n_s.
 
-a weighted mean of the candidates n_s of all words read so far, with weights that, beside the zero state's own, sum to
-1. Of an LSTM the same holds for its memory cell, with the forget gate for z and the input gate for 1 - z, but for the
-sum. It is the direct way alone: a candidate also depends on the states before it.
+So the state is a weighted mean of the candidates n_s of all words read so far. The weights sum to 1 if the zero state's
+weight is included. The same holds for the memory cell of an LSTM, with the forget gate for z and the input gate for
+1 - z, but there the weights need not sum to 1. This is the direct way only: a candidate also depends on the states
+before it.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
-LONGEST = 0.1  # the share of units that counts as keeping long
+LONGEST = 0.1  # the share of units that counts as slow
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is left of each word s (row) at each word t (column), (T, T) each; zero where t was read before s.
+    """Shares of each word s (row) that are left at each word t (column), (T, T). Zero where t was read before s.
 
     Attributes:
-        kept: Π of the keeping gate over the words read after s up to t, mean over the units; 1 where t is s.
-        kept_longest: the same, mean over the tenth of the units that has most left there.
-        share: the weight of s's candidate in the state at t, mean over the units.
+        kept: product of the keep gate over the words read after s up to t, mean over the units; 1 where t is s.
+        kept_longest: the same, mean over the tenth of the units that keep most there.
+        share: weight of s's candidate in the state at t, mean over the units.
     """
 
     kept: Doubles
@@ -38,16 +39,16 @@ class Memory:
     share: Doubles
 
     def by_distance(self) -> Doubles:
-        """(T,) the mean of `kept` over all pairs of words so many words apart."""
-        later, earlier = self.kept.diagonal, self.kept.T.diagonal  # one of the two is zero, whichever way is read
+        """Average `kept` over all pairs of words at each distance: (T,)."""
+        later, earlier = self.kept.diagonal, self.kept.T.diagonal  # one of the two is zero in either direction
         return np.array([(later(gap) + (earlier(gap) if gap else 0)).mean() for gap in range(len(self.kept))])
 
 
-def memory_of(gates: Mapping[str, Floats], *, backward: bool) -> Memory | None:
-    """The memory of one direction of a layer; None for a cell without a gate that keeps.
+def direction_memory(gates: Mapping[str, Floats], *, backward: bool) -> Memory | None:
+    """Compute the memory of one direction of a layer. Return None for a cell without a keep gate.
 
     Args:
-        gates: as in `LayerTrace`.
+        gates: values of the direction, as in `LayerTrace`.
         backward: whether the direction reads from the last word to the first.
     """
     if "update" in gates:

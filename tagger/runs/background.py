@@ -13,9 +13,9 @@ from tagger.corpus.stores import open_store
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Background
 from tagger.evaluation.datacard import data_card
-from tagger.evaluation.learning_curve import read_learning
-from tagger.evaluation.model_scores import known_to, readable
-from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.evaluation.learning_curve import read_learning_curve
+from tagger.evaluation.model_scores import readable, training_knowledge
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
 from tagger.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], titl
         title: the name of the data.
     """
     return Background(
-        known=known_to(folder, splits["train"], f"the train split of {title}"),
-        learning=read_learning(run_dir),
+        training=training_knowledge(folder, splits["train"], f"the train split of {title}"),
+        learning=read_learning_curve(run_dir),
         data=data_card(title, list(splits.values())),
     )
 
@@ -64,8 +64,8 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
         )
     source = "the model's vocabulary" if train is None else f"the train split of {data.title}"
     return Background(
-        known=known_to(folder, train, source),
-        learning=read_learning(model.parent),
+        training=training_knowledge(folder, train, source),
+        learning=read_learning_curve(model.parent),
         data=data_card(data.title, list(splits.values())),
         warnings=warnings,
     )
@@ -93,7 +93,7 @@ def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
     read = ReadReport(source, sentences=Tally(kept=len(aligned.sentences)))
     gold = Split("scored", aligned.sentences, aligned.scheme, [read])
     return Background(
-        known=Known(words, False, mentions, str(train)),
+        training=TrainingKnowledge(words, False, mentions, str(train)),
         data=data_card(str(train), [split, gold]),
         warnings=aligned.warnings,
     )

@@ -12,7 +12,7 @@ from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import of_every_repetition
 from tagger.corpus.schemes import detect_scheme
 from tagger.errors import UserError
-from tagger.evaluation.comparison import Comparison, Contest, Entrant, compare
+from tagger.evaluation.comparison import Comparison, RunPredictions, SystemComparison, compare
 from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report_files import DATA, PREDICTIONS
 from tagger.runs.summary import find_run_folders
@@ -59,7 +59,7 @@ def _below(folder: Path) -> list[str]:
     return [str(path) for path in found if path != folder]
 
 
-def compare_reports(runs: Sequence[str]) -> Contest:
+def compare_reports(runs: Sequence[str]) -> SystemComparison:
     """Compare runs by the predictions in their report folders.
 
     Runs whose `config.yaml` differ only in seed and folder are one system.
@@ -82,7 +82,7 @@ def compare_reports(runs: Sequence[str]) -> Contest:
     for run, key, folder in zip(runs, keys, folders, strict=True):
         aligned = read_three_columns(folder / PREDICTIONS)
         found = detect_scheme(aligned.predicted, str(folder))
-        entrants.append(Entrant(run, names[key], aligned.sentences, aligned.predicted, aligned.scheme, found))
+        entrants.append(RunPredictions(run, names[key], aligned.sentences, aligned.predicted, aligned.scheme, found))
     return compare(entrants)
 
 

@@ -367,7 +367,7 @@ def test_data_of_which_the_model_knows_no_label_are_refused(finished: Path, told
     Path("other.conll").write_text("Rhine\tB-RIVER\nflows\tO\n")
     arguments = [f"model={finished / 'run' / 'model'}", "data=conll", "data.test=other.conll", "out=report"]
     message = told(evaluate.main, *arguments)
-    assert message.startswith("other.conll: not one of its labels (RIVER) is known to the model (LOC, PER)")
+    assert message.startswith("other.conll: the model knows none of its labels (RIVER); the model has LOC, PER")
     assert files() == ["other.conll"]
 
 
@@ -377,7 +377,7 @@ def test_data_of_which_the_model_knows_no_label_are_refused(finished: Path, told
         (["gold=gold.conll"], "gold=gold.conll: set predictions=FILE too"),
         (["model=m", "predictions=gold.conll"], "model and predictions are both set"),
         (["model=2024"], "model: expected Path, got 2024; quote it: 'model=\"2024\"'"),
-        (["gold=gold.conll", "predictions=short.conll"], "short.conll:1: the last word of the file, but gold.conll:2"),
+        (["gold=gold.conll", "predictions=short.conll"], "short.conll:1: the file ends here, but gold.conll:2"),
         (["gold=gold.conll", "predictions=empty.conll"], "empty.conll: no words"),
         (["gold=gold.conll", "predictions=plain.conll"], "plain.conll"),
         (["gold=gold.conll", "predictions=."], ".: a folder; check the path, a file is needed"),

@@ -22,7 +22,7 @@ from tagger.commands.hydra import hydra_entry
 from tagger.corpus.sentence import Sentence
 from tagger.engines.onnx_export import graph_of
 from tagger.evaluation import report_files
-from tagger.evaluation.learning_curve import read_learning
+from tagger.evaluation.learning_curve import read_learning_curve
 from tagger.model_folder.folder import ModelFolder, put_graph
 from tagger.runs.record import RunRecord
 from tagger.training.callbacks import EpochLines
@@ -143,7 +143,7 @@ def test_dev_score_in_training_is_what_evaluate_gives(trained: Path) -> None:
 
 
 def test_every_epoch_s_speed_and_learning_rate_are_logged_though_it_has_few_steps(trained: Path) -> None:
-    found = read_learning(trained)
+    found = read_learning_curve(trained)
     assert found is not None
     assert all(epoch.tokens_per_second for epoch in found.epochs)
     with (trained / "logs" / "csv" / "metrics.csv").open(encoding="utf-8") as stream:

@@ -1,4 +1,4 @@
-"""Every figure of a report: against seqeval, against plain counts, against the schema, and against each other."""
+"""Check every figure of a report against seqeval, plain counts, the schema and the other figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.report import Report
-from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
 from tests.helpers.repository import REPOSITORY
 from tests.helpers.two_sides import Side, tags_of, two_sides
 
@@ -51,8 +51,8 @@ def as_json(report: Report) -> dict[str, Any]:
 )
 def test_an_accuracy_of_tokens_by_spelling_is_warned_of(scheme: Scheme, gold: str, predicted: str, warned: str) -> None:
     report = of([gold.split()], [predicted.split()], scheme, warnings=["of the background"])
-    told = f"{warned}entities are compared by meaning, the accuracy of tokens by spelling"
-    assert report.warnings == ["of the background", *([told] if warned else [])]
+    warning = f"{warned}entities are compared by meaning, the accuracy of tokens by spelling"
+    assert report.warnings == ["of the background", *([warning] if warned else [])]
 
 
 def test_a_label_of_one_letter_is_no_bare_prefix_where_labels_have_no_prefix() -> None:
@@ -93,8 +93,8 @@ def test_bioes_is_read_strictly_as_seqeval_does(sides: tuple[Side, Side]) -> Non
 def test_every_count_of_entities_adds_up(sides: tuple[Side, Side]) -> None:
     gold, predicted = sides
     train = [Sentence(["w0", "w1", "w2"], ["B-PER", "O", "B-LOC"])]
-    known = Known(training_words(train), False, training_mentions(train), "train")
-    report = of(gold, predicted, known=known)
+    known = TrainingKnowledge(training_words(train), False, training_mentions(train), "train")
+    report = of(gold, predicted, training=known)
     found = as_json(report)
     there = [sum(len(spans_from_tags(tags)) for tags in side) for side in sides]
     total = found["errors"]["all"]

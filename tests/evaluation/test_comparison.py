@@ -1,4 +1,4 @@
-"""Systems beside each other."""
+"""Test the comparison of systems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.comparison import Contest, Entrant, changes, compare
+from tagger.evaluation.comparison import RunPredictions, SystemComparison, changes, compare
 from tagger.evaluation.page.comparison_html import comparison_html
 from tests.helpers.browser import opened, started
 
@@ -18,9 +18,9 @@ NONE = [["O", "O"]] * 4
 SOME = [["B-X", "O"], ["O", "B-Y"], ["B-X", "O"], ["B-X", "O"]]
 
 
-def entrant(name: str, predicted: list[list[str]], system: str = "", gold: list[list[str]] = GOLD) -> Entrant:
+def entrant(name: str, predicted: list[list[str]], system: str = "", gold: list[list[str]] = GOLD) -> RunPredictions:
     sentences = [Sentence(["a", f"b{n}"], tags, place=f"{name}:{n}") for n, tags in enumerate(gold)]
-    return Entrant(name, system or name, sentences, predicted, Scheme.IOB2, Scheme.IOB2)
+    return RunPredictions(name, system or name, sentences, predicted, Scheme.IOB2, Scheme.IOB2)
 
 
 def test_systems_differ_by_their_f1_and_where_they_do_is_counted() -> None:
@@ -54,7 +54,7 @@ def test_other_errors_of_the_same_number_are_a_change() -> None:
 def test_plain_tags_are_compared_by_accuracy() -> None:
     sentences = [Sentence(["a", "b"], ["DT", "NN"])]
     runs = [
-        Entrant(name, name, sentences, [tags], Scheme.PLAIN, Scheme.PLAIN)
+        RunPredictions(name, name, sentences, [tags], Scheme.PLAIN, Scheme.PLAIN)
         for name, tags in (("a", ["DT", "VB"]), ("b", ["DT", "NN"]))
     ]
     found = compare(runs).comparison
@@ -66,20 +66,20 @@ def test_plain_tags_are_compared_by_accuracy() -> None:
     ("other", "message"),
     [
         (entrant("b", NONE[:3], gold=GOLD[:3]), "b: 3 sentences, but a has 4"),
-        (entrant("b", NONE, gold=[*GOLD[:3], ["O", "O"]]), "b:3: another sentence or other gold tags than a:3 has"),
+        (entrant("b", NONE, gold=[*GOLD[:3], ["O", "O"]]), "b:3: the sentence or its gold tags differ from a:3"),
     ],
 )
-def test_runs_on_other_data_are_refused(other: Entrant, message: str) -> None:
+def test_runs_on_other_data_are_refused(other: RunPredictions, message: str) -> None:
     with pytest.raises(UserError, match=message):
         compare([entrant("a", NONE), other])
 
 
 def test_one_run_is_no_comparison() -> None:
-    with pytest.raises(UserError, match="give two runs or more"):
+    with pytest.raises(UserError, match="expected two runs or more"):
         compare([entrant("a", NONE)])
 
 
-def opened_page(contest: Contest, folder: Path, title: str, choices: int) -> None:
+def opened_page(contest: SystemComparison, folder: Path, title: str, choices: int) -> None:
     path = folder / "compare.html"
     path.write_text(comparison_html(contest), encoding="utf-8")
     with started() as chromium, opened(chromium, path) as page:

@@ -1,4 +1,4 @@
-"""Scores of random files, well formed and malformed, beside conlleval's own counts."""
+"""Compare scores of random files, well formed and malformed, with conlleval's counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_CONLLEVAL = str.maketrans("LU", "ES")  # whose letters are those of BIOES
 
 
 def tag_file(chance: random.Random, letters: str) -> list[str]:
-    """Lines of word, gold tag and predicted tag. Some files hold well-formed tags, others any."""
+    """Draw lines of word, gold tag and predicted tag. Some files hold well-formed tags, others any."""
     any_tags, density, share_right = chance.random(), chance.uniform(0.1, 0.9), chance.random()
     lines = []
     for _ in range(chance.randint(1, 6)):

@@ -1,4 +1,4 @@
-"""The files an evaluation leaves behind."""
+"""Test the files that an evaluation writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def found() -> Assessment:
 
 
 def of(gold: list[list[str]], predicted: list[list[str]], scheme: Scheme = Scheme.IOB2) -> Assessment:
-    """An assessment of sentences of as many words as they have tags."""
+    """Assess sentences given as their tags. The words are made up."""
     return assess([Sentence([f"w{n}" for n in range(len(tags))], tags) for tags in gold], predicted, scheme, {})
 
 
@@ -86,9 +86,9 @@ def test_reports_of_entities_say_how_partners_are_chosen(found: Assessment) -> N
 def test_a_label_cannot_steer_the_terminal() -> None:
     report = of([["\x1b[2J"]], [["\u202eX"]], Scheme.PLAIN).report
     (warning,) = unknown_label_warnings({"\x1b[2J": 1}, [])
-    for told in (as_table(report.scores), as_markdown(report), warning):
-        assert "␛[2J" in told.replace("\\", "")
-        assert not set(told) & {"\x1b", "\u202e"}
+    for shown in (as_table(report.scores), as_markdown(report), warning):
+        assert "␛[2J" in shown.replace("\\", "")
+        assert not set(shown) & {"\x1b", "\u202e"}
 
 
 def test_markup_in_a_label_is_escaped() -> None:

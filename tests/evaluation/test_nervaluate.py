@@ -1,4 +1,4 @@
-"""SemEval-2013's measures beside nervaluate's: where the figures are the same, and which way they differ."""
+"""Compare SemEval-2013's measures with nervaluate's: when they agree, and in which direction they differ."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nervaluate.evaluator import Evaluator
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
-from tagger.evaluation.entity_alignment import compare_tags
+from tagger.evaluation.entity_alignment import align_tags
 from tagger.evaluation.estimates import CORRECT
-from tagger.evaluation.matching_criteria import CREDITS, credited, exact
+from tagger.evaluation.matching_criteria import CREDITS, credited_pairs, exact_matches
 from tests.helpers.two_sides import Side, two_sides
 
 NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "boundary_only": "exact"}
@@ -21,13 +21,13 @@ NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "bou
 
 @st.composite
 def legal_sides(draw: st.DrawFn) -> tuple[Side, Side]:
-    """Gold and predicted IOB2 tags, dense enough for entities to overlap several others."""
+    """Draw gold and predicted IOB2 tags, dense enough for entities to overlap several others."""
     gold, predicted = draw(two_sides(["O", "B-X", "B-Y", "I", "I", "I"], shortest=2))
     return [_legal(tags) for tags in gold], [_legal(tags) for tags in predicted]
 
 
 def _legal(tags: list[str]) -> list[str]:
-    """Give each bare I the label before it; O where there is none."""
+    """Give each bare I the label before it, or make it O if there is none."""
     legal = ["O"]
     for tag in tags:
         legal.append(tag if tag != "I" else "O" if legal[-1] == "O" else f"I-{legal[-1][2:]}")
@@ -35,11 +35,11 @@ def _legal(tags: list[str]) -> list[str]:
 
 
 def our_figures(gold: Side, predicted: Side) -> dict[str, float]:
-    """How much is right under each measure."""
+    """Compute the amount that is right under each measure."""
     sentences = [Sentence(["a"] * len(tags), tags) for tags in gold]
-    texts = list(compare_tags(sentences, predicted, Scheme.IOB2, Scheme.IOB2))
-    events = {name: list(credited(texts, credits)) for name, credits in CREDITS.items()}
-    events["strict"] = list(exact((text.sentence, text.gold.spans, text.predicted.spans) for text in texts))
+    texts = list(align_tags(sentences, predicted, Scheme.IOB2, Scheme.IOB2))
+    events = {name: list(credited_pairs(texts, credits)) for name, credits in CREDITS.items()}
+    events["strict"] = list(exact_matches((text.sentence, text.gold.spans, text.predicted.spans) for text in texts))
     return {name: sum(worth for _, _, column, worth in found if column == CORRECT) for name, found in events.items()}
 
 
@@ -49,7 +49,7 @@ def nervaluate_figures(gold: Side, predicted: Side) -> dict[str, float]:
 
 
 def no_choice_of_partner(gold: Side, predicted: Side) -> bool:
-    """Tell whether every entity overlaps at most one of the other side."""
+    """Return whether every entity overlaps at most one of the other side."""
     for sides in zip(gold, predicted, strict=True):
         left, right = map(spans_from_tags, sides)
         pairs = [(one, other) for one in left for other in right if one.start < other.end and other.start < one.end]

@@ -1,4 +1,4 @@
-"""What the report's pictures and tables say of groups that nothing is in, and without pretrained vectors."""
+"""Test the report's plots and tables for empty groups and for models without pretrained vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Background, assess
 from tagger.evaluation.page import score_plots
 from tagger.evaluation.page.plots import Plot
-from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
 
 TRAIN = [Sentence(["Ada", "met", "Bo", "in", "Lima"], ["B-PER", "O", "B-PER", "O", "B-LOC"])]
 TEST = [Sentence(["Ada", "met", "Cy"], ["B-PER", "O", "B-PER"]), Sentence(["Lima", "and", "Ada"], ["O", "O", "O"])]
@@ -19,9 +19,9 @@ PREDICTED = [["B-PER", "O", "O"], ["O", "O", "B-LOC"]]
 
 
 def drawn(*, vectors: bool) -> dict[str, Plot]:
-    """The pictures of what was seen, one of whose two gold entities is found."""
-    known = Known(training_words(TRAIN), vectors, training_mentions(TRAIN), "the train split")
-    report = assess(TEST, PREDICTED, Scheme.IOB2, {}, Background(known=known)).report
+    """Draw the plots of overlap with training. One of the two gold entities is found."""
+    known = TrainingKnowledge(training_words(TRAIN), vectors, training_mentions(TRAIN), "the train split")
+    report = assess(TEST, PREDICTED, Scheme.IOB2, {}, Background(training=known)).report
     return {plot.name: plot for plot in score_plots.seen(report)}
 
 
@@ -53,7 +53,7 @@ def test_without_vectors_no_word_is_said_to_have_one(vectors: bool, named: list[
 
 
 def test_without_a_group_that_anything_is_in_there_is_no_picture() -> None:
-    known = Known(training_words(TRAIN), False, training_mentions(TRAIN), "the train split")
+    known = TrainingKnowledge(training_words(TRAIN), False, training_mentions(TRAIN), "the train split")
     plain = [replace(sentence, tags=["O"] * len(sentence)) for sentence in TEST]
-    report = assess(plain, [["O", "O", "O"]] * 2, Scheme.IOB2, {}, Background(known=known)).report
+    report = assess(plain, [["O", "O", "O"]] * 2, Scheme.IOB2, {}, Background(training=known)).report
     assert [plot.name for plot in score_plots.seen(report)] == ["tokens"]

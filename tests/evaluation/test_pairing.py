@@ -1,4 +1,4 @@
-"""Gold and predicted entities laid beside each other."""
+"""Test how gold and predicted entities are paired."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tagger.corpus.schemes import spans_from_tags
 from tagger.corpus.sentence import Span
-from tagger.evaluation.pairing import Kind, pair_up
+from tagger.evaluation.pairing import Kind, pair_entities
 from tests.helpers.two_sides import tags_of
 
 TAGS = st.lists(st.sampled_from(tags_of("BI", ("X", "Y"))), min_size=7, max_size=7)
@@ -34,13 +34,13 @@ def spans(tags: str) -> list[Span]:
     ],
 )
 def test_kinds_by_hand(gold: str, predicted: str, kinds: list[Kind]) -> None:
-    assert sorted(pair.kind for pair in pair_up(spans(gold), spans(predicted))) == sorted(kinds)
+    assert sorted(pair.kind for pair in pair_entities(spans(gold), spans(predicted))) == sorted(kinds)
 
 
 @given(TAGS, TAGS)
 def test_every_entity_is_in_one_pair(gold: list[str], predicted: list[str]) -> None:
     left, right = spans_from_tags(gold), spans_from_tags(predicted)
-    pairs = pair_up(left, right)
+    pairs = pair_entities(left, right)
     assert sorted(pair.gold for pair in pairs if pair.gold) == left
     assert sorted(pair.predicted for pair in pairs if pair.predicted) == right
     kinds = Counter(pair.kind for pair in pairs)
@@ -51,7 +51,7 @@ def test_every_entity_is_in_one_pair(gold: list[str], predicted: list[str]) -> N
 @given(TAGS, TAGS)
 def test_as_many_entities_as_can_be_are_paired_in_each_round(gold: list[str], predicted: list[str]) -> None:
     left, right = spans_from_tags(gold), spans_from_tags(predicted)
-    kinds = Counter(pair.kind for pair in pair_up(left, right))
+    kinds = Counter(pair.kind for pair in pair_entities(left, right))
     assert kinds[Kind.CORRECT] == len(set(left) & set(right))
     assert kinds[Kind.CORRECT] + kinds[Kind.WRONG_TYPE] == len({one[:2] for one in left} & {one[:2] for one in right})
     assert kinds[Kind.CORRECT] + kinds[Kind.WRONG_BOUNDARY] == largest_matching(left, right)
@@ -59,14 +59,14 @@ def test_as_many_entities_as_can_be_are_paired_in_each_round(gold: list[str], pr
 
 @given(TAGS, TAGS)
 def test_nothing_is_missing_beside_something_spurious(gold: list[str], predicted: list[str]) -> None:
-    pairs = pair_up(spans_from_tags(gold), spans_from_tags(predicted))
+    pairs = pair_entities(spans_from_tags(gold), spans_from_tags(predicted))
     missing = [pair.gold for pair in pairs if pair.kind is Kind.MISSING and pair.gold]
     spurious = [pair.predicted for pair in pairs if pair.kind is Kind.SPURIOUS and pair.predicted]
     assert not any(one.start < other.end and other.start < one.end for one in missing for other in spurious)
 
 
 def largest_matching(left: list[Span], right: list[Span]) -> int:
-    """The most pairs of overlapping entities of one label, by trying every order."""
+    """Find the largest number of pairs of overlapping entities of one label, by trying every order."""
     if len(left) > len(right):
         left, right = right, left
     orders = permutations(right, len(left))

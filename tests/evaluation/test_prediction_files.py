@@ -1,4 +1,4 @@
-"""Predictions of other systems, read beside the gold file."""
+"""Test reading predictions of other systems together with the gold file."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def test_differing_words_are_counted_and_the_first_is_shown(read: Read) -> None:
     [
         ("a O\nx O\n", "a O\n\nx O\n", "PRED:2: a blank line where GOLD:2 has the word 'x'; the files must align"),
         ("a O\n\nx O\n", "a O\nx O\n", "GOLD:2: a blank line where PRED:2 has the word 'x'; the files must align"),
-        ("a O\nb O\n\nx O\n", "a O\nb O\n\n", "PRED:2: the last word of the file, but GOLD:4 has the word 'x'"),
-        ("a O\n", "a O\n\n\nx O\n", "GOLD:1: the last word of the file, but PRED:4 has the word 'x'"),
-        ("a O\n", "O\n", "PRED:1: 1 of 2 columns; expected a word and a tag, parted by blanks"),
-        ("a\tO\nb O\n", "a O\nb O\n", "GOLD:2: 1 of 2 columns; expected a word and a tag, parted by a TAB"),
+        ("a O\nb O\n\nx O\n", "a O\nb O\n\n", "PRED:2: the file ends here, but GOLD:4 has the word 'x'"),
+        ("a O\n", "a O\n\n\nx O\n", "GOLD:1: the file ends here, but PRED:4 has the word 'x'"),
+        ("a O\n", "O\n", "PRED:1: 1 of 2 columns; expected a word and a tag, separated by blanks"),
+        ("a\tO\nb O\n", "a O\nb O\n", "GOLD:2: 1 of 2 columns; expected a word and a tag, separated by a TAB"),
         ("a\tO\n", "a\t\n", "PRED:1: an empty tag column"),
         ("a\tO\n", "a\tB-P\rR\n", "PRED:1: tag or label 'B-P\\rR' holds a control character (U+000D)"),
         ("\n\n", "a O\n", "GOLD: no words"),

@@ -1,4 +1,4 @@
-"""report.html in a real browser."""
+"""Test report.html in a real browser."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.calibration import calibration
 from tagger.evaluation.datacard import data_card
-from tagger.evaluation.learning_curve import learning
+from tagger.evaluation.learning_curve import learning_curve
 from tagger.evaluation.page.report_html import report_html
-from tagger.evaluation.page.sentences import of_report
-from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.evaluation.page.sentences import report_browser
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
 from tests.helpers.browser import opened, started
 
 pytestmark = pytest.mark.extended
@@ -36,7 +36,7 @@ CHOICES = {  # how many of the seven sentences each shows
 
 
 def sentences(tags: list[str]) -> list[Sentence]:
-    """Three words each: one is markup, one has what must not be shown as it is."""
+    """Build sentences of three words. One word is markup; one has characters that must be replaced."""
     found = [
         Sentence([f"Ada{number}", "said\x00\u202e", "é😀"], line.split(), place=f"data.conll:{number}")
         for number, line in enumerate(tags)
@@ -46,15 +46,15 @@ def sentences(tags: list[str]) -> list[Sentence]:
 
 
 def everything() -> Background:
-    """All that a report can hold, in small."""
+    """Build a small example of everything a report can contain."""
     train = sentences(GOLD[:3])
     right = np.array([1.0, 0, 1, 1, 0])
     rows = [{"epoch": str(n), "epoch_loss": f"{3 - n}", "dev_f1": f"0.{n + 3}", "lr-AdamW": "0.01"} for n in range(3)]
     splits = [Split(name, train, Scheme.IOB2, []) for name in ("train", "dev", "test")]
     return Background(
-        known=Known(training_words(train), True, training_mentions(train), "the train split"),
+        training=TrainingKnowledge(training_words(train), True, training_mentions(train), "the train split"),
         calibration=calibration(right, right * 0.8 + 0.1, right * 0.6 + 0.2, 1.3, 6),
-        learning=learning(rows),
+        learning=learning_curve(rows),
         data=data_card(f"data {SCRIPT}", splits),
         warnings=[f"a warning {SCRIPT}"],
     )
@@ -230,8 +230,8 @@ def test_ten_thousand_sentences_stay_usable(chromium: Browser, tmp_path: Path) -
 
 
 def test_where_there_is_no_room_sentences_without_errors_are_left_out_first(found: Assessment) -> None:
-    whole = of_report(found.texts, entities=True)
-    small = of_report(found.texts, entities=True, budget=len(whole.json) // 3)
+    whole = report_browser(found.texts, entities=True)
+    small = report_browser(found.texts, entities=True, budget=len(whole.json) // 3)
     assert (whole.count, whole.left_out) == (7, 0)
     assert 0 < small.left_out < 7
     assert "Ada6" not in small.json
@@ -262,7 +262,7 @@ def test_plain_tags_have_a_page_too(chromium: Browser, tmp_path: Path) -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio of two colours written as #rrggbb."""
+    """Compute WCAG 2's contrast ratio of two colours written as #rrggbb."""
 
     def luminance(colour: str) -> float:
         channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals and the paired test, against loops and enumeration."""
+"""Compare bootstrap intervals and the paired test with loops and enumeration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tagger.evaluation.resampling import Bootstrap, interval, paired_test, ratio
 
 
 def draws(bootstrap: Bootstrap) -> list[list[int]]:
-    """How often each unit is in each resample, learnt from counts that name the units."""
+    """Count how often each resample contains each unit, from counts that identify the units."""
     return bootstrap.totals(np.eye(bootstrap.units, dtype=np.float32)).astype(int).tolist()
 
 
@@ -68,7 +68,7 @@ def f1(counts: np.ndarray) -> float:
 
 
 def exact_p(one: np.ndarray, other: np.ndarray) -> float:
-    """The share of all ways to swap sentences in which F1 differs at least as much."""
+    """Compute the share of all possible swaps in which F1 differs at least as much."""
     actual = abs(f1(one.sum(axis=0)) - f1(other.sum(axis=0)))
     ways = list(product((False, True), repeat=len(one)))
     as_much = 0

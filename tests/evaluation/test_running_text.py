@@ -1,4 +1,4 @@
-"""Entities compared by characters, whatever the tokens."""
+"""Test that entities are compared by characters and tokens do not matter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = "Ann Lee left New York. Bob stayed."
 
 
 def sentence(text: str, tags: str, start: int = 0, pattern: str = r"\w+|\S") -> Sentence:
-    """Tokens of `text` from `start` on, as many as there are tags."""
+    """Build a sentence of the tokens of `text` from `start` on, one per tag."""
     found = list(re.compile(pattern).finditer(text, start))[: len(tags.split())]
     return Sentence([match[0] for match in found], tags.split(), text, [match.span() for match in found])
 
@@ -108,7 +108,7 @@ def test_entities_where_no_gold_sentence_stands_are_left_out_and_counted() -> No
     everything = sentence(TEXT, "B-PER I-PER O O O O B-PER O O")
     result = score_raw(raw_texts(GOLD[:1]), [[everything]], Scheme.IOB2)
     assert (result.scores.micro.precision, result.scores.micro.recall) == (1, 1 / 2)
-    assert result.warnings == ["predicted entities where no gold sentence stands: 1; they are not scored"]
+    assert result.warnings == ["predicted entities outside all gold sentences: 1; they are not scored"]
 
 
 def test_an_entity_across_two_gold_sentences_is_shown_in_both_and_counted_once() -> None:

@@ -1,4 +1,4 @@
-"""Scores against hand counts, brute force and seqeval."""
+"""Compare scores with hand counts, brute force and seqeval."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BILOU_TAGS = ["O", *(f"{prefix}-{label}" for prefix in "BILU" for label in LABEL
 
 @st.composite
 def two_sides(draw: st.DrawFn, tags: list[str]) -> tuple[list[list[str]], list[list[str]]]:
-    """Gold and predicted tag sequences of equal lengths, half of the predictions right."""
+    """Draw gold and predicted tag sequences of equal lengths. Half of the predictions are right."""
     lengths = draw(st.lists(st.integers(0, 8), min_size=1, max_size=4))
     gold = [draw(st.lists(st.sampled_from(tags), min_size=n, max_size=n)) for n in lengths]
     predicted = [[tag if draw(st.booleans()) else draw(st.sampled_from(tags)) for tag in line] for line in gold]

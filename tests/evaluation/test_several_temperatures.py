@@ -1,4 +1,4 @@
-"""Probabilities at several temperatures from one run of the network."""
+"""Test probabilities at several temperatures from one run of the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENTENCES = [Sentence([f"w{n % 7}" for n in range(length)]) for length in (3, 0,
 
 
 class Counting:
-    """An engine that counts the sentences it is given."""
+    """An engine that counts the sentences it receives."""
 
     def __init__(self, engine: NumpyEngine) -> None:
         self._engine, self.sentences = engine, 0

@@ -1,4 +1,4 @@
-"""Tags read strictly: seqeval's strict mode, and the places that break a scheme."""
+"""Compare strict reading with seqeval's strict mode, and count places that break a scheme."""
 
 from __future__ import annotations
 

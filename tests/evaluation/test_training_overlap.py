@@ -1,4 +1,4 @@
-"""Scores by what was met in training, and what is told of the data and of learning."""
+"""Test scores by occurrence in training, the data card and the learning curve."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Background, assess
 from tagger.evaluation.calibration import calibration, reliability
 from tagger.evaluation.datacard import Overlap, data_card
-from tagger.evaluation.learning_curve import Epoch, read_learning
-from tagger.evaluation.training_overlap import Known, training_mentions, training_words
+from tagger.evaluation.learning_curve import Epoch, read_learning_curve
+from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
 
 TRAIN = [
     Sentence(["Ada", "met", "Bo"], ["B-PER", "O", "B-PER"]),
@@ -25,12 +25,12 @@ TRAIN = [
 
 
 def of_words(words: Sequence[str]) -> tuple[list[bool], list[bool]]:
-    """A vocabulary of the training words; words in upper case have no vector."""
+    """Look words up in a vocabulary of the training words. Words in upper case have no vector."""
     return list(training_words(TRAIN)(words)[0]), [not word.isupper() for word in words]
 
 
 def test_mentions_and_words_fall_into_their_classes() -> None:
-    known = Known(of_words, True, training_mentions(TRAIN), "train")
+    known = TrainingKnowledge(of_words, True, training_mentions(TRAIN), "train")
     gold = [
         (["Ada"], "PER"),  # seen with this type
         (["Paris", "Match"], "PER"),  # seen with another one
@@ -40,7 +40,7 @@ def test_mentions_and_words_fall_into_their_classes() -> None:
     ]
     sentences = [Sentence(words, [f"B-{label}", *[f"I-{label}"] * (len(words) - 1)]) for words, label in gold]
     predicted = [one.tags or [] for one in sentences[:4]] + [["O", "O"]]
-    found = assess(sentences, predicted, Scheme.IOB2, {}, Background(known=known)).report.seen
+    found = assess(sentences, predicted, Scheme.IOB2, {}, Background(training=known)).report.seen
     assert found is not None
     assert {name: one.support for name, one in found.mentions.items()} == {"same_type": 1, "other_type": 1, "new": 3}
     assert {name: one.support for name, one in found.words.items()} == {
@@ -58,17 +58,17 @@ def test_mentions_and_words_fall_into_their_classes() -> None:
 
 @pytest.mark.parametrize("word", ["ada", "ADA"])
 def test_case_counts_when_mentions_and_words_are_looked_up(word: str) -> None:
-    known = Known(training_words(TRAIN), False, training_mentions(TRAIN), "train")
-    found = assess([Sentence([word], ["B-PER"])], [["B-PER"]], Scheme.IOB2, {}, Background(known=known)).report.seen
+    known = TrainingKnowledge(training_words(TRAIN), False, training_mentions(TRAIN), "train")
+    found = assess([Sentence([word], ["B-PER"])], [["B-PER"]], Scheme.IOB2, {}, Background(training=known)).report.seen
     assert found is not None
     assert found.mentions["new"].support == 1
     assert found.words["out_of_training"].support == 1
 
 
 def test_plain_tags_are_told_of_by_token_alone() -> None:
-    known = Known(of_words, True, None, "train")
+    known = TrainingKnowledge(of_words, True, None, "train")
     sentences = [Sentence(["Ada", "swims"], ["NOUN", "VERB"])]
-    found = assess(sentences, [["NOUN", "NOUN"]], Scheme.PLAIN, {}, Background(known=known)).report.seen
+    found = assess(sentences, [["NOUN", "NOUN"]], Scheme.PLAIN, {}, Background(training=known)).report.seen
     assert found is not None
     assert (found.mentions, found.words) == ({}, {})
     assert [found.tokens[name].accuracy for name in ("in_vocabulary", "out_of_training")] == [1, 0]
@@ -98,14 +98,14 @@ def test_learning_is_read_by_epoch_and_what_was_logged_later_counts(tmp_path: Pa
         ",,,,0.5,9,\n,0,,1.5,,9,100\n0.25,0,2.5,,,9,\n,,,,0.25,19,\n0.5,1,1.5,,,19,nan\n"
         ",,,,0.125,19,\n0.75,1,1.25,,,19,300\n"
     )
-    found = read_learning(tmp_path)
+    found = read_learning_curve(tmp_path)
     assert found is not None
     assert found.score_name == "dev_f1"
     assert found.epochs == [Epoch(1, 2.5, 0.25, 0.5, 100), Epoch(2, 1.25, 0.75, 0.125, 300)]
 
 
 def test_a_run_without_logs_tells_nothing(tmp_path: Path) -> None:
-    assert read_learning(tmp_path) is None
+    assert read_learning_curve(tmp_path) is None
 
 
 def test_calibration_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Pages have the same colours: those of the page, and those of labels."""
+"""Test that all pages have the same colours, of the page and of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a decision rests on, against sums written out and the enumeration of all taggings."""
+"""Compare what decisions depend on with explicit sums and with the enumeration of all taggings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def loaded(folder: ModelFolder, path: Path) -> Explainer:
 
 
 def path_score(folder: ModelFolder, emissions: NDArray[np.float32], tags: list[str]) -> float:
-    """s(y) as docs/probabilities.md writes it."""
+    """Compute s(y) as docs/probabilities.md defines it."""
     numbers = [folder.vocabularies.tags.index(tag) for tag in tags]
     score = sum(float(row[number]) for row, number in zip(emissions, numbers, strict=True))
     if folder.config.decoder.kind == "crf":
@@ -51,7 +51,7 @@ def legal(folder: ModelFolder, length: int) -> list[list[str]]:
 
 
 def probability(folder: ModelFolder, words: list[str], holds: object) -> float:
-    """The share of the weight of all legal taggings for which `holds` is true."""
+    """Compute the share in the weight of all legal taggings of those for which `holds` is true."""
     emissions = emissions_by_sentence(NumpyEngine(folder), [words])[0]
     weights = {
         tuple(p): math.exp(path_score(folder, emissions, p) / folder.temperature) for p in legal(folder, len(words))
@@ -125,7 +125,7 @@ def test_plain_tags_are_decisions_of_a_token_each(tmp_path: Path) -> None:
 
 
 def biased(folder: ModelFolder, bias: float) -> ModelFolder:
-    """The model with O's emission raised."""
+    """Raise the emission of O in a model."""
     tensors = {name: tensor * (0.01 if name == "emissions.weight" else 1) for name, tensor in folder.tensors.items()}
     tensors["emissions.bias"] = np.where(np.array(folder.vocabularies.tags) == "O", bias, 0).astype(np.float32)
     return replace(folder, tensors=tensors)

@@ -1,4 +1,4 @@
-"""A model with a contextual encoder is explained too, through PyTorch."""
+"""Test explanations of a model with a contextual encoder, which need PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of the layers against PyTorch's states, the engine's emissions, and sums written out."""
+"""Compare traces of layers with PyTorch's states, the engine's emissions and explicit sums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.torch_engine import TorchEngine
 from tagger.features.encoding import FeatureEncoder
 from tagger.inspection.gates import Trace, trace
-from tagger.inspection.memory import memory_of
+from tagger.inspection.memory import direction_memory
 from tagger.model_folder.folder import ModelFolder
 from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 
@@ -48,7 +48,7 @@ def vectors_of(folder: ModelFolder, words: list[str]) -> NDArray[np.float32]:
 
 
 def states_of_pytorch(folder: ModelFolder, words: list[str]) -> list[NDArray[np.float32]]:
-    """(T, 2H) of each layer, taken from the trained module while it runs."""
+    """Return the states (T, 2H) of each layer, taken from the PyTorch module while it runs."""
     engine = TorchEngine(folder)
     found: list[NDArray[np.float32]] = []
     for layer in engine._model.encoder.layers:
@@ -101,7 +101,7 @@ def test_a_gru_s_gates_and_candidates_make_its_states(cell: Cell) -> None:
 @pytest.mark.parametrize("backward", [False, True])
 def test_what_is_kept_is_the_product_over_the_words_read_since(backward: bool) -> None:
     update = np.random.default_rng(3).uniform(size=(5, 11))
-    memory = memory_of({"update": update}, backward=backward)
+    memory = direction_memory({"update": update}, backward=backward)
     assert memory is not None
     for word in range(5):
         for place in range(5):
@@ -118,7 +118,7 @@ def test_what_is_kept_is_the_product_over_the_words_read_since(backward: bool) -
 
 @pytest.mark.parametrize("backward", [False, True])
 def test_what_is_kept_by_distance_is_the_mean_over_pairs(backward: bool) -> None:
-    memory = memory_of({"update": np.random.default_rng(4).uniform(size=(4, 3))}, backward=backward)
+    memory = direction_memory({"update": np.random.default_rng(4).uniform(size=(4, 3))}, backward=backward)
     assert memory is not None
     for distance, found in enumerate(memory.by_distance()):
         pairs = [(word, word - distance if backward else word + distance) for word in range(4)]
@@ -130,17 +130,17 @@ def test_what_is_kept_by_distance_is_the_mean_over_pairs(backward: bool) -> None
 def test_a_state_is_the_sum_of_candidates_by_their_shares(cell: Cell, of: str) -> None:
     (layer,) = traced(random_folder(encoder=EncoderConfig(cell=cell, hidden_size=1)), random_words([7])[0]).layers
     for gates, backward in ((layer.forward, False), (layer.backward, True)):
-        memory = memory_of(gates, backward=backward)
+        memory = direction_memory(gates, backward=backward)
         assert memory is not None
         np.testing.assert_allclose(memory.share.T @ gates["candidate"], gates[of], atol=1e-12)
 
 
 def test_shares_of_a_gru_sum_to_all_that_its_zero_state_has_left() -> None:
     update = np.random.default_rng(5).uniform(size=(6, 3))
-    memory = memory_of({"update": update}, backward=False)
+    memory = direction_memory({"update": update}, backward=False)
     assert memory is not None
     np.testing.assert_allclose(memory.share.sum(axis=0), 1 - np.cumprod(update, axis=0).mean(axis=1))
 
 
 def test_a_plain_rnn_has_no_gate_that_keeps() -> None:
-    assert memory_of({"state": np.zeros((3, 2))}, backward=False) is None
+    assert direction_memory({"state": np.zeros((3, 2))}, backward=False) is None

@@ -1,4 +1,4 @@
-"""The page of gates in a real browser: no complaints, phones, keyboards, both colour schemes."""
+"""Test the page of gates in a real browser: no errors, phones, keyboards, both colour schemes."""
 
 from __future__ import annotations
 

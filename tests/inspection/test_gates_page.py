@@ -1,4 +1,4 @@
-"""The page of gates: it holds what was computed, and nothing in a sentence becomes markup."""
+"""Test the page of gates: it shows what was computed, and nothing in a sentence becomes markup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.html import rendering
 from tagger.inspection.explainer import Explainer, Explanation
-from tagger.inspection.gates_page import MOST_COLUMNS, gates_page, gates_section, gates_style, moving_units
+from tagger.inspection.gates_page import MOST_COLUMNS, gates_page, gates_section, gates_style, most_varying_units
 from tagger.model_folder.folder import ModelFolder
 from tests.helpers.random_models import random_folder
 
@@ -28,7 +28,7 @@ _VOID = {"meta", "br"}
 
 
 class Reader(HTMLParser):
-    """The tables of a page by their captions, its ids, links and text; fails where tags are not closed in order."""
+    """A parser that collects a page's tables by caption, ids, links and text. Fails if tags are not closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ def test_the_units_asked_for_are_shown(tmp_path: Path) -> None:
 
 def test_units_that_move_most_come_first() -> None:
     values = np.array([[0.5, 0.0, 0.2], [0.5, 1.0, 0.4], [0.5, 0.0, 0.2]])
-    assert moving_units(values, 2) == [1, 2]
+    assert most_varying_units(values, 2) == [1, 2]
 
 
 @pytest.mark.parametrize(

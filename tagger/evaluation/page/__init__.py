@@ -1,1 +1,1 @@
-"""The report as a page: plots, sentences to browse, and the templates that put them together."""
+"""Write a report as an HTML page: plots, sentences to browse, and templates."""

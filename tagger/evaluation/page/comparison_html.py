@@ -1,12 +1,12 @@
-"""compare.html: systems beside each other on one page that needs nothing else."""
+"""Write compare.html: a comparison of systems on one page that fetches nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tagger.evaluation.comparison import Comparison, Contest, changes
+from tagger.evaluation.comparison import Comparison, SystemComparison, changes
 from tagger.evaluation.page.figures import KINDS, count, name, points
-from tagger.evaluation.page.page_templates import filled
+from tagger.evaluation.page.page_templates import render_page
 from tagger.evaluation.page.plots import Plot, Table
 from tagger.evaluation.page.sentences import ALL_LINES, Browser, Choice, Entry, Mark, browser
 from tagger.evaluation.page.shapes import runs
@@ -16,14 +16,14 @@ _CHOICES = {"better": "better in the second", "worse": "worse in the second", "c
 _GOLD = "gold"
 
 
-def comparison_html(contest: Contest) -> str:
-    """The page of a comparison.
+def comparison_html(contest: SystemComparison) -> str:
+    """Write the page of a comparison.
 
     Raises:
-        UserError: what it is made with is not installed.
+        UserError: Jinja or matplotlib is not installed.
     """
     found = contest.comparison
-    return filled("compare.html.j2", found=found, plots=list(_plots(found)), browser=_browser(contest))
+    return render_page("compare.html.j2", found=found, plots=list(_plots(found)), browser=_browser(contest))
 
 
 def _plots(found: Comparison) -> Iterator[Plot]:
@@ -36,13 +36,13 @@ def _plots(found: Comparison) -> Iterator[Plot]:
         "systems",
         f"{found.score[0].upper()}{found.score[1:]} by system",
         runs("systems", f"{found.score} by system", rows),
-        "Each small dot is a run, the large one the mean; in brackets, how many runs there are. Points of 100.",
+        "Each small dot is a run. The large one is their mean. The number of runs is in brackets. Points of 100.",
         Table(("system", "mean", "sd", "runs", "scores"), table),
     )
 
 
-def _browser(contest: Contest) -> Browser:
-    """The sentences of the first two systems."""
+def _browser(contest: SystemComparison) -> Browser:
+    """Collect the sentences of the first two systems."""
     if len(contest.shown) < 2:
         return browser([], lines=(), kinds=(), choices=(), first=bool)
     first, second = contest.shown[:2]

@@ -1,4 +1,4 @@
-"""The pictures of a model's probabilities, its training and its data, each with the table behind it."""
+"""Draw the plots of calibration, training and data, each with a table of its figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCORES = {"dev_f1": "dev F1", "dev_accuracy": "dev accuracy"}
 
 
 def calibration(report: Report) -> Iterator[Plot]:
-    """Reliability before and after temperature scaling, and what a threshold leaves."""
+    """Plot reliability before and after temperature scaling, and scores by threshold."""
     found = report.calibration
     if found is None:
         return
@@ -27,14 +27,14 @@ def calibration(report: Report) -> Iterator[Plot]:
         _reliability(title, side, SERIES[number], dashed=number == 1)
         for number, (title, side) in zip((1, 0), sides.items(), strict=True)
     ]
-    sizes = [[_LARGEST_DOT * (one.count / found.count) ** 0.5 for one in _filled(side)] for side in sides.values()]
+    sizes = [[_LARGEST_DOT * (one.count / found.count) ** 0.5 for one in _filled_bins(side)] for side in sides.values()]
     table = [
-        [f"{100 * cold.low:.0f} to {100 * cold.high:.0f}", *_bin(cold), *_bin(warm)]
-        for cold, warm in zip(found.before.bins, found.after.bins, strict=True)
+        [f"{100 * before.low:.0f} to {100 * before.high:.0f}", *_bin(before), *_bin(after)]
+        for before, after in zip(found.before.bins, found.after.bins, strict=True)
     ]
     yield Plot(
         "reliability",
-        "Are probabilities what they say?",
+        "Reliability of probabilities",
         curves(
             "reliability",
             "Reliability diagram",
@@ -45,28 +45,28 @@ def calibration(report: Report) -> Iterator[Plot]:
             diagonal=True,
             sizes=sizes,
         ),
-        "On the grey diagonal, of all that has a probability of 70, 70 in 100 are right; below it the model is surer "
-        "than it should be. Larger dots stand for more predictions. The expected calibration error is "
+        "On the grey diagonal, 70 in 100 of the predictions with a probability of 70 are right. Below it the model is "
+        "too sure. Larger dots mean more predictions. The expected calibration error is "
         f"{points(found.before.ece)} at temperature 1 and {points(found.after.ece)} at the model's own.",
         Table(
             ("probability", "at 1: number", "mean", "right", "at the model's: number", "mean", "right"),
             table,
         ),
     )
-    filled = [one for one in found.thresholds if one.kept]
-    at = [100 * one.threshold for one in filled]
+    kept = [one for one in found.thresholds if one.kept]
+    at = [100 * one.threshold for one in kept]
     named = {"precision": SERIES[0], "recall": SERIES[1], "f1": SERIES[2]}
     yield Plot(
         "thresholds",
-        "What a threshold gives and takes",
+        "Scores by threshold",
         curves(
             "thresholds",
             "Precision, recall and F1 against a threshold",
             [
-                Curve("F1" if key == "f1" else key, at, [100 * getattr(one, key) for one in filled], tone)
+                Curve("F1" if key == "f1" else key, at, [100 * getattr(one, key) for one in kept], tone)
                 for key, tone in named.items()
             ],
-            x="least probability kept",
+            x="minimum probability",
             square=True,
         ),
         "If predictions less probable than the threshold are left out (tag.py --min-score), precision rises and recall "
@@ -82,18 +82,24 @@ def calibration(report: Report) -> Iterator[Plot]:
 
 
 def learning(report: Report) -> Iterator[Plot]:
-    """Loss, dev score, learning rate and speed by epoch."""
+    """Plot loss, dev score, learning rate and speed by epoch."""
     found = report.learning
     if found is None:
         return
     title = _SCORES[found.score_name]
     kinds = (
         ("loss", "Training loss", 1.0, SERIES[1], "The mean loss of an epoch's batches."),
-        ("score", title[0].upper() + title[1:], 100.0, SERIES[0], "After each epoch; the best one's model is kept."),
+        (
+            "score",
+            title[0].upper() + title[1:],
+            100.0,
+            SERIES[0],
+            "After each epoch. The model of the best epoch is kept.",
+        ),
         ("learning_rate", "Learning rate", 1.0, SERIES[2], "At the end of each epoch."),
         ("tokens_per_second", "Tokens a second", 1.0, SERIES[3], "How fast training went."),
     )
-    for key, heading, factor, tone, told in kinds:
+    for key, heading, factor, tone, caption in kinds:
         logged = [(one.epoch, getattr(one, key)) for one in found.epochs if getattr(one, key) is not None]
         if logged:
             curve = Curve(
@@ -103,13 +109,13 @@ def learning(report: Report) -> Iterator[Plot]:
                 f"learning-{key.replace('_', '-')}",
                 heading,
                 curves(f"learning-{key.replace('_', '-')}", f"{heading} by epoch", [curve], x="epoch", whole=True),
-                told,
+                caption,
                 Table(("epoch", heading.lower()), [[str(epoch), f"{factor * value:,.6g}"] for epoch, value in logged]),
             )
 
 
 def data(report: Report) -> Iterator[Plot]:
-    """The share of each label in each split."""
+    """Plot the share of each label in each split."""
     card = report.data
     if card is None:
         return
@@ -133,7 +139,7 @@ def data(report: Report) -> Iterator[Plot]:
         "labels",
         "Labels in the splits",
         stacks("labels", "Share of labels by split", list(card.splits), [Bars(f"of all {what}", parts, rows)]),
-        f"How the {what} of each split are shared out among labels, in shares of 100.",
+        f"Shares of the labels among the {what} of each split, in shares of 100.",
         Table(
             ("label", *card.splits),
             [
@@ -145,19 +151,19 @@ def data(report: Report) -> Iterator[Plot]:
 
 
 def _distinct(labels: Sequence[str]) -> list[str]:
-    """Short names, no two of which are the same."""
+    """Shorten names and keep them distinct."""
     short = [name(label) for label in labels]
     return [one if short.count(one) == 1 else f"{number}. {one}" for number, one in enumerate(short, start=1)]
 
 
-def _filled(side: Reliability) -> Sequence[Bin]:
+def _filled_bins(side: Reliability) -> Sequence[Bin]:
     return [one for one in side.bins if one.count]
 
 
 def _reliability(title: str, side: Reliability, tone: str, *, dashed: bool) -> Curve:
-    filled = _filled(side)
-    x = [100 * (one.probability or 0.0) for one in filled]
-    return Curve(title, x, [100 * (one.right or 0.0) for one in filled], tone, dashed=dashed, marked=True)
+    bins = _filled_bins(side)
+    x = [100 * (one.probability or 0.0) for one in bins]
+    return Curve(title, x, [100 * (one.right or 0.0) for one in bins], tone, dashed=dashed, marked=True)
 
 
 def _bin(one: Bin) -> list[str]:

@@ -1,4 +1,4 @@
-"""This package's templates filled in, with style and script of their own."""
+"""Render the templates of report pages with their style and script."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tagger.html.palette import STYLE
 from tagger.html.rendering import render
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_TOLD = {"points": figures.points, "count": figures.count, "visible": visible_on_page}
+_HELPERS = {"points": figures.points, "count": figures.count, "visible": visible_on_page}
 
 
-def filled(template: str, **values: Any) -> str:
-    """A template of this package filled in; everything is escaped but what it calls safe.
+def render_page(template: str, **values: Any) -> str:
+    """Render a template of this package. All values are escaped, except where the template marks them safe.
 
     Args:
-        template: its name.
-        values: by the names that it uses.
+        template: file name of the template.
+        values: values by the names used in the template.
 
     Raises:
         UserError: Jinja is not installed.
     """
     own = {name: (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "page.js")}
     style = STYLE + own["style.css"]
-    return render(f"evaluation/page/templates/{template}", style=style, script=own["page.js"], **_TOLD, **values)
+    return render(f"evaluation/page/templates/{template}", style=style, script=own["page.js"], **_HELPERS, **values)

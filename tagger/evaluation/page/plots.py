@@ -1,4 +1,4 @@
-"""Plots as inline SVG whose colours and fonts are the page's own. The one module that knows matplotlib."""
+"""Draw plots as inline SVG with the page's colours and fonts. The only module that imports matplotlib."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tagger.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 4.1  # inches; as wide as a phone, where a point is shown as a pixel or more
+WIDTH = 4.1  # inches; the width of a phone, on which a point is a pixel or more
 INK, FAINT, LINE = "ink", "faint", "line"
 SERIES = tuple(f"series-{number}" for number in range(1, 7))
 _COLOURS = (INK, FAINT, LINE, *SERIES)  # by name of the page's CSS variable
@@ -39,13 +39,13 @@ ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 
 def colour(name: str) -> str:
-    """What matplotlib is given for a colour of the page; `_page_svg` puts the CSS variable in its place."""
+    """Return a placeholder colour for matplotlib. `_page_svg` replaces it by the page's CSS variable."""
     return f"#0a0b{_COLOURS.index(name):02x}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """The figures behind a plot: texts in columns, the first of which names the row."""
+    """A table of texts with the figures of a plot. The first column names the row."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -53,25 +53,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture and what is in it.
+    """A plot with its caption and its figures.
 
     Attributes:
-        name: for ids.
-        title: what it shows.
+        name: used in ids.
+        title: the heading.
         svg: the picture.
-        told: what one sees in it, in a sentence or two.
-        table: its figures.
+        caption: one or two sentences on how to read it.
+        table: the figures.
     """
 
     name: str
     title: str
     svg: str
-    told: str
+    caption: str
     table: Table
 
 
 class Canvas:
-    """An empty picture of the page's width to draw on, with `columns` axes side by side.
+    """An empty picture of the page's width, with `rows` times `columns` axes.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -93,7 +93,7 @@ class Canvas:
             _dress(axes)
 
     def legend_below(self, handles: Mapping[str, Any]) -> None:
-        """One legend under all axes."""
+        """Draw one legend below all axes."""
         columns = 3 if len(handles) > 4 else max(1, len(handles))
         self.figure.legend(
             list(handles.values()),
@@ -107,7 +107,7 @@ class Canvas:
         )
 
     def svg(self, name: str, title: str) -> str:
-        """The picture as an element of the page, with `name` in its ids."""
+        """Return the picture as an element of the page. Its ids begin with `name`."""
         import matplotlib
 
         stream = io.StringIO()
@@ -128,19 +128,19 @@ def _dress(axes: Axes) -> None:
 
 
 def grid(axes: Axes, axis: Any) -> None:
-    """Thin lines behind what is drawn, along `x`, `y` or `both`."""
+    """Draw thin grid lines along `x`, `y` or `both`."""
     axes.grid(axis=axis, color=colour(LINE), linewidth=0.6)
 
 
 def legend(axes: Axes, **where: Any) -> None:
-    """A legend without a frame."""
+    """Draw a legend without a frame."""
     axes.legend(frameon=False, labelcolor=colour(INK), fontsize=SMALL, **where)
 
 
 def _page_svg(text: str, name: str, title: str) -> str:
-    """The element alone: its ids its own, its colours CSS variables, its fonts the page's, its size that of its place.
+    """Adapt an SVG file to the page: unique ids, CSS variables for colours, the page's fonts, and no fixed size.
 
-    Attributes are changed, never text, which may hold anything.
+    Only attributes are changed, never text, which may contain anything.
     """
     root = ElementTree.fromstring(text)
     for parent in list(root.iter()):

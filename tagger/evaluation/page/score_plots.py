@@ -1,4 +1,4 @@
-"""The pictures of scores and errors, each with the table behind it."""
+"""Draw the plots of scores and errors, each with a table of its figures."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tagger.evaluation.page.figures import (
 from tagger.evaluation.page.plots import FAINT, SERIES, Plot, Table
 from tagger.evaluation.page.shapes import Bars, Row, Tone, dots, heat, stacks
 from tagger.evaluation.report import Report
-from tagger.evaluation.training_overlap import Seen, TokenShare
+from tagger.evaluation.training_overlap import TokenShare, TrainingOverlap
 
 _MOST_ROWS = 30
 _MOST_CONFUSED = 14
 _NONE = "no entity"
 _OTHERS = "others"
-_GOLD_FATES: dict[str, Tone] = {
+_GOLD_OUTCOMES: dict[str, Tone] = {
     "correct": (SERIES[0], 0.95),
     "wrong_boundary": (SERIES[0], 0.45),
     "wrong_type": (SERIES[1], 0.9),
@@ -38,9 +38,9 @@ _SPURIOUS: Tone = (SERIES[2], 0.85)
 
 
 def scores(report: Report) -> Iterator[Plot]:
-    """By type, and under the other readings."""
+    """Plot scores by type, and under the other matching criteria."""
     kind = "type" if report.entities else "tag"
-    types = report.reading.types
+    types = report.main.types
     if types:
         drawn = _most(types)
         rest = f" The {len(drawn)} most frequent of {len(types)}." if len(drawn) < len(types) else ""
@@ -48,8 +48,8 @@ def scores(report: Report) -> Iterator[Plot]:
             "types",
             f"F1 by {kind}",
             dots("types", f"F1 by {kind}", [_row(label, one) for label, one in drawn.items()]),
-            f"A dot is the F1 of a {kind}, its bar the 95% interval; in brackets, how many the gold data hold. Long "
-            f"bars rest on few examples.{rest}",
+            f"A dot is the F1 of a {kind}, its bar the 95% interval. The number in the gold data is in brackets. Long "
+            f"bars come from few examples.{rest}",
             table_of(kind, dict(types)),
         )
     read = {title: getattr(report, key).micro for key, title in READINGS.items() if getattr(report, key) is not None}
@@ -58,20 +58,20 @@ def scores(report: Report) -> Iterator[Plot]:
     if read:
         yield Plot(
             "readings",
-            "The same predictions, read otherwise",
-            dots("readings", "F1 by reading", [(title, one.f1, one.interval) for title, one in read.items()]),
-            "How much of the error lies in boundaries (partial overlap, type only), in types (boundary only) or in "
-            "tags that break their scheme (strict); and the score over distinct forms (WNUT's surface F1). "
+            "The same predictions under other criteria",
+            dots("readings", "F1 by criterion", [(title, one.f1, one.interval) for title, one in read.items()]),
+            "Partial overlap and type only forgive wrong boundaries. Boundary only forgives wrong types. Strict "
+            "requires tags that follow their scheme. Distinct forms is WNUT's surface F1. "
             f"{PARTNER_RULE}",
-            table_of("reading", read),
+            table_of("criterion", read),
         )
 
 
 def errors(report: Report) -> Iterator[Plot]:
-    """What became of gold and predicted ones, what was taken for what, and which lengths are hard."""
+    """Plot kinds of errors by type, confusions, and F1 by length."""
     if report.errors.types:
         if report.entities:
-            yield _fates(report)
+            yield _outcomes(report)
         yield _confusions(report)
     for key, title in (("entities", "entity length"), ("sentences", "sentence length")):
         lengths: Mapping[str, Estimate] = getattr(report.lengths, key)
@@ -80,59 +80,63 @@ def errors(report: Report) -> Iterator[Plot]:
                 f"{key}-length",
                 f"F1 by {title}",
                 dots(f"{key}-length", f"F1 by {title}", _rows(lengths)),
-                f"By {title} in tokens; in brackets, how many the gold data hold.",
+                f"By {title} in tokens. The number in the gold data is in brackets.",
                 table_of("tokens", lengths, cells_of_group),
             )
 
 
 def seen(report: Report) -> Iterator[Plot]:
-    """By what was met in training."""
+    """Plot scores by occurrence in training."""
     found = report.seen
     if found is None:
         return
     words = words_named(found)
-    for key, titles, title, told in (
+    for key, titles, title, caption in (
         (
             "mentions",
             MENTIONS,
-            "F1 of mentions met in training",
-            "A mention is seen if it stands as an entity in",
+            "F1 by occurrence of the mention in training",
+            "A mention is seen if it occurs as an entity in",
         ),
         (
             "words",
             words,
-            "F1 by what is known of the words",
-            "By all words of an entity. From",
+            "F1 by class of the words",
+            "All words of an entity count. Source:",
         ),
     ):
         rows = {titles[label]: one for label, one in getattr(found, key).items() if label in titles}
         if drawn := _rows(rows):
             yield Plot(
-                key, title, dots(key, title, drawn), f"{told} {_source(found)}", table_of("class", rows, cells_of_group)
+                key,
+                title,
+                dots(key, title, drawn),
+                f"{caption} {_source(found)}",
+                table_of("class", rows, cells_of_group),
             )
     shares = {words[label]: one for label, one in found.tokens.items() if one.count}
     if shares:
         yield _token_shares(found, shares)
 
 
-def _source(found: Seen) -> str:
+def _source(found: TrainingOverlap) -> str:
     return f"{visible_on_page(found.source)}.{'' if found.vectors else ' Nothing is known of pretrained vectors.'}"
 
 
-def _token_shares(found: Seen, shares: Mapping[str, TokenShare]) -> Plot:
+def _token_shares(found: TrainingOverlap, shares: Mapping[str, TokenShare]) -> Plot:
     rows: list[Row] = [(f"{label} ({one.count:,})", one.accuracy or 0.0, None) for label, one in shares.items()]
     table = [[label, points(one.accuracy), count(one.correct), count(one.count)] for label, one in shares.items()]
     return Plot(
         "tokens",
-        "Accuracy of tokens by what is known of them",
+        "Accuracy of tokens by class",
         dots("tokens", "Accuracy of tokens", rows),
-        f"The share of tokens with the right tag. From {_source(found)}",
+        f"The share of tokens with the right tag. Source: {_source(found)}",
         Table(("class", "accuracy", "right", "tokens"), table),
     )
 
 
 def _rows(estimates: Mapping[str, Estimate]) -> list[Row]:
-    """Of the groups that the gold data have."""
+    """Make rows of the groups that occur in the gold data."""
     return [_row(label, one) for label, one in estimates.items() if one.support]
 
 
@@ -141,24 +145,24 @@ def _row(label: str, estimate: Estimate) -> Row:
 
 
 def _most(types: Mapping[str, Estimate], most: int = _MOST_ROWS) -> dict[str, Estimate]:
-    """The most frequent types, in the order they had; of few, all."""
+    """Select the most frequent types and keep their order."""
     ranked = set(sorted(types, key=lambda label: -types[label].support)[:most])
     return {label: one for label, one in types.items() if label in ranked}
 
 
-def _fates(report: Report) -> Plot:
-    types, labels = report.errors.types, list(_most(report.reading.types))
+def _outcomes(report: Report) -> Plot:
+    types, labels = report.errors.types, list(_most(report.main.types))
     spurious = {one.predicted: one.count for one in report.errors.confusions if one.gold is None}
-    gold = [[getattr(types[label], kind) for kind in _GOLD_FATES] for label in labels]
+    gold = [[getattr(types[label], kind) for kind in _GOLD_OUTCOMES] for label in labels]
     predicted = []
     for label in labels:
         right, wrong = types[label].correct, spurious.get(label, 0)
         predicted.append([right, types[label].predicted - right - wrong, wrong])
     sides = [
-        Bars("of gold entities", {KINDS[kind]: tone for kind, tone in _GOLD_FATES.items()}, gold),
+        Bars("of gold entities", {KINDS[kind]: tone for kind, tone in _GOLD_OUTCOMES.items()}, gold),
         Bars(
             "of predicted ones",
-            {"correct": _GOLD_FATES["correct"], "another or other bounds": (SERIES[1], 0.65), "spurious": _SPURIOUS},
+            {"correct": _GOLD_OUTCOMES["correct"], "wrong type or boundary": (SERIES[1], 0.65), "spurious": _SPURIOUS},
             predicted,
         ),
     ]
@@ -167,18 +171,18 @@ def _fates(report: Report) -> Plot:
         for label, one in (*types.items(), ("all", report.errors.all))
     ]
     return Plot(
-        "fates",
-        "What became of them",
-        stacks("fates", "Shares of kinds of errors by type", [name(label) for label in labels], sides),
-        "In shares of 100. Left, the gold entities of each type: found, found with an error, or missed. Right, the "
-        "predicted ones: right, something else there, or nothing there at all.",
+        "outcomes",
+        "Outcomes",
+        stacks("outcomes", "Shares of kinds of errors by type", [name(label) for label in labels], sides),
+        "Shares of 100. Left: the gold entities of each type, found, found with an error, or missed. Right: the "
+        "predicted ones, correct, overlapping another gold entity, or spurious.",
         Table(("type", "gold", "predicted", *KINDS.values()), table),
     )
 
 
 def _confusions(report: Report) -> Plot:
-    labels = list(_most(report.reading.types, _MOST_CONFUSED))
-    rest = [_OTHERS] if len(labels) < len(report.reading.types) else []
+    labels = list(_most(report.main.types, _MOST_CONFUSED))
+    rest = [_OTHERS] if len(labels) < len(report.main.types) else []
     none = [_NONE] if report.entities else []
     names = [*labels, *rest, *none]
     row = {label: number for number, label in enumerate(labels)}
@@ -198,9 +202,9 @@ def _confusions(report: Report) -> Plot:
     ]
     return Plot(
         "confusions",
-        "What was taken for what",
+        "Confusions",
         heat("confusions", "Confusion matrix", shown, counts, nothing),
-        "A row is what the gold data say, a column what was predicted in its place; the darker, the larger the share "
-        "of its row." + (" Entities count as taken for each other where they overlap." if report.entities else ""),
+        "Rows are gold labels, columns predicted ones. The darker a cell, the larger its share of the row."
+        + (" Entities are paired where they overlap." if report.entities else ""),
         Table(("gold", "predicted", "times"), table),
     )

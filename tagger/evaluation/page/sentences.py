@@ -1,4 +1,4 @@
-"""Sentences to browse on the page, as data that its script reads."""
+"""Write sentences as JSON for the page's script, which lets users browse them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from tagger.evaluation.entity_alignment import Compared
+from tagger.evaluation.entity_alignment import AlignedText
 from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.page.figures import KINDS
 from tagger.evaluation.pairing import Kind, Pair
@@ -22,7 +22,7 @@ ALL_LINES = -1
 
 
 class Mark(NamedTuple):
-    """A stretch of the text that is marked: in which of its lines (`ALL_LINES`), as of which kind, with which label."""
+    """A marked span of a text: number of its line (or `ALL_LINES`), number of its kind, start, end, label."""
 
     line: int
     kind: int
@@ -33,16 +33,16 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """A text to browse: its marks, and the choices that show it."""
+    """A text to browse, with the choices that show it and its marks."""
 
-    text: Compared
+    text: AlignedText
     choices: Sequence[int]
     marks: Sequence[Mark]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What one can choose to see. Where it has a kind, a label chosen with it is one of marks of this kind."""
+    """A choice of texts to show. If it has a kind, the label filter looks only at marks of that kind."""
 
     name: str
     kind: int | None = None
@@ -53,13 +53,13 @@ class Browser:
     """Texts to browse.
 
     Attributes:
-        lines: the names of the lines in which each text is shown.
-        kinds: the names of the kinds of marks; their numbers are also classes of the style sheet.
-        marked: the numbers of those that there are marks of.
-        choices: what can be chosen, the first one at first; a text without any is only shown with everything.
-        json: the texts, as JSON that may stand in a script element.
-        count: how many.
-        left_out: how many there was no room for.
+        lines: names of the lines in which each text is shown.
+        kinds: names of the kinds of marks. Their numbers are also classes in the style sheet.
+        marked: numbers of the kinds that occur.
+        choices: the choices; the first one is selected at first. A text in no choice is shown only with "everything".
+        json: the texts, as JSON that is safe in a script element.
+        count: number of texts.
+        left_out: number of texts left out for lack of room.
     """
 
     lines: Sequence[str]
@@ -80,7 +80,7 @@ def browser(
     first: Callable[[Entry], bool],
     budget: int = BUDGET,
 ) -> Browser:
-    """Texts as data for the page; where there are too many, those that are not `first` are left out.
+    """Write texts as data for the page. If they exceed `budget`, those that are not `first` are left out first.
 
     In the JSON, `rows` hold text, place, choices, and marks as lists of line, kind, start, end (in characters) and
     number of the label in `labels`.
@@ -102,8 +102,8 @@ def browser(
     return Browser(lines, kinds, marked, choices, content.translate(_IN_SCRIPT), len(kept), len(rows) - len(kept))
 
 
-def of_report(texts: Sequence[Compared], *, entities: bool, budget: int = BUDGET) -> Browser:
-    """The sentences of a report: both sides, to be chosen by what went wrong."""
+def report_browser(texts: Sequence[AlignedText], *, entities: bool, budget: int = BUDGET) -> Browser:
+    """Collect the sentences of a report, with gold and predicted marks, to be chosen by kind of error."""
     kinds = list(Kind)
     errors = [kind for kind in kinds if kind is not Kind.CORRECT and (entities or kind is Kind.WRONG_TYPE)]
     named = KINDS if entities else KINDS | {"wrong_type": "wrong tag"}
@@ -134,7 +134,7 @@ def _marks(pair: Pair, kind: int) -> Iterator[Mark]:
 
 
 def _row(entry: Entry, labels: dict[str, int]) -> list[Any]:
-    cut = _Cut(entry.text)
+    cut = _ShortenedText(entry.text)
     marks = [
         [mark.line, mark.kind, cut.place(mark.start), cut.place(mark.end), labels.setdefault(mark.label, len(labels))]
         for mark in entry.marks
@@ -142,12 +142,12 @@ def _row(entry: Entry, labels: dict[str, int]) -> list[Any]:
     return [visible_on_page(cut.text), visible_on_page(entry.text.place.rpartition("/")[2]), list(entry.choices), marks]
 
 
-class _Cut:
-    """A text whose longest words have lost their middles, and where its characters have gone."""
+class _ShortenedText:
+    """A text with the middles of very long words cut out, and the new places of its characters."""
 
-    def __init__(self, text: Compared) -> None:
+    def __init__(self, text: AlignedText) -> None:
         self.text = text.text
-        self._holes: list[tuple[int, int, int]] = []  # first and end of what was taken out, length of what stands there
+        self._holes: list[tuple[int, int, int]] = []  # start and end of a cut, length of its replacement
         for start, end in _long_words(text.words):
             first, last = start + _HEAD, end - _TAIL
             self._holes.append((first, last, len(_ellipsis(last - first))))
@@ -161,7 +161,7 @@ class _Cut:
             self.text = "".join([*pieces, text.text[position:]])
 
     def place(self, position: int) -> int:
-        """Where a place between characters of the whole text is now."""
+        """Convert a position in the whole text to one in the shortened text."""
         moved = position
         for first, last, length in self._holes[: bisect_right(self._starts, position)]:
             moved += length - (min(last, position) - first) if position > first else 0

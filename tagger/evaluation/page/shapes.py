@@ -1,4 +1,4 @@
-"""What plots are made of: dots with intervals, stacked bars, a heat map, curves."""
+"""Draw the basic charts: dots with intervals, stacked bars, heat maps, curves."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tagger.evaluation.page.plots import FAINT, INK, LINE, SERIES, SIZE, SMALL, 
 from tagger.evaluation.resampling import Interval
 
 _ROW = 0.27  # inches
-_DARKEST = 0.5  # how much of a colour a tile takes on, so that its number can be read in light and dark
+_DARKEST = 0.5  # opacity of the darkest tile; its number stays readable in light and dark
 Row = tuple[str, float, Interval | None]
-Tone = tuple[str, float]  # a colour and how much of it
+Tone = tuple[str, float]  # a colour and its opacity
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows of parts that are shown as shares of 100: a title, the parts' names and tones, and (rows, parts) numbers."""
+    """Rows of stacked bars in shares of 100: a title, tones by name of the part, and (rows, parts) numbers."""
 
     title: str
     parts: Mapping[str, Tone]
@@ -27,7 +27,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points; a dashed one is a second thought, a marked one has few points."""
+    """A line through points. `dashed` makes it secondary; `marked` draws a dot at each point."""
 
     name: str
     x: Sequence[float]
@@ -38,7 +38,7 @@ class Curve:
 
 
 def gauge(plot: str, title: str, value: float, interval: Interval) -> str:
-    """One score and its interval on a line from 0 to 100."""
+    """Draw a score and its interval on a line from 0 to 100."""
     canvas = Canvas(0.5)
     axes = canvas.axes[0]
     axes.plot([0, 100], [0, 0], color=colour(LINE), linewidth=5, solid_capstyle="round")
@@ -55,7 +55,7 @@ def gauge(plot: str, title: str, value: float, interval: Interval) -> str:
 
 
 def dots(plot: str, title: str, rows: Sequence[Row]) -> str:
-    """A dot with its interval per row, the first row on top, from 0 to 100."""
+    """Draw a dot with its interval per row, from 0 to 100. The first row is on top."""
     canvas = Canvas(0.45 + _ROW * len(rows))
     axes = canvas.axes[0]
     for place, (_, value, interval) in enumerate(rows):
@@ -74,7 +74,7 @@ def dots(plot: str, title: str, rows: Sequence[Row]) -> str:
 
 
 def runs(plot: str, title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """A small dot per run and a large one for their mean, a row per system, the axis as wide as they need."""
+    """Draw a row per system, with a small dot per run and a large one for their mean."""
     canvas = Canvas(0.55 + _ROW * len(rows))
     axes = canvas.axes[0]
     for place, (_, values) in enumerate(rows):
@@ -90,7 +90,7 @@ def runs(plot: str, title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> 
 
 
 def stacks(plot: str, title: str, labels: Sequence[str], sides: Sequence[Bars]) -> str:
-    """Panels of stacked bars side by side, a row per label."""
+    """Draw panels of stacked bars side by side, with a row per label."""
     canvas = Canvas(1.0 + _ROW * len(labels), columns=len(sides))
     handles: dict[str, Any] = {}
     for axes, side in zip(canvas.axes, sides, strict=True):
@@ -112,7 +112,10 @@ def stacks(plot: str, title: str, labels: Sequence[str], sides: Sequence[Bars]) 
 
 
 def heat(plot: str, title: str, names: Sequence[str], counts: Sequence[Sequence[int]], nothing: int) -> str:
-    """(names, names) numbers on tiles, each as dark as its share of its row; none where both are number `nothing`."""
+    """Draw (names, names) counts as tiles, darker for a larger share of the row.
+
+    The tile in row and column `nothing` is left out.
+    """
     canvas = Canvas(1.25 + 0.25 * len(names))
     axes = canvas.axes[0]
     for y, row in enumerate(counts):
@@ -147,16 +150,16 @@ def curves(
     whole: bool = False,
     sizes: Sequence[Sequence[float]] = (),
 ) -> str:
-    """Lines in one panel.
+    """Draw lines in one panel.
 
     Args:
-        plot, title: its name, for ids, and what it is called.
+        plot, title: name for ids, and title.
         drawn: the lines.
-        x, y: what the axes are.
-        square: both axes go from 0 to 100.
-        diagonal: show it, as what should be.
-        whole: along x are whole numbers, and y begins at 0.
-        sizes: of the dots of each marked line.
+        x, y: labels of the axes.
+        square: let both axes go from 0 to 100.
+        diagonal: draw the diagonal as the ideal.
+        whole: use whole numbers on the x axis, and begin the y axis at 0.
+        sizes: sizes of the dots of each marked line.
     """
     canvas = Canvas(3.3 if square else 2.1)
     axes = canvas.axes[0]
@@ -184,7 +187,7 @@ def curves(
 
 
 def _short(number: int) -> str:
-    """A number of at most four characters: 999, 1.2k, 120k, 3.4M."""
+    """Format a number in at most four characters: 999, 1.2k, 120k, 3.4M."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if number >= size:
             return f"{number / size:.{number < 10 * size:d}f}{letter}"

@@ -61,9 +61,9 @@
       let position = 0;
       const marks = row[3].filter((mark) => mark[0] === line || mark[0] < 0).sort((one, other) => one[2] - other[2]);
       for (const [, kind, start, end, label] of marks) {
-        const told = make("span", { className: "unseen" }, ` ${kinds[kind]}`);
+        const kindName = make("span", { className: "unseen" }, ` ${kinds[kind]}`);
         const mark = make("mark", { className: `kind-${kind}`, title: kinds[kind] }, text(start, end));
-        mark.append(make("small", {}, labels[label]), told);
+        mark.append(make("small", {}, labels[label]), kindName);
         shown.append(text(position, start), mark);
         position = end;
       }
