@@ -1,4 +1,4 @@
-"""RunSetup Python child processes. Nothing else in this package starts one.
+"""Start Python child processes. Nothing else in this package starts one.
 
 Python puts the working folder on a child's module path (`python -m`, `python -c`). A file `numpy.py` in a folder of
 texts would then be executed. Children started here do not have the working folder on their path.
@@ -19,7 +19,7 @@ _SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def start_python(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """RunSetup this Python with the given arguments and return at once.
+    """Start this Python with the given arguments and return at once.
 
     Args:
         arguments: what follows the executable, for example `["-m", "tagger", "train"]`.
