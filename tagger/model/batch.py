@@ -21,7 +21,7 @@ _TOKENS, _TOKENS_ON_GPU = 4096, 16384
 
 
 def tokens_for(device: torch.device) -> int:
-    """How many tokens a batch had best have where no gradients are wanted: a GPU has more to do at once."""
+    """Return a good number of tokens per batch without gradients. A GPU needs more work at once."""
     return _TOKENS_ON_GPU if device.type == "cuda" else _TOKENS
 
 
@@ -30,8 +30,8 @@ class TensorFeatures:
     """`WordFeatures` as tensors: words (U,), characters (U, C), shapes (U,), affixes (U, 2L), static (U, D).
 
     Attributes:
-        arrays: the features as they were, on the CPU, where asking does not wait for a device.
-        spelled: (M,) where in the U * C places of `characters`, row after row, there is a character.
+        arrays: the same features on the CPU, which can be read without waiting for a device.
+        spelled: (M,) positions of the characters in `characters`, flattened to U * C.
     """
 
     arrays: WordFeatures
@@ -44,7 +44,7 @@ class TensorFeatures:
 
     @classmethod
     def of(cls, features: WordFeatures, device: torch.device) -> TensorFeatures:
-        """Copy features to `device`."""
+        """Copy features to a device."""
         return cls(features, *on_device(_arrays(features), device))
 
 
@@ -53,12 +53,12 @@ class TensorBatch:
     """`Batch` as tensors, its N tokens packed by time.
 
     Attributes:
-        packing: how.
-        rows: (N,) each token's row in `features`.
-        features: of the U distinct words.
+        packing: the order of the tokens.
+        rows: (N,) row of each token in `features`.
+        features: features of the U distinct words.
         tags: (N,) gold tags.
-        context: (N, D).
-        pieces: still arrays, sentence after sentence: an encoder that is trained along makes tensors of them.
+        context: (N, D) contextual vectors.
+        pieces: word pieces as arrays, sentence by sentence. A fine-tuned encoder makes tensors of them.
     """
 
     packing: Packing
@@ -70,15 +70,15 @@ class TensorBatch:
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
-        """Copy a batch to `device`, all at once."""
+        """Copy a batch to a device in one go."""
         inside = np.arange(batch.rows.shape[1])[:, None] < batch.lengths  # (T, B)
         batch_sizes, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
-        there = iter(on_device(numbers + of_words + of_tokens, device))
-        packing = Packing(torch.from_numpy(batch_sizes), *islice(there, len(numbers)))
-        features = TensorFeatures(batch.features, *islice(there, len(of_words)))
-        rows, tags, context = there
+        tensors = iter(on_device(numbers + of_words + of_tokens, device))
+        packing = Packing(torch.from_numpy(batch_sizes), *islice(tensors, len(numbers)))
+        features = TensorFeatures(batch.features, *islice(tensors, len(of_words)))
+        rows, tags, context = tensors
         return cls(
             packing=packing,
             rows=rows,
@@ -90,7 +90,7 @@ class TensorBatch:
 
 
 def _arrays(features: WordFeatures) -> list[NDArray[Any]]:
-    """What a `TensorFeatures` holds, in its order; counted here, as a device would be waited for."""
+    """List the arrays of a `TensorFeatures` in its order. Positions are found here, to not wait for a device."""
     return [
         *(features.words, features.characters, features.shapes, features.affixes, features.static),
         np.flatnonzero(features.characters != PAD),

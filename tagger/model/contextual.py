@@ -1,4 +1,4 @@
-"""A pretrained encoder of text, from a folder or the Hugging Face Hub: a vector for each word in its sentence."""
+"""A pretrained Hugging Face encoder, from a folder or the Hub: a vector for each word in its sentence."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-_FILES = (  # that an encoder is made of
+_FILES = (  # patterns of an encoder's files
     *(CONFIG, "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json"),
     *("vocab.*", "merges.txt", "*.model"),
 )
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _PIECES_AT_ONCE = 4096
-_SECONDS_UNTOLD = 2
+_BAR_AFTER = 2  # seconds
 _MOST_JSON_BYTES = 1 << 26
-_UNUSED = "pooler."  # weights that some encoders come without, and no word's vector depends on
+_UNUSED = "pooler."  # weights that some encoders lack; no word's vector depends on them
 
 
 class PretrainedEncoder(nn.Module):
-    """Runs the encoder: pieces of words in windows in, a vector per word out.
+    """A pretrained encoder: word pieces in windows in, a vector per word out.
 
     Attributes:
-        settings: with path, width, revision and digest settled.
+        settings: the settings, with path, width, revision and digest filled in.
     """
 
     def __init__(self, settings: TransformerEmbedding, model: nn.Module, tokenizer: Any) -> None:
-        """Parts that fit together; `open_encoder` makes them."""
+        """Take parts that fit together. Use `open_encoder` to make them."""
         super().__init__()
         self.settings = settings
         self.model = model
@@ -58,7 +58,7 @@ class PretrainedEncoder(nn.Module):
         self.capacity = _window(settings, model, tokenizer) - len(self.around.before) - len(self.around.after)
 
     def split(self, sentences: Sequence[Sequence[str]]) -> list[list[Pieces]]:
-        """The pieces of each word; one that has none gets the unknown piece, so that no word is lost."""
+        """Split each word into pieces. A word without pieces gets the unknown piece, so that no word is lost."""
         unknown = self._tokenizer.unk_token_id
         nothing: Pieces = (self.around.padding if unknown is None else unknown,)
         pieces: list[list[Pieces]] = []
@@ -80,7 +80,7 @@ class PretrainedEncoder(nn.Module):
         return pieces
 
     def forward(self, batch: PieceBatch) -> Tensor:
-        """(N, D): of each word the mean over its pieces, or the first, of the mean over the last layers' states."""
+        """Return a vector per word, (N, D): the mean over its pieces, or the first, averaged over the last layers."""
         at, of = batch.places, batch.words
         if self.settings.pooling == "first":
             first = np.flatnonzero(np.diff(of, prepend=-1))
@@ -93,10 +93,10 @@ class PretrainedEncoder(nn.Module):
         return sums / counts.unsqueeze(1)
 
     def encode(self, sentences: Sequence[Sequence[str]], vectors: NDArray[Any], *, progress: bool = False) -> None:
-        """Write the vectors of all words, sentence after sentence, into `vectors` (words, D).
+        """Write the vectors of all words, sentence by sentence, into `vectors` (words, D).
 
-        Sentences of like length go together, some thousand pieces at a time. With `progress`, a bar shows on standard
-        error, if that is a terminal and it takes its time.
+        Sentences of similar length go together, some thousand pieces at a time. With `progress`, a bar appears on
+        standard error after two seconds, if that is a terminal.
         """
         pieces = self.split(sentences)
         sizes = [sum(map(len, words)) for words in pieces]
@@ -105,8 +105,8 @@ class PretrainedEncoder(nn.Module):
         batches = list(_batches(order, sizes))
         self.model.eval()
         with torch.inference_mode():
-            disable = None if progress else True  # None: where standard error is no terminal
-            for numbers in tqdm(batches, "encoding", unit="batch", disable=disable, delay=_SECONDS_UNTOLD, leave=False):
+            disable = None if progress else True  # None: disable it if standard error is no terminal
+            for numbers in tqdm(batches, "encoding", unit="batch", disable=disable, delay=_BAR_AFTER, leave=False):
                 found = self(lay_out([pieces[number] for number in numbers], self.around, self.capacity))
                 rows = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in numbers])
                 vectors[rows] = found.float().cpu().numpy()
@@ -119,13 +119,13 @@ class PretrainedEncoder(nn.Module):
 
 
 def open_encoder(settings: TransformerEmbedding) -> PretrainedEncoder:
-    """Find, check and load the encoder that a configuration names.
+    """Find, check and load the encoder of a configuration.
 
-    Where `settings.digest` is set, as in a model folder, the encoder has to be that one.
+    If `settings.digest` is set, as in a model folder, the encoder must have this digest.
 
     Raises:
-        UserError: it is not there or unreachable, without safetensors weights or a fast tokenizer, of an architecture
-            that encodes no text, damaged, too small for the settings, or another one than recorded.
+        UserError: the encoder is missing or unreachable, has no safetensors weights or no fast tokenizer, does not
+            encode text, is damaged, is too small for the settings, or has another digest.
     """
     assert settings.path is not None
     transformers = _import_transformers()
@@ -137,8 +137,8 @@ def open_encoder(settings: TransformerEmbedding) -> PretrainedEncoder:
             f"{settings.path}: another encoder than the model was trained with (the digest of its files is "
             f"{digest[:12]}…, expected {str(settings.digest)[:12]}…); give that one"
         )
-    told = library_failures_told(folder, "cannot be loaded as an encoder", "copy it whole, or give another")
-    with told, _quiet(transformers):
+    one_line_errors = library_failures_told(folder, "cannot be loaded as an encoder", "copy it whole, or give another")
+    with one_line_errors, _quiet(transformers):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             folder, use_fast=True, trust_remote_code=False, add_prefix_space=True, local_files_only=True
         )
@@ -152,17 +152,17 @@ def open_encoder(settings: TransformerEmbedding) -> PretrainedEncoder:
         )
         _check_model(folder, model, tokenizer, loading, settings)
         if getattr(model, "pooler", None) is not None:
-            model.pooler = None  # a vector of the whole text: in fine-tuning, weights without a gradient
+            model.pooler = None  # a vector of the whole text: these weights would get no gradient
         width = int(model.config.hidden_size)
-        path = settings.path if revision else str(folder.resolve())  # what comes from the Hub has a revision
-        settled = replace(settings, path=path, width=width, revision=revision, digest=digest)
-        encoder = PretrainedEncoder(settled, model, tokenizer)
-        encoder.encode([["a"]], np.empty((1, width)))  # what cannot encode words fails here
+        path = settings.path if revision else str(folder.resolve())  # an encoder from the Hub has a revision
+        complete = replace(settings, path=path, width=width, revision=revision, digest=digest)
+        encoder = PretrainedEncoder(complete, model, tokenizer)
+        encoder.encode([["a"]], np.empty((1, width)))  # a model that cannot encode words fails here
     return encoder
 
 
 def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder of an encoder, and its revision where it comes from the Hub: its cache first, then the network."""
+    """Find the folder of an encoder, and its revision if it is from the Hub: first in the cache, then online."""
     local = expanded(path)
     if local.is_dir():
         return local, None
@@ -173,7 +173,7 @@ def _find(path: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def _check_files(folder: Path) -> None:
-    """Refuse what cannot be an encoder, or could run code, before anything of it is loaded."""
+    """Refuse a folder that is no encoder, or could run code, before anything in it is loaded."""
     for path in folder.iterdir():
         if path.exists() and not path.is_dir():
             require_regular(path)
@@ -201,7 +201,7 @@ def _check_files(folder: Path) -> None:
 
 
 def _check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse weights that lie elsewhere, and a configuration that would have far larger ones made up than there are."""
+    """Refuse weights outside the folder, and a configuration of far more weights than the files hold."""
     weights = [path for path in folder.glob("*.safetensors") if path.is_file()]
     if (folder / _WEIGHTS[1]).is_file():
         shards = _read_json(folder / _WEIGHTS[1]).get("weight_map")
@@ -214,11 +214,11 @@ def _check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def _fewest_weights(config: Mapping[str, Any]) -> int:
-    """How many weights an encoder so configured has at least: the tables it begins with and its layers' matrices."""
+    """Return the least number of weights for a configuration: its embedding tables and the matrices of its layers."""
 
     def size(*names: str, otherwise: int = 0) -> int:
         value = next((config[name] for name in names if config.get(name) is not None), otherwise)
-        return value if isinstance(value, int) else 0  # transformers refuses what is none
+        return value if isinstance(value, int) else 0  # transformers refuses other values itself
 
     width = size("hidden_size", "dim", otherwise=1)
     inner = size("intermediate_size", "hidden_dim", otherwise=1)
@@ -235,7 +235,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, settings: TransformerEmbedding) -> None:
-    """What shows only when everything is loaded."""
+    """Check what can only be checked after loading: weights, tokenizer, number of layers."""
     missing = sorted(name for name in loading["missing_keys"] if _UNUSED not in name)
     if missing or loading["mismatched_keys"]:
         what = f"no {missing[0]}" if missing else f"{next(iter(loading['mismatched_keys']))[0]} of another shape"
@@ -257,11 +257,11 @@ def _check_model(folder: Path, model: nn.Module, tokenizer: Any, loading: Any, s
 
 
 def _window(settings: TransformerEmbedding, model: Any, tokenizer: Any) -> int:
-    """Pieces in a window, the special ones included."""
+    """Return the number of pieces in a window, including the special ones."""
     positions = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            positions = module.num_embeddings - module.padding_idx - 1  # RoBERTa's kind counts from behind padding's
+            positions = module.num_embeddings - module.padding_idx - 1  # RoBERTa counts from after padding's
     most = min(positions, int(tokenizer.model_max_length), 1 << 14)
     window = settings.window or most
     special = tokenizer.num_special_tokens_to_add()
@@ -280,7 +280,7 @@ def _surroundings(tokenizer: Any) -> Surroundings:
 
 
 def _batches(order: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Sentences in their order, so many at a time that rows as long as the longest stay below a budget."""
+    """Yield sentences in order, as many at a time as fit a budget of pieces when padded to the longest."""
     batch: list[int] = []
     for number in order:
         if batch and sizes[batch[0]] * (len(batch) + 1) > _PIECES_AT_ONCE:
@@ -292,7 +292,7 @@ def _batches(order: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _digest(folder: Path) -> str:
-    """Of weights, configuration and tokenizer."""
+    """Return a digest of weights, configuration and tokenizer."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in _FILES for path in folder.glob(pattern)}):
         digest.update(f"{path.name}\n".encode())
@@ -301,7 +301,7 @@ def _digest(folder: Path) -> str:
 
 
 def _without_surrogates(word: str) -> str:
-    """Halves of surrogate pairs, which no tokenizer takes, become U+FFFD."""
+    """Replace halves of surrogate pairs, which no tokenizer accepts, by U+FFFD."""
     return word.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -315,7 +315,7 @@ def _import_transformers() -> Any:
 
 @contextlib.contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """No progress bars, and no report of weights that words' vectors do not need."""
+    """Silence progress bars and reports of unused weights."""
     logging = transformers.utils.logging
     level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)

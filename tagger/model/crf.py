@@ -9,11 +9,11 @@ from tagger.corpus.schemes import Scheme, may_follow
 from tagger.model.packing import Packing
 from tagger.model.partition import log_partition
 
-FORBIDDEN = -1e4  # a score no sum of others makes up for, and which float32 and bfloat16 hold
+FORBIDDEN = -1e4  # no sum of other scores can outweigh it; float32 and bfloat16 can hold it
 
 
 def transition_mask(tags: list[str], scheme: Scheme) -> tuple[Tensor, Tensor, Tensor]:
-    """Which transitions the scheme allows: (K, K) from row to column, (K,) to begin with, (K,) to end with."""
+    """Return the transitions that the scheme allows: (K, K) from row to column, (K,) first tags, (K,) last tags."""
     between = torch.tensor([[may_follow(scheme, before, after) for after in tags] for before in tags])
     begin = torch.tensor([may_follow(scheme, None, tag) for tag in tags])
     end = torch.tensor([may_follow(scheme, tag, None) for tag in tags])
@@ -23,8 +23,8 @@ def transition_mask(tags: list[str], scheme: Scheme) -> tuple[Tensor, Tensor, Te
 class LinearChainCRF(nn.Module):
     """Negative log-likelihood of tag sequences (Lafferty et al. 2001; Lample et al. 2016, arXiv:1603.01360).
 
-    The score of a sequence y is start[y_1] + Σ emission[t, y_t] + Σ transition[y_{t-1}, y_t] + end[y_T], with the
-    transitions that the scheme forbids held at FORBIDDEN, so that they have no part in the partition sum.
+    The score of a sequence y is start[y_1] + Σ emission[t, y_t] + Σ transition[y_{t-1}, y_t] + end[y_T]. Transitions
+    that the scheme forbids have the score FORBIDDEN, so that they add nothing to the partition sum.
     """
 
     def __init__(self, tags: list[str], scheme: Scheme) -> None:
@@ -41,7 +41,7 @@ class LinearChainCRF(nn.Module):
         self._finish: Tensor
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Transition (K, K), start (K,) and end (K,) scores, the forbidden ones FORBIDDEN."""
+        """Return transition (K, K), start (K,) and end (K,) scores. Forbidden ones are FORBIDDEN."""
         return (
             self.transitions.masked_fill(~self._between, FORBIDDEN),
             self.start.masked_fill(~self._begin, FORBIDDEN),
@@ -49,19 +49,19 @@ class LinearChainCRF(nn.Module):
         )
 
     def possible(self, packing: Packing) -> Tensor:
-        """(N, K) which tags may stand in a place: some can neither begin nor end a sentence."""
+        """Return which tags each token may have, (N, K): some tags cannot begin or end a sentence."""
         possible = self._begin.new_ones(len(packing.sentences), len(self._begin))
         possible[: len(packing.last)] &= self._begin
         possible[packing.last] &= self._finish
         return possible
 
     def forward(self, emissions: Tensor, tags: Tensor, packing: Packing) -> Tensor:
-        """Negative log-likelihood of each sentence, (B,).
+        """Return the negative log-likelihood of each sentence, (B,).
 
         Args:
             emissions: (N, K).
             tags: (N,) gold tags, legal under the scheme.
-            packing: of the N tokens.
+            packing: the order of the N tokens.
         """
         with torch.autocast(emissions.device.type, enabled=False):
             emissions = emissions if emissions.dtype == torch.float64 else emissions.float()

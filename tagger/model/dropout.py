@@ -1,4 +1,4 @@
-"""Dropout whose masks do not change along a sentence."""
+"""Dropout with one mask per sentence, and of whole tokens."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tagger.model.packing import Packing
 
 
 class LockedDropout(nn.Module):
-    """Zeroes the same elements of every token's vector in a sentence (Gal & Ghahramani 2016, arXiv:1512.05287).
+    """Zero the same elements in all tokens of a sentence (Gal & Ghahramani 2016, arXiv:1512.05287).
 
-    (N, E) → (N, E); the kept elements are scaled by 1/(1-p).
+    (N, E) → (N, E). The kept elements are scaled by 1/(1-p).
     """
 
     def __init__(self, probability: float) -> None:
@@ -26,7 +26,7 @@ class LockedDropout(nn.Module):
 
 
 class TokenDropout(nn.Module):
-    """Zeroes whole token vectors. (N, E) → (N, E); the kept ones are not scaled."""
+    """Zero whole token vectors: (N, E) → (N, E). The kept ones are not scaled."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()

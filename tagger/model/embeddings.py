@@ -1,4 +1,4 @@
-"""Embeddings: each distinct word's vector is made once, then looked up for every token."""
+"""Embeddings: make the vector of each distinct word once, then look it up for every token."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Table = TypeVar("Table", bound=nn.Embedding)
 
 
 class WordVectors(nn.Module):
-    """A trained vector per known word; in training, rare words become UNK now and then."""
+    """A trained vector per known word. In training, rare words sometimes become UNK."""
 
     def __init__(self, config: WordEmbedding, vocabularies: Vocabularies) -> None:
         super().__init__()
@@ -55,10 +55,10 @@ class WordVectors(nn.Module):
 class CharCNN(nn.Module):
     """A convolution over a word's characters, rectified and max-pooled over positions.
 
-    After Ma & Hovy 2016 (arXiv:1603.01354), who rectify nothing.
+    After Ma & Hovy 2016 (arXiv:1603.01354), who have no rectification.
 
-    Only places where there is a character are worked on. A filter's product with a character's vector is that
-    character's in every word, so it is made once, and a place's window is a sum of looked-up products.
+    Only positions with a character are computed. The product of a filter and a character's vector is the same in every
+    word. So it is computed once, and the value of a window is a sum of looked-up products.
     """
 
     def __init__(self, config: CharacterEmbedding, vocabularies: Vocabularies) -> None:
@@ -70,14 +70,14 @@ class CharCNN(nn.Module):
         self.dropout = 0.0
 
     def forward(self, features: TensorFeatures) -> Tensor:
-        with torch.autocast(features.characters.device.type, enabled=False):  # the products are few, and summed
+        with torch.autocast(features.characters.device.type, enabled=False):  # few products, and they are summed
             return self._convolved(features)
 
     def _convolved(self, features: TensorFeatures) -> Tensor:
         words, longest = features.characters.shape  # U, C
         word_of = features.spelled // longest  # (M,)
         windows, stream = self._windows(features, word_of)  # (M, k)
-        if self.training and self.character_dropout.p:  # then a character's vector differs from place to place
+        if self.training and self.character_dropout.p:  # then each position has a vector of its own
             vectors = self.character_dropout(self._vectors()[stream])  # (M + gaps, S)
         else:
             vectors, windows = self._vectors(), stream[windows]
@@ -91,14 +91,15 @@ class CharCNN(nn.Module):
         return rectified.scatter_reduce(0, word_of.unsqueeze(1).expand_as(filtered), filtered, "amax")  # (U, F)
 
     def _vectors(self) -> Tensor:
-        """(A, S) characters' vectors, padding's zero."""
+        """Return the vectors of the characters, (A, S); padding's is zero."""
         inside = torch.arange(len(self.table.weight), device=self.table.weight.device) != PAD
         return self.table.weight * inside.unsqueeze(1)
 
     def _windows(self, features: TensorFeatures, word_of: Tensor) -> tuple[Tensor, Tensor]:
-        """(M, k) what each place's window covers of the stream: all words' characters, padding before and after each.
+        """Lay the characters of all words in one stream, with padding before and after each word.
 
-        The stream itself, (M + gaps,), comes second.
+        Returns:
+            (M, k) positions in the stream that each window covers, and the stream, (M + gaps,).
         """
         kernel = self.convolution.kernel_size[0]
         gap = kernel // 2
@@ -168,7 +169,7 @@ class AffixVectors(nn.Module):
 
 
 class PretrainedVectors(nn.Module):
-    """The pretrained vector of each word, as it is."""
+    """The unchanged pretrained vector of each word."""
 
     def __init__(self, config: StaticEmbedding) -> None:
         super().__init__()
@@ -181,9 +182,9 @@ class PretrainedVectors(nn.Module):
 
 
 class FineTunedVectors(PretrainedVectors):
-    """The pretrained vector of each word plus a trained correction, which is zero at first.
+    """The pretrained vector of each word plus a trained correction, which begins at zero.
 
-    Words that were not met in training have no correction, so that theirs stays a vector of the same space.
+    Words that are not in the training split have no correction.
     """
 
     def __init__(self, config: StaticEmbedding, vocabularies: Vocabularies) -> None:
@@ -198,7 +199,7 @@ class FineTunedVectors(PretrainedVectors):
 
 
 class ContextualVectors(nn.Module):
-    """Each token's vector from a pretrained encoder: made beforehand, or by an encoder that is trained along."""
+    """The vector of each token from a pretrained encoder: computed before, or by an encoder that is fine-tuned."""
 
     def __init__(self, config: TransformerEmbedding, encoder: nn.Module | None) -> None:
         super().__init__()
@@ -215,12 +216,16 @@ class EmbeddingStack(nn.Module):
     """The configured embeddings, concatenated: (N, E).
 
     Attributes:
-        width: E.
-        frozen: how many of the E values, the last ones, come of parts that are not trained.
+        width: number of values per token, E.
+        frozen: number of last values among the E that come from parts without trained weights.
     """
 
     def __init__(self, config: EmbeddingsConfig, vocabularies: Vocabularies, encoder: nn.Module | None = None) -> None:
-        """`encoder` is trained along; without it, batches bring the contextual vectors, if there are such."""
+        """
+        Args:
+            config, vocabularies: shape and entries of the embeddings.
+            encoder: a pretrained encoder to fine-tune. Without one, batches hold the contextual vectors, if any.
+        """
         super().__init__()
         parts: dict[str, nn.Module] = {}
         if config.word:
@@ -263,7 +268,7 @@ class EmbeddingStack(nn.Module):
 
 
 def _drawn(table: Table) -> Table:
-    """The table drawn uniformly with variance 1/size, padding zero."""
+    """Draw a table uniformly with variance 1/size, and set padding to zero."""
     bound = (3 / table.embedding_dim) ** 0.5
     with torch.no_grad():
         table.weight.uniform_(-bound, bound)

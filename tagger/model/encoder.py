@@ -1,4 +1,4 @@
-"""The encoder: packed bidirectional recurrent layers, one upon the other, and what stands around them."""
+"""The encoder: a stack of packed bidirectional recurrent layers, with what is around each layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tagger.model.recurrence import bidirectional
 class FeedForward(nn.Module):
     """Linear(E → F), GELU, Linear(F → F) on each token: (N, E) → (N, F).
 
-    GELU in its tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), which NumPy can compute too.
+    GELU has its tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), which NumPy can compute too.
     """
 
     def __init__(self, input_width: int, width: int) -> None:
@@ -32,16 +32,21 @@ class FeedForward(nn.Module):
 class RecurrentEncoder(nn.Module):
     """The recurrent layers that `EncoderConfig` describes: (N, E) → (N, width), width being 2H or H.
 
-    Packing leaves padding out of the recurrence, so the backward direction starts at each sentence's own last token
-    and padding changes no result. The cells' equations are written out in `engines.reference_cells`.
+    Packing leaves padding out of the recurrence. So the backward direction starts at each sentence's own last token,
+    and padding changes no result. See `engines.reference_cells` for the equations of the cells.
     """
 
     def __init__(self, config: EncoderConfig, input_width: int, frozen: int = 0) -> None:
-        """`frozen`: how many of the E values, the last ones, want no gradient."""
+        """
+        Args:
+            config: the layers.
+            input_width: number of values per token, E.
+            frozen: number of last values among the E that need no gradient.
+        """
         super().__init__()
         self.feed_forward = FeedForward(input_width, config.feed_forward) if config.feed_forward else None
         widths = [config.feed_forward or input_width, *map(config.width, config.stack)]
-        steps = list(itertools.pairwise(widths))  # of each layer, from and to
+        steps = list(itertools.pairwise(widths))  # input and output width of each layer
         self.layers = nn.ModuleList(
             bidirectional(layer.cell, before, layer.hidden_size, 0 if number or self.feed_forward else frozen)
             for number, (layer, (before, _)) in enumerate(zip(config.stack, steps, strict=True))
@@ -53,11 +58,11 @@ class RecurrentEncoder(nn.Module):
         self.width = widths[-1]
 
     def forward(self, values: Tensor, packing: Packing) -> Tensor:
-        """The last layer's output.
+        """Return the output of the last layer.
 
         Args:
             values: (N, E) token vectors.
-            packing: of the tokens.
+            packing: the order of the tokens.
         """
         if self.feed_forward is not None:
             values = self.feed_forward(values)
@@ -67,7 +72,7 @@ class RecurrentEncoder(nn.Module):
         return values
 
     def _merged(self, states: Tensor) -> Tensor:
-        """(N, 2H) → (N, 2H or H)."""
+        """Join the two directions: (N, 2H) → (N, 2H or H)."""
         if self.merge == "concat":
             return states
         forward, backward = states.chunk(2, dim=1)
@@ -79,8 +84,8 @@ def _skip(before: int, after: int) -> nn.Module:
 
 
 def _run(layer: nn.Module, values: Tensor, batch_sizes: Tensor) -> Tensor:
-    """Both directions' states side by side, (N, 2H)."""
-    if batch_sizes[0] == batch_sizes[-1]:  # then there is nothing to pack, which takes time quadratic in T
+    """Run a layer. Returns the states of both directions side by side, (N, 2H)."""
+    if batch_sizes[0] == batch_sizes[-1]:  # equal lengths: skip packing, which takes time quadratic in T
         shape = (len(batch_sizes), int(batch_sizes[0]))
         return layer(values.unflatten(0, shape).transpose(0, 1))[0].transpose(0, 1).flatten(0, 1)
     return layer(PackedSequence(values, batch_sizes))[0].data

@@ -14,7 +14,7 @@ from tagger.model.crf import LinearChainCRF
 from tagger.model.embeddings import TRANSFORMER, EmbeddingStack
 from tagger.model.encoder import RecurrentEncoder
 
-ENCODER_PREFIX = f"embeddings.parts.{TRANSFORMER}."  # of the weights of an encoder that is trained along
+ENCODER_PREFIX = f"embeddings.parts.{TRANSFORMER}."  # of the weights of a fine-tuned encoder
 
 
 class TaggerModel(nn.Module):
@@ -26,9 +26,9 @@ class TaggerModel(nn.Module):
         """
         Args:
             config: the model's shape.
-            vocabularies: with the K tags.
-            scheme: of these: IOB2, BIOES or PLAIN.
-            encoder: a pretrained one that is trained along.
+            vocabularies: the known words and so on, and the K tags.
+            scheme: scheme of the tags: IOB2, BIOES or PLAIN.
+            encoder: a pretrained encoder to fine-tune.
         """
         super().__init__()
         self.embeddings = EmbeddingStack(config.embeddings, vocabularies, encoder)
@@ -38,16 +38,18 @@ class TaggerModel(nn.Module):
         self.crf = LinearChainCRF(vocabularies.tags, scheme) if config.decoder.kind == "crf" else None
 
     def forward(self, batch: TensorBatch) -> Tensor:
-        """Emissions (N, K), packed by time: how well each tag fits each token, before transitions."""
+        """Return the emissions (N, K), packed by time: how well each tag fits each token, before transitions."""
         return self.emissions(self.encoder(self.embeddings(batch), batch.packing))
 
     def loss(self, batch: TensorBatch, *, label_smoothing: float = 0.0, recall_cost: float = 0.0) -> Tensor:
-        """Mean negative log-likelihood per sentence (CRF) or summed over its tokens (softmax), a scalar.
+        """Return the mean loss per sentence, a scalar.
+
+        The loss of a sentence is the negative log-likelihood of its tags (CRF), or its sum over the tokens (softmax).
 
         Args:
-            batch: with gold tags.
-            label_smoothing: share of the gold tags' emissions put in by the mean over all tags (Szegedy et al. 2016,
-                arXiv:1512.00567); with a CRF, over the tags that may stand in that place.
+            batch: a batch with gold tags.
+            label_smoothing: share of the gold tags' emissions that is replaced by the mean over all tags (Szegedy et
+                al. 2016, arXiv:1512.00567). With a CRF, the mean is over the tags that are possible for the token.
             recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
                 Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
@@ -64,7 +66,7 @@ class TaggerModel(nn.Module):
         return losses / int(batch.packing.batch_sizes[0])
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
-        """(N,) by how much each token's gold emission is above the mean of all that are possible there."""
+        """Return how far each token's gold emission is above the mean of its possible tags, (N,)."""
         gold = emissions.gather(1, batch.tags.unsqueeze(1)).squeeze(1)
         if self.crf is None:
             return gold - emissions.mean(dim=1)

@@ -1,4 +1,4 @@
-"""Errors that say that memory is short, of which PyTorch has several."""
+"""Recognise the several errors with which PyTorch reports too little memory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from contextlib import contextmanager
 
 import torch
 
-_TOLD = ("can't allocate memory", "out of memory", "ALLOC_FAILED")  # here; by the device; by cuBLAS and cuDNN
+_MESSAGES = (
+    "can't allocate memory",
+    "out of memory",
+    "ALLOC_FAILED",
+)  # CPU; device; cuBLAS and cuDNN
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory is short, here or on a device."""
+    """Return whether an error means that memory is too short, on the CPU or on a device."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _TOLD)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MESSAGES)
 
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Have whatever says that memory is short raise MemoryError, as Python itself does."""
+    """Turn every such error into MemoryError, which Python itself raises."""
     try:
         yield
     except RuntimeError as error:

@@ -1,10 +1,10 @@
-"""Bidirectional GRUs over packed sentences on a CPU, their gradients written out.
+"""Bidirectional GRUs over packed sentences on a CPU, with gradients written out.
 
-Both directions advance together, one batched product a step, and what does not wait for a state, or for a gradient of
-one, is done for all tokens at once. Autograd would keep a node for each operation of each step.
+Both directions advance together, with one batched product per step. All that depends on no state, and on no gradient of
+a state, is computed for all tokens at once. Autograd would keep a node for each operation of each step.
 
-`engines.reference_cells` has the equations; W x with its bias is called the projection. Arrays (2, N, …) are packed by
-time in each direction's own order, sentences longest first.
+`engines.reference_cells` has the equations. W x with its bias is called the projection. Arrays (2, N, …) are packed by
+time in each direction's own order, longest sentences first.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tagger.model.transfer import on_device
 
 
 class Order(NamedTuple):
-    """How N tokens are packed.
+    """The order of N packed tokens.
 
     Attributes:
-        sizes: sentences at each of T steps, in falling order.
-        backward: (N,) at which position the reverse direction's k-th token stands, and the other way round.
-        before: (N - B,) of the tokens after the first step, the position of the one before.
+        sizes: number of sentences at each of T steps, in falling order.
+        backward: (N,) position of the reverse direction's k-th token. The same array maps positions back.
+        before: (N - B,) position of the preceding token, for the tokens after the first step.
     """
 
     sizes: list[int]
@@ -37,14 +37,14 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, batch_sizes: Tensor, device: torch.device) -> Order:
-        """From the sentences (T,) that reach each step, on the CPU."""
+        """Make the order from the number of sentences that reach each step, (T,), on the CPU."""
         counts = batch_sizes.numpy()
         before = np.arange(counts[0], counts.sum()) - np.repeat(counts[:-1], counts[1:])
         return cls(counts.tolist(), *on_device([reversed_positions(counts), before], device))
 
 
 class Weights(NamedTuple):
-    """A layer's parameters in `nn.GRU`'s order: (3H, E), (3H, H), (3H,), (3H,) of either direction."""
+    """The parameters of a layer in the order of `nn.GRU`: (3H, E), (3H, H), (3H,), (3H,) for each direction."""
 
     input: Tensor
     recurrent: Tensor
@@ -56,11 +56,11 @@ class Weights(NamedTuple):
     recurrent_bias_reverse: Tensor
 
     def both_recurrent(self) -> Tensor:
-        """(2, 3H, H)."""
+        """Stack the recurrent weights of both directions: (2, 3H, H)."""
         return torch.stack([self.recurrent, self.recurrent_reverse])
 
     def both_biases(self) -> tuple[Tensor, Tensor]:
-        """(2, 3H) of the input and (2, 3H) of the state."""
+        """Stack the biases of both directions: (2, 3H) of the input, (2, 3H) of the state."""
         return (
             torch.stack([self.input_bias, self.input_bias_reverse]),
             torch.stack([self.recurrent_bias, self.recurrent_bias_reverse]),
@@ -74,19 +74,19 @@ class ResetAfter(torch.autograd.Function):
     def forward(
         ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, frozen: int, *parameters: Tensor
     ) -> Tensor:
-        """(N, E) → (N, 2H) states, the two directions side by side.
+        """Return the states, with the two directions side by side: (N, E) → (N, 2H).
 
         Args:
-            values, parameters: what gets gradients; the latter as `Weights`.
-            order: of the tokens.
-            products: the type in which the products with the input weights are taken, if not their own.
-            frozen: of the E values, so many last ones want no gradient, and get zero.
+            values, parameters: the inputs that get gradients. The parameters have the order of `Weights`.
+            order: the order of the tokens.
+            products: type of the products with the input weights; None for their own type.
+            frozen: number of last values among the E that need no gradient, and get zero.
         """
         weights, sizes = Weights(*parameters), order.sizes
         hidden = weights.recurrent.shape[1]
         bias, recurrent_bias = weights.both_biases()
         bias[:, : 2 * hidden] += recurrent_bias[:, : 2 * hidden]
-        gates = _projected(values, weights, bias, order, products)  # (2, N, 3H), step by step turned into r, z and n
+        gates = _projected(values, weights, bias, order, products)  # (2, N, 3H); turned into r, z and n below
         recurrent = weights.both_recurrent().transpose(1, 2)  # (2, H, 3H)
         outside = recurrent_bias[:, None, 2 * hidden :]
         gated, states = (values.new_empty(2, len(values), hidden) for _ in range(2))  # U_n h + b, and h
@@ -112,12 +112,12 @@ class ResetAfter(torch.autograd.Function):
         reset, update, candidate = gates.chunk(3, dim=2)
         before, keep = _before(states, order), 1 - update
         to_candidate = keep * (1 - candidate.square())
-        factors = gates.new_empty(*states.shape[:2], 3, states.shape[2])  # (2, N, 3, H) that a state's gradient meets
+        factors = gates.new_empty(*states.shape[:2], 3, states.shape[2])  # (2, N, 3, H), factors of a state's gradient
         torch.mul(to_candidate, reset, out=factors[:, :, 2])
         torch.mul((1 - reset).mul_(gated), factors[:, :, 2], out=factors[:, :, 0])
         torch.mul(before - candidate, keep.mul_(update), out=factors[:, :, 1])
         flat, recurrent = factors.flatten(2), weights.both_recurrent()
-        of_states = _by_direction(gradient, order)  # (2, N, H), to which those from later steps are added
+        of_states = _by_direction(gradient, order)  # (2, N, H); those of later steps are added to it
         carried = gradient.new_zeros(2, 0, states.shape[2])
         parts = (of_states, factors, flat, update)
         for of_state, factor, of_product, passed in reversed(_steps(parts, order.sizes)):
@@ -136,7 +136,7 @@ class ResetBefore(torch.autograd.Function):
     def forward(
         ctx: Any, values: Tensor, order: Order, products: torch.dtype | None, frozen: int, *parameters: Tensor
     ) -> Tensor:
-        """As `ResetAfter`."""
+        """Return the states; see `ResetAfter.forward`."""
         weights, sizes = Weights(*parameters), order.sizes
         hidden = weights.recurrent.shape[1]
         gates = _projected(values, weights, torch.stack(weights.both_biases()).sum(dim=0), order, products)
@@ -184,12 +184,12 @@ class ResetBefore(torch.autograd.Function):
 
 
 def _steps(parts: Sequence[Tensor], sizes: list[int]) -> list[tuple[Tensor, ...]]:
-    """Views (2, n, …) of each part, step by step."""
+    """Split each part into views (2, n, …), one per step."""
     return list(zip(*(part.split(sizes, dim=1) for part in parts), strict=True))
 
 
 def _projected(values: Tensor, weights: Weights, bias: Tensor, order: Order, products: torch.dtype | None) -> Tensor:
-    """(2, N, 3H) each token's W x + b, the reverse direction's in its own order."""
+    """Compute W x + b for each token, (2, N, 3H). The reverse direction has its own order."""
     found = values.new_empty(2, len(values), bias.shape[1])
     products = products or values.dtype
     read = values.to(products)
@@ -202,7 +202,7 @@ def _projected(values: Tensor, weights: Weights, bias: Tensor, order: Order, pro
 def _gradients(
     ctx: Any, values: Tensor, weights: Weights, of_projection: Tensor, of_recurrent: tuple[Tensor, Tensor]
 ) -> tuple[Tensor | None, ...]:
-    """What `backward` returns, from the gradients of projections (2, N, 3H), recurrent weights and their biases."""
+    """Compute what `backward` returns from the gradients of projections (2, N, 3H), recurrent weights and biases."""
     read, products = values.to(ctx.products), ctx.products
     of_projections = (of_projection[0], of_projection[1][ctx.order.backward])
     of_bias = of_projection.sum(dim=1)
@@ -221,18 +221,18 @@ def _gradients(
 
 
 def _before(states: Tensor, order: Order) -> Tensor:
-    """(2, N, H) the states before each token, zeros before the first."""
+    """Return the state before each token, (2, N, H); zeros before the first one."""
     found = torch.zeros_like(states)
     found[:, order.sizes[0] :] = states[:, order.before]
     return found
 
 
 def _side_by_side(states: Tensor, order: Order) -> Tensor:
-    """(2, N, H) in each direction's order → (N, 2H) in the tokens' order."""
+    """Join the directions: (2, N, H) in each direction's order → (N, 2H) in the order of the tokens."""
     return torch.cat([states[0], states[1][order.backward]], dim=1)
 
 
 def _by_direction(values: Tensor, order: Order) -> Tensor:
-    """(N, 2H) in the tokens' order → (2, N, H) in each direction's."""
+    """Split the directions: (N, 2H) in the order of the tokens → (2, N, H) in each direction's order."""
     forward, reverse = values.chunk(2, dim=1)
     return torch.stack([forward, reverse[order.backward]])

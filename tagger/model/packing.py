@@ -1,4 +1,4 @@
-"""How the tokens of a batch follow each other: packed by time."""
+"""The order of a batch's tokens: packed by time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tagger.model.transfer import on_device
 
 @dataclass(frozen=True)
 class Packing:
-    """N tokens of B sentences, longest first: the first tokens of all, then the second tokens, and so on.
+    """N tokens of B sentences, longest first: the first tokens of all sentences, then the second tokens, and so on.
 
     Attributes:
-        batch_sizes: (T,) sentences that reach each step, in falling order; on the CPU.
-        steps: (N,) at which step each token stands.
-        sentences: (N,) which sentence each token is of.
-        before: (N - B,) of the tokens after the first step, the position of the one before.
-        last: (B,) the position of each sentence's last token.
-        reading: (N,) the place of each token where sentence follows sentence.
+        batch_sizes: (T,) number of sentences that reach each step, in falling order; on the CPU.
+        steps: (N,) step of each token.
+        sentences: (N,) sentence of each token.
+        before: (N - B,) position of the preceding token, for the tokens after the first step.
+        last: (B,) position of each sentence's last token.
+        reading: (N,) position of each token in reading order, where sentence follows sentence.
     """
 
     batch_sizes: Tensor
@@ -34,7 +34,7 @@ class Packing:
 
     @classmethod
     def of(cls, lengths: Ints, device: torch.device) -> Packing:
-        """Pack sentences of lengths (B,), in falling order and at least 1. All but `batch_sizes` goes to `device`."""
+        """Pack sentences of lengths (B,), in falling order and at least 1. All but `batch_sizes` go to the device."""
         batch_sizes, numbers = packed(lengths)
         return cls(torch.from_numpy(batch_sizes), *on_device(numbers, device))
 
@@ -45,7 +45,7 @@ class Packing:
 
 
 def packed(lengths: Ints) -> tuple[Ints, list[Ints]]:
-    """What a `Packing` holds, in its order: `batch_sizes`, and what goes to a device."""
+    """Compute the parts of a `Packing` in its order: `batch_sizes`, and the arrays that go to a device."""
     inside = np.arange(lengths[0])[:, None] < lengths  # (T, B)
     batch_sizes = inside.sum(axis=1)
     starts = np.cumsum(batch_sizes) - batch_sizes

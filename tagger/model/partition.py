@@ -1,8 +1,7 @@
-"""The logarithm of a linear chain's partition sum, step by step or by halves.
+"""The log partition sum of a linear chain, step by step or by halves.
 
-Σ_i exp(left_i + right_ij) is taken as a matrix product of exponentials relative to the largest: K² multiplications
-instead of K² exponentials. What is smaller than the largest by a factor that the type cannot hold counts as the
-smallest number that it holds.
+Σ_i exp(left_i + right_ij) is computed as a matrix product of exponentials relative to the largest: K² multiplications
+instead of K² exponentials. A term too small for the type, relative to the largest, counts as its smallest number.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from torch.autograd.function import once_differentiable
 from tagger.model.packing import Packing
 
 _NEVER = -1e4  # a logarithm whose exponential is zero, and whose gradient is still a number
-_AT_ONCE = 1 << 27  # elements of all steps' matrices, half a gigabyte; beyond, step by step on any device
+_AT_ONCE = 1 << 27  # elements of all steps' matrices, half a gigabyte; above it, go step by step on any device
 
 
 def log_partition(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, packing: Packing) -> Tensor:
-    """(B,) log Σ exp(score) over all tag sequences of each sentence, in the way that is quicker on the device.
+    """Return log Σ exp(score) over all tag sequences of each sentence, (B,), the way that is faster on the device.
 
     Args:
         emissions: (N, K).
         transitions, start, end: (K, K) from row to column, (K,), (K,).
-        packing: of the N tokens.
+        packing: the order of the N tokens.
     """
     steps, sentences, tags = len(packing.batch_sizes), len(packing.last), emissions.shape[1]
     if emissions.device.type == "cpu" or steps * sentences * tags**2 > _AT_ONCE:
@@ -35,7 +34,7 @@ def log_partition(emissions: Tensor, transitions: Tensor, start: Tensor, end: Te
 
 
 class StepByStep(torch.autograd.Function):
-    """The forward algorithm, N K² multiplications in T steps; the gradients are the backward algorithm's marginals."""
+    """The forward algorithm: N K² multiplications in T steps. The gradients are the backward algorithm's marginals."""
 
     @staticmethod
     def forward(
@@ -44,7 +43,7 @@ class StepByStep(torch.autograd.Function):
         sizes, factors = packing.sizes, transitions.exp()  # (K, K), 0 where forbidden
         smallest = torch.finfo(emissions.dtype).tiny
         first, *later = emissions.split(sizes)
-        alpha = start + first  # (B, K), of a sentence that has ended as it was at its last token
+        alpha = start + first  # (B, K); for a sentence that has ended, that of its last token
         relative, sums = emissions.new_empty(2, len(emissions) - sizes[0], emissions.shape[1])
         for now, weights, total in zip(later, relative.split(sizes[1:]), sums.split(sizes[1:]), strict=True):
             reached = alpha[: len(now)]
@@ -63,7 +62,7 @@ class StepByStep(torch.autograd.Function):
         relative, sums, factors, last = ctx.saved_tensors
         sizes: list[int] = ctx.sizes
         at_end = last * gradient.unsqueeze(1)
-        of_alpha = at_end.clone()  # (B, K), at first of the last tokens, at last of the first ones
+        of_alpha = at_end.clone()  # (B, K), of the last tokens in the beginning, of the first ones in the end
         marginals = last.new_empty(sum(sizes), last.shape[1])
         first, *later = marginals.split(sizes)
         of_sums = torch.empty_like(sums)
@@ -79,10 +78,10 @@ class StepByStep(torch.autograd.Function):
 
 
 def by_halves(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, packing: Packing) -> Tensor:
-    """What `log_partition` gives, in about log₂ T products of all steps' matrices (K, K), neighbour with neighbour.
+    """Compute `log_partition` in about log₂ T rounds, each multiplying neighbouring matrices (K, K) of the steps.
 
-    An associative scan (Särkkä & García-Fernández 2021, arXiv:1905.13002) of which only the end is wanted: K times the
-    multiplications of `StepByStep`, but no waiting for one step after the other.
+    This is an associative scan (Särkkä & García-Fernández 2021, arXiv:1905.13002) that returns only its last value. It
+    needs K times the multiplications of `StepByStep`, but no step waits for the one before.
     """
     steps, sentences = len(packing.batch_sizes), len(packing.last)
     at = (packing.steps, packing.sentences)
@@ -101,7 +100,7 @@ def by_halves(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """(…, K, K) the logarithm of the product of two matrices' exponentials."""
+    """Return the logarithm of the product of two matrices' exponentials, (…, K, K)."""
     by_row, by_column = left.detach().amax(dim=-1, keepdim=True), right.detach().amax(dim=-2, keepdim=True)
     product = (left - by_row).exp() @ (right - by_column).exp()
     return product.clamp_min(torch.finfo(product.dtype).tiny).log() + by_row + by_column

@@ -1,4 +1,4 @@
-"""Recurrent layers over packed sequences: PyTorch's own, its GRU made quick on a CPU, and the one that it lacks."""
+"""Recurrent layers over packed sequences: PyTorch's own, a faster GRU on a CPU, and the GRU that PyTorch lacks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
 
 
 def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 0) -> nn.Module:
-    """A bidirectional layer, batch first, initialised: E → 2H values per token; see `engines.reference_cells`.
+    """Make and initialise a bidirectional layer, batch first: E → 2H values per token; see `engines.reference_cells`.
 
-    Of the E values the `frozen` last ones want no gradient, which saves work where the layer can make use of it.
+    Input weights are drawn after Glorot & Bengio 2010, recurrent weights are orthogonal (Saxe et al. 2014,
+    arXiv:1312.6120), both for each gate separately. Biases are zero, but 1 for the LSTM's forget gate (Jozefowicz et
+    al. 2015).
 
-    Input weights are drawn after Glorot & Bengio 2010, recurrent ones orthogonal (Saxe et al. 2014,
-    arXiv:1312.6120), each gate for itself; biases are zero, but for the LSTM's forget gate, 1 (Jozefowicz et al. 2015).
+    Args:
+        cell: the kind of layer.
+        input_width, hidden_size: E and H.
+        frozen: number of last values among the E that need no gradient. Some layers save work by it.
     """
     layer: nn.Module
     if cell == "gru":
@@ -39,16 +43,16 @@ def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 
                 nn.init.xavier_uniform_(gate)
         else:
             nn.init.zeros_(parameter)
-            if cell == "lstm" and "bias_ih" in name:  # one of two biases that are added
+            if cell == "lstm" and "bias_ih" in name:  # of two biases that are added, only one
                 nn.init.ones_(parameter.chunk(GATES[cell])[1])
     return layer
 
 
 class _InOwnType(nn.Module):
-    """Has PyTorch's recurrent layers compute in the type of their weights.
+    """Make PyTorch's recurrent layers compute in the type of their weights.
 
-    Under autocast cuDNN would take float16, whatever type is asked for, in which gradients vanish that nobody scales.
-    Where no gradient is wanted, and no lower precision, cuDNN does without TF32 too: scores and tags are a CPU's.
+    Under autocast, cuDNN would use float16 whatever type is set, and unscaled gradients would vanish. Without gradients
+    and without autocast, cuDNN does not use TF32 either: scores and tags are then those of a CPU.
     """
 
     def forward(self, inputs: Any, state: Any = None) -> Any:
@@ -67,14 +71,14 @@ class _LSTM(_InOwnType, nn.LSTM):
 
 
 class PackedGRU(_InOwnType, nn.GRU):
-    """PyTorch's GRU, one bidirectional layer, batch first: on a CPU by the gradients written out in `packed_gru`."""
+    """PyTorch's GRU, one bidirectional layer, batch first. On a CPU, it uses the gradients of `packed_gru`."""
 
     def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
         super().__init__(input_width, hidden_size, batch_first=True, bidirectional=True)
         self.frozen = frozen
 
     def forward(self, inputs: Any, state: Any = None) -> Any:
-        """As `nn.GRU`; the last states (2, B, H) come for packed sentences alone."""
+        """Run like `nn.GRU`. The last states (2, B, H) are returned only for packed sentences."""
         values = inputs.data if isinstance(inputs, PackedSequence) else inputs
         if values.device.type != "cpu" or state is not None:
             return super().forward(inputs, state)
@@ -85,8 +89,8 @@ class PackedGRU(_InOwnType, nn.GRU):
 class ResetBeforeGRU(nn.Module):
     """A bidirectional GRU whose reset gate acts before the matrix product (Cho et al. 2014, arXiv:1406.1078).
 
-    Parameters are named and shaped as `nn.GRU`'s, and it is called like one with `batch_first=True`. A step works on
-    both directions of the sentences that are still running.
+    Parameters have the names and shapes of `nn.GRU`. Call it like `nn.GRU` with `batch_first=True`. A step computes
+    both directions, for all sentences that reach it.
     """
 
     def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
@@ -99,13 +103,13 @@ class ResetBeforeGRU(nn.Module):
             self.register_parameter(f"bias_hh_l0{direction}", _parameter(3 * hidden_size))
 
     def forward(self, inputs: PackedSequence | Tensor) -> tuple[PackedSequence | Tensor, None]:
-        """Hidden states of both directions, packed where the inputs are.
+        """Return the hidden states of both directions.
 
         Args:
             inputs: (B, T, E) sentences of one length, or packed sentences, longest first.
 
         Returns:
-            (B, T, 2H), or packed; and None, where PyTorch's layers give their last states.
+            The states, (B, T, 2H) or packed like the inputs, and None in the place of the last states.
         """
         return _states(ResetBefore, self, inputs), None
 
@@ -123,7 +127,7 @@ def _without_tf32() -> Iterator[None]:
 def _states(
     cell: type[torch.autograd.Function], layer: nn.Module, inputs: PackedSequence | Tensor
 ) -> PackedSequence | Tensor:
-    """The states of a layer whose parameters are in the order of `nn.GRU`'s."""
+    """Compute the states of a layer whose parameters have the order of `nn.GRU`."""
     if isinstance(inputs, PackedSequence):
         states = _run(cell, layer, inputs.data, inputs.batch_sizes)
         return PackedSequence(states, inputs.batch_sizes, inputs.sorted_indices, inputs.unsorted_indices)
@@ -133,7 +137,7 @@ def _states(
 
 
 def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, batch_sizes: Tensor) -> Tensor:
-    """(N, E) packed by time → (N, 2H); under autocast the products with the input weights are in its type."""
+    """Run a layer on packed values: (N, E) → (N, 2H). Under autocast, the input products have its type."""
     kind = values.device.type
     products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     parameters, order = list(layer.parameters()), Order.of(batch_sizes, values.device)
@@ -142,7 +146,7 @@ def _run(cell: type[torch.autograd.Function], layer: nn.Module, values: Tensor, 
 
 
 def _last(states: PackedSequence) -> Tensor:
-    """(2, B, H) the states after each direction's last token, of sentences in the order they had before packing."""
+    """Return the states after each direction's last token, (2, B, H), in the order of sentences before packing."""
     batch_sizes = states.batch_sizes
     sentences = int(batch_sizes[0])
     lengths = (batch_sizes.unsqueeze(1) > torch.arange(sentences)).sum(dim=0)  # (B,)

@@ -1,4 +1,4 @@
-"""An embedding table whose rows can be trained one by one."""
+"""An embedding table whose rows can be trained separately."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RowsRead:
-    """What a forward pass read of a table.
+    """The rows of a table that a forward pass has read.
 
     Attributes:
-        rows: (R,) distinct, in rising order.
-        values: (R, E) as they were; a leaf, whose gradient stands for the table's.
+        rows: (R,) row numbers, distinct, in rising order.
+        values: (R, E) their values, a leaf tensor. Its gradient takes the place of the table's.
     """
 
     rows: Ints
@@ -30,14 +30,14 @@ class RowsRead:
 
 
 class RowTable(nn.Embedding):
-    """An embedding that can hand out, while it is trained, its gradient for the rows that were read alone.
+    """An embedding that can have gradients only for the rows that were read.
 
-    By itself it is `nn.Embedding`, whose gradient is as large as the table. Where `before_reading` is set, each forward
-    pass in training is noted in `reads` instead, and the table gets no gradient.
+    Without `before_reading`, it is `nn.Embedding`, whose gradient is as large as the table. With it, each forward pass
+    in training adds to `reads` instead, and the table gets no gradient.
 
     Attributes:
-        before_reading: called with the rows (R,) that are about to be read.
-        reads: of the forward passes, until someone takes them away.
+        before_reading: called with the rows (R,) before they are read.
+        reads: reads of the forward passes; the caller clears them.
     """
 
     before_reading: Callable[[Ints], None] | None = None
@@ -47,11 +47,11 @@ class RowTable(nn.Embedding):
         self.reads: list[RowsRead] = []
 
     def look_up(self, numbers: Tensor, met: Ints) -> Tensor:
-        """(U,) → (U, E).
+        """Look up rows: (U,) → (U, E).
 
         Args:
-            numbers: which rows.
-            met: on the CPU, with all of these and perhaps more, in any order: a device need not be asked.
+            numbers: row numbers.
+            met: the same numbers on the CPU, in any order, perhaps with more. So there is no need to wait for a device.
         """
         if self.before_reading is None or not (self.training and torch.is_grad_enabled()):
             return self(numbers)

@@ -1,4 +1,4 @@
-"""Arrays brought to a device without waiting for it."""
+"""Copy arrays to a device without waiting for it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_ALIGNED = 64  # bytes: each array begins at a multiple of these, as kernels may want
+_ALIGNED = 64  # bytes: each array begins at a multiple of this, as kernels may require
 
 
 def on_device(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
-    """Arrays as tensors on a device: on a CPU the arrays themselves, to a GPU in one copy for all."""
+    """Turn arrays into tensors on a device. A CPU shares their memory; a GPU gets all of them in one copy."""
     if device.type == "cuda":
         return _together(arrays, device)
     return [torch.from_numpy(array).to(device) for array in arrays]
 
 
 def _together(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
-    """All of them in one buffer, whose memory is pinned for a GPU; PyTorch keeps that until the copy is done."""
+    """Copy all arrays in one buffer. For a GPU its memory is pinned, and PyTorch keeps it until the copy is done."""
     starts, size = [], 0
     for array in arrays:
         starts.append(size)

@@ -1,1 +1,1 @@
-"""Training: Lightning module, data module, callbacks and the run itself."""
+"""Supervised training with Lightning: splits in, a model folder out."""

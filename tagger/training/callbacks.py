@@ -1,4 +1,4 @@
-"""What a run reports and keeps while it trains."""
+"""Lightning callbacks: progress, best checkpoint, early stopping, average of the weights."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Progress(TQDMProgressBar):
 
 
 class EpochLines(Checkpoint):
-    """One line per scored epoch on standard error, where no progress bar is shown.
+    """Print a line per scored epoch on standard error. Use it where no progress bar is shown.
 
-    It is said when the epoch counts as trained and its checkpoints are kept: a run that is then stopped has that many,
-    and the best of them. Lightning calls what is a `Checkpoint` last, in the order in which the trainer was given it.
+    The line is printed after the epoch's checkpoints are saved. A run that is stopped then has these epochs. This is
+    why the class is a `Checkpoint`: Lightning calls these last, in the order of the trainer's list.
     """
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class EpochLines(Checkpoint):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training where the loss is no number any more; the best model before that is kept.
+    """End training when the loss is NaN or infinite. The best model before that is kept.
 
     Raises:
-        UserError: there was none before.
+        UserError: there is no model from before.
     """
 
     def __init__(self) -> None:
@@ -68,29 +68,30 @@ class TerminateOnNaN(Callback):
         loss = trainer.callback_metrics.get("epoch_loss")
         if trainer.sanity_checking or loss is None or math.isfinite(loss):
             return
-        told = f"the loss of epoch {trainer.current_epoch + 1} is {float(loss)}; lower optim.optimizer.lr"
-        kept = trainer.checkpoint_callback
-        if not isinstance(kept, ModelCheckpoint) or not kept.best_model_path:
-            raise UserError(told)
+        problem = f"the loss of epoch {trainer.current_epoch + 1} is {float(loss)}; lower optim.optimizer.lr"
+        best = trainer.checkpoint_callback
+        if not isinstance(best, ModelCheckpoint) or not best.best_model_path:
+            raise UserError(problem)
         if trainer.is_global_zero:
-            print(f"warning: training ends here: {told}", file=sys.stderr, flush=True)
+            print(f"warning: training ends here: {problem}", file=sys.stderr, flush=True)
         trainer.should_stop = self._diverged = True
 
 
 class _Patience(EarlyStopping):
-    """Does not train on where a run is resumed that had ended."""
+    """Early stopping that also ends a resumed run at once, if its patience had run out."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class _BestCheckpoint(ModelCheckpoint):
-    """Of equal scores keeps the later one's, whose learning rate has fallen further; small dev splits have many.
+    """Save the best checkpoint. Of equal scores, the later one wins, since its learning rate is lower.
 
-    Remembers the best score, and leaves other files alone, where the run's folder was moved or copied meanwhile.
+    Small dev splits have many equal scores. The best score is also remembered if the folder of the run was moved or
+    copied, and then files at the old place are left alone.
     """
 
-    _scored = False  # since the last look; without, the score is of an earlier epoch
+    _scored = False  # whether there was a score since the last check; if not, the score is an earlier epoch's
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._scored = not trainer.sanity_checking
@@ -99,7 +100,7 @@ class _BestCheckpoint(ModelCheckpoint):
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         scored, self._scored = self._scored, False
         if not math.isfinite(trainer.callback_metrics.get("epoch_loss", 0.0)):
-            return False  # weights that have become useless, whatever their score
+            return False  # the weights are useless, whatever their score
         if scored and current is not None and self.best_model_score is not None and current == self.best_model_score:
             return True
         return super().check_monitor_top_k(trainer, current)
@@ -114,7 +115,7 @@ class _BestCheckpoint(ModelCheckpoint):
 
 
 def best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
-    """Keeps `best.ckpt`, by the dev score; of equals the later."""
+    """Save `best.ckpt`, by the dev score. Of equal scores, the later one wins."""
     return _BestCheckpoint(
         dirpath=folder,
         filename=Path(BEST).stem,
@@ -126,12 +127,12 @@ def best_checkpoint(folder: Path, monitor: str) -> ModelCheckpoint:
 
 
 def early_stopping(monitor: str, patience: int | None) -> list[Callback]:
-    """Stops after `patience` epochs without a better dev score; nothing where that is None."""
+    """Stop after `patience` epochs without a better dev score. Empty if `patience` is None."""
     return [] if patience is None else [_Patience(monitor, mode="max", patience=patience)]
 
 
 class _Averaging(EMAWeightAveraging):
-    """Keeps the average where the weights are, which it is set up before they are moved to."""
+    """Moving average on the device of the weights. Lightning makes it before it moves them there."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._average_model is not None
@@ -139,5 +140,5 @@ class _Averaging(EMAWeightAveraging):
 
 
 def averaging(decay: float | None) -> list[Callback]:
-    """Scores and keeps an exponential moving average of the weights; nothing where the decay is None."""
+    """Score and save an exponential moving average of the weights. Empty if `decay` is None."""
     return [] if decay is None else [_Averaging(decay=decay, use_buffers=False)]

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: files written whole or not at all, checked when they are read, the last one kept twice."""
+"""Checkpoint files: written whole or not at all, checked when read, the last one with the one before it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tagger.errors import UserError
 from tagger.files import bytes_written_whole
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
-_ANEW = "set another run_dir to train anew"
+_ADVICE = "set another run_dir to train again"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the checkpoint and renames, so that a run that is killed leaves the one before.
+    """Write a checkpoint beside its final place, then rename it. A killed run leaves the checkpoint before.
 
-    Lightning's own goes by way of the system's temporary folder, which may lie on another disk. What was the last
+    Lightning's own class writes to the system's temporary folder first, which may be on another disk. The old last
     checkpoint becomes the previous one.
     """
 
@@ -35,32 +35,32 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             os.fsync(stream.fileno())
             if path.name == LAST and path.exists():
                 path.replace(path.with_name(PREVIOUS))
-        _settle_names(path.parent)
+        _sync_folder(path.parent)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, on the CPU.
+    """Read a checkpoint, its tensors on the CPU.
 
     Raises:
-        UserError: it cannot be read or is none of a run.
+        UserError: it cannot be read, or is not the checkpoint of a run.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch wonders at strange bytes; that they are damaged says it all
+            warnings.simplefilter("ignore")  # PyTorch warns of strange bytes; the error below is enough
             _check_sums(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the bytes of a damaged file lead to
-        raise UserError(f"{path}: damaged checkpoint ({type(error).__name__}); {_ANEW}") from error
+    except Exception as error:  # a damaged file can raise anything
+        raise UserError(f"{path}: damaged checkpoint ({type(error).__name__}); {_ADVICE}") from error
     if not isinstance(state, dict) or not {"state_dict", "callbacks", "optimizer_states"} <= state.keys():
-        raise UserError(f"{path}: not a checkpoint of a run; {_ANEW}")
+        raise UserError(f"{path}: not a checkpoint of a run; {_ADVICE}")
     return state
 
 
 def read_last_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The last checkpoint that is whole, and what it holds; None where there is none.
+    """Find and read the last whole checkpoint; None if there is no checkpoint.
 
     Raises:
-        UserError: there are only damaged ones.
+        UserError: all checkpoints are damaged.
     """
     wrong: UserError | None = None
     for path in (folder / LAST, folder / PREVIOUS):
@@ -75,7 +75,7 @@ def read_last_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def clear_remains(folder: Path, *, keep: Path | None) -> None:
-    """Remove what writers that were killed have left half-written, and a damaged checkpoint later than `keep`."""
+    """Remove the unfinished files of killed runs, and a damaged checkpoint later than `keep`."""
     for path in folder.glob(".*.ckpt.*.part"):
         path.unlink(missing_ok=True)
     if keep is not None and keep.name == PREVIOUS:
@@ -83,22 +83,22 @@ def clear_remains(folder: Path, *, keep: Path | None) -> None:
 
 
 def _check_sums(path: Path) -> None:
-    """Compare the checksums in PyTorch's archive, which `torch.load` does not look at.
+    """Compare the checksums in PyTorch's archive. `torch.load` does not.
 
     Raises:
-        ValueError, zipfile.BadZipFile: they differ, or it is no archive.
+        ValueError, zipfile.BadZipFile: they differ, or the file is no archive.
     """
     with zipfile.ZipFile(path) as archive:
         if archive.testzip() is not None:
             raise ValueError("checksums differ")
 
 
-def _settle_names(folder: Path) -> None:
-    """Have the file system keep a folder's names, too, where a machine loses its power."""
+def _sync_folder(folder: Path) -> None:
+    """Write a folder's file names to disk, so that they survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError:  # there are file systems that cannot
+    except OSError:  # some file systems cannot
         pass
     finally:
         os.close(descriptor)

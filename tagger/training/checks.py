@@ -1,4 +1,4 @@
-"""Settings of trainer and optimiser that cannot be, told before anything is read."""
+"""Refuse impossible settings of trainer and optimiser before any data are read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 from tagger.errors import UserError
-from tagger.training.lightning_module import OptimizerFactory
+from tagger.training.optimizers import OptimizerFactory
 
-_KINDS = {"gpu": ("cuda", "mps")}  # names for what one of several may be
+_KINDS = {"gpu": ("cuda", "mps")}  # names that stand for several kinds
 _ANY = "auto"
 
 
 def check_accelerator(name: object) -> None:
-    """See that this machine has what a run is to use.
+    """Check that this machine has the accelerator of a run.
 
     Args:
-        name: as `trainer.accelerator` has it; what is no text is left to Lightning.
+        name: the value of `trainer.accelerator`. Lightning itself checks a value that is no text.
 
     Raises:
-        UserError: there is none of that name, or none here.
+        UserError: the name is unknown, or this machine has no such accelerator.
     """
     known = AcceleratorRegistry.available_accelerators()
     if not isinstance(name, str) or name == _ANY:
@@ -34,7 +34,7 @@ def check_accelerator(name: object) -> None:
 
 
 def check_optimizer(make_optimizer: OptimizerFactory) -> None:
-    """See that the optimiser takes its settings.
+    """Check that the optimiser accepts its settings.
 
     Raises:
         UserError: it does not.

@@ -1,4 +1,4 @@
-"""Batches for training and validation, right under any number of processes."""
+"""Batches for training and validation, shared out among any number of processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tagger.training.loader import Step, TrainingLoader
 
 
 class _Scored(Dataset[Step]):
-    """The dev split addressed by whole batches: the sentence numbers in, the batch out."""
+    """The dev split as a data set whose index is the sentence numbers of a batch."""
 
     def __init__(self, corpus: EncodedCorpus) -> None:
         self._corpus = corpus
@@ -28,7 +28,7 @@ class _Scored(Dataset[Step]):
 
 
 class TaggingDataModule(LightningDataModule):
-    """The encoded training and dev splits, a `Step` at a time."""
+    """Lightning's data module: the encoded training and dev splits, a `Step` at a time."""
 
     def __init__(
         self,
@@ -42,28 +42,29 @@ class TaggingDataModule(LightningDataModule):
     ) -> None:
         """
         Args:
-            train, dev: the splits; dev is scored after each epoch.
+            train, dev: the splits. The dev split is scored after each epoch.
             batch_tokens: tokens per training batch, before mentions are replaced.
-            seed: what the order of batches depends on, with the epoch.
-            replacement: of mentions in the training split.
-            before_batch: called with the number of each training batch in its epoch before it is made.
+            seed: decides the order of batches, together with the epoch.
+            replacement: replaces mentions in the training split; None for no replacement.
+            before_batch: called before each training batch is made, with its number in the epoch.
         """
         super().__init__()
-        self._train, self._dev, self._replacement = train, dev, replacement
+        self.dev = dev
+        self._train, self._replacement = train, replacement
         self._batch_tokens, self._seed, self._before_batch = batch_tokens, seed, before_batch
         self._loader: TrainingLoader | None = None
         self._resumed: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The training batches given out; every process has given out as many."""
+        """Return the number of training batches used so far, the same in every process."""
         return self._loader.state_dict() if self._loader is not None else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on there. Lightning does not tell the loader where that was made to count the steps beforehand."""
+        """Continue there. `train_dataloader` passes the state on, since Lightning may have no loader yet."""
         self._resumed = state_dict
 
     def train_dataloader(self) -> TrainingLoader:
-        """This process's training batches."""
+        """Return the loader of this process's training batches."""
         process, processes = self._place()
         self._loader = TrainingLoader(
             self._train,
@@ -79,20 +80,20 @@ class TaggingDataModule(LightningDataModule):
         return self._loader
 
     def val_dataloader(self) -> DataLoader[Step]:
-        """This process's share of the dev split: no sentence is in two shares."""
+        """Return the loader of this process's share of the dev split. No sentence is in two shares."""
         process, processes = self._place()
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        share = validation_batches(self._dev.lengths, tokens_for(device), processes=processes)[process]
-        return DataLoader(_Scored(self._dev), sampler=share, batch_size=None)
+        share = validation_batches(self.dev.lengths, tokens_for(device), processes=processes)[process]
+        return DataLoader(_Scored(self.dev), sampler=share, batch_size=None)
 
     def transfer_batch_to_device(
         self, batch: Step, device: torch.device, dataloader_idx: int
     ) -> tuple[Step, TensorBatch]:
-        """The step, and its batch's tensors on the device."""
+        """Return the step, with its batch as tensors on the device."""
         return batch, TensorBatch.of(batch.batch, device)
 
     def _place(self) -> tuple[int, int]:
-        """This process's number and how many there are.
+        """Return the number of this process and the number of processes.
 
         Raises:
             UserError: a split has fewer sentences than there are processes.
@@ -100,7 +101,7 @@ class TaggingDataModule(LightningDataModule):
         if self.trainer is None:
             return 0, 1
         processes = self.trainer.world_size
-        for name, corpus in (("training", self._train), ("dev", self._dev)):
+        for name, corpus in (("training", self._train), ("dev", self.dev)):
             if int((corpus.lengths > 0).sum()) < processes:
                 raise UserError(
                     f"the {name} split has fewer sentences than processes ({processes}); lower trainer.devices"

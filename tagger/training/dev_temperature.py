@@ -1,4 +1,4 @@
-"""A trained model's temperature, from the dev split."""
+"""Fit the temperature of a trained model to the dev split."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tagger.model_folder.folder import ModelFolder
 def calibrated(
     folder: ModelFolder, network: TaggerModel, dev: EncodedCorpus, sentences: Sequence[Sentence]
 ) -> ModelFolder:
-    """The same model with the temperature that fits the dev split.
+    """Return the model with the temperature that fits the dev split best.
 
     Args:
         folder: the model.
-        network: with the same weights.
-        dev: the split as the network takes it.
-        sentences: the same with their tags as read.
+        network: the network with the model's weights.
+        dev: the encoded dev split.
+        sentences: its sentences, with their tags as read.
     """
     device = next(network.parameters()).device
     network.eval()

@@ -1,4 +1,4 @@
-"""The line that tells an epoch's figures, written and read: what starts runs follows them by it."""
+"""Write and read the line of an epoch's figures. Programs that start runs follow them by it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _WRITTEN = re.compile(r"epoch (\d+): .*\bdev_(?:f1|accuracy) (\d+\.\d+)")
 
 
 def epoch_line(epoch: int, figures: Mapping[str, SupportsFloat]) -> str:
-    """Those of an epoch's figures that are told, counted from 1."""
+    """Write the line of an epoch, with its number from 1 and the figures that are there."""
     shown = [f"{name} {float(figures[name]):{form}}" for name, form in _FORMATS.items() if name in figures]
     return f"epoch {epoch}: {', '.join(shown)}"
 
 
 def read_epoch_line(line: str) -> tuple[int, float] | None:
-    """The epoch and its dev score; None of any other line."""
+    """Read the epoch and its dev score; None for any other line."""
     found = _WRITTEN.match(line)
     return None if found is None else (int(found[1]), float(found[2]))

@@ -1,10 +1,9 @@
-"""The Lightning module: loss, dev score by the one decoder, optimiser and schedule."""
+"""The Lightning module: train a network, score it on the dev split, and hold the state of both in checkpoints."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,26 +11,23 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities import GradClipAlgorithmType
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from tagger.corpus.schemes import Scheme, spans_from_tags
+from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.errors import UserError
-from tagger.evaluation.scores import Scores, score, score_entities
 from tagger.model.batch import TensorBatch
-from tagger.model.network import ENCODER_PREFIX, TaggerModel
+from tagger.model.network import TaggerModel
+from tagger.training.dev_score import dev_scores
 from tagger.training.loader import Step
+from tagger.training.optimizers import OptimizerFactory, comparable_group, optimizer_of, schedule_steps
 from tagger.training.process_group import gathered, joined
 from tagger.training.random_states import random_states, restore_random_states
 from tagger.training.row_updates import LazyAdam, by_rows, large_tables
 from tagger.training.run_config import OptimConfig
 from tagger.training.schedule import learning_rate_factor
-
-OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Optimizer]
-_NO_SETTINGS = {"params", "initial_lr", "fused", "foreach", "capturable"}  # of a group: what it holds, how it computes
 
 
 class TaggingModule(LightningModule):
@@ -51,12 +47,12 @@ class TaggingModule(LightningModule):
     ) -> None:
         """
         Args:
-            model: what is trained.
+            model: the network to train.
             tags, scheme: its output tags and their scheme.
             dev, dev_scheme: the dev split with its tags as read, and their scheme.
             optim: batches and schedule.
-            make_optimizer: gives the optimiser for the parameters.
-            fingerprint: of the data, kept in checkpoints; see `fits`.
+            make_optimizer: called with the parameters, returns the optimiser.
+            fingerprint: digest of data and settings, stored in checkpoints; see `fits`.
         """
         super().__init__()
         self.model = model
@@ -72,10 +68,12 @@ class TaggingModule(LightningModule):
         self._resumed: Mapping[str, Any] = {}
 
     def on_train_start(self) -> None:
-        """Restore, of a resumed run, what Lightning does not know of; it draws no numbers from here to the first step.
+        """Restore the state of a resumed run that Lightning does not restore.
+
+        This is the right moment for the random states: Lightning draws no numbers from here to the first step.
 
         Raises:
-            UserError: the checkpoint was kept within an epoch, with tables updated row by row, as they now are not.
+            UserError: the checkpoint was saved within an epoch, with tables updated row by row, and now they are not.
         """
         resumed, self._resumed = self._resumed, {}
         states = resumed.get("rows", [])
@@ -97,7 +95,7 @@ class TaggingModule(LightningModule):
         self._loss = torch.zeros((), device=self.device)
 
     def training_step(self, batch: tuple[Step, TensorBatch], batch_idx: int) -> Tensor:
-        """Mean negative log-likelihood per sentence; weighted so that the mean over processes is one over sentences."""
+        """Return the mean loss per sentence, weighted so that the mean over processes is a mean over sentences."""
         step, tensors = batch
         loss = self.model.loss(
             tensors, label_smoothing=self._optim.label_smoothing, recall_cost=self._optim.recall_cost
@@ -112,7 +110,7 @@ class TaggingModule(LightningModule):
         return weighted
 
     def _is_logged(self) -> bool:
-        """Whether a logger takes this step's figures: to hand them over costs a twentieth of a step."""
+        """Return whether a logger records this step. To log every step would cost a twentieth of its time."""
         interval: int = vars(self.trainer)["log_every_n_steps"]
         return self.trainer.is_last_batch or (interval > 0 and (self.trainer.global_step + 1) % interval == 0)
 
@@ -134,59 +132,35 @@ class TaggingModule(LightningModule):
         self._predicted.update(zip(arrays.sentences.tolist(), tags, strict=True))
 
     def on_validation_epoch_end(self) -> None:
-        scores = self._gathered_scores()
-        if scores is not None:
+        predicted = self.predictions()
+        if not self.trainer.sanity_checking:  # which tags only a few sentences
+            scores = dev_scores(self._dev, self._dev_scheme, predicted)
             self.log(self.score_name, scores.headline, prog_bar=True, sync_dist=True)
-            # speed and learning rate as well: few steps, and of a short epoch perhaps none, are logged
+            # speed and learning rate too: few steps are logged, and perhaps none of a short epoch
             optimizers = self.trainer.optimizers
             rate = {"lr": optimizers[0].param_groups[0]["lr"]} if optimizers else {}
             figures = {"epoch_loss": self._loss / max(1, self._steps), "tokens_per_second": self._speed, **rate}
             self.log_dict(figures, sync_dist=True)
 
     def predictions(self) -> dict[int, list[str]]:
-        """All processes' tags for the dev split by sentence number, of the scoring that was last."""
+        """Return all processes' tags for the dev split by sentence number, from the last scoring."""
         return joined(gathered(self._predicted, self.trainer.world_size))
 
-    def _gathered_scores(self) -> Scores | None:
-        """The dev split's scores from all processes' predictions; None in the sanity check, where few are there."""
-        predicted = self.predictions()
-        if self.trainer.sanity_checking:
-            return None
-        gold = [self._dev[number].tags or [] for number in predicted]
-        found = list(predicted.values())
-        if self._dev_scheme is Scheme.PLAIN:
-            return score(gold, found, self._dev_scheme)
-        # the same F1, counted in a fraction of the time that all of seqeval's figures take
-        return score_entities(map(set, map(spans_from_tags, gold)), map(set, map(spans_from_tags, found)))
-
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The configured optimiser, with warm-up and decay over the run's steps."""
+        """Make the configured optimiser, with its learning-rate schedule over the steps of the run."""
         optimizer = self._optimizer()
         tables = large_tables(self.model)
         if tables and self._one_copy() and by_rows(optimizer):
             self._rows = LazyAdam(optimizer, tables)
-        total = self._steps_of_schedule()
+        total = schedule_steps(self.trainer, self._optim)
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, total, self._optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _steps_of_schedule(self) -> int:
-        """The run's steps; 0 where their number is open and the learning rate stays as it is.
-
-        Raises:
-            UserError: their number is open, and the learning rate depends on it.
-        """
-        steps = self.trainer.estimated_stepping_batches
-        if math.isfinite(steps):
-            return int(steps)
-        if self._optim.warmup or self._optim.lr_schedule != "constant":
-            raise UserError(
-                "trainer.max_epochs=-1: the learning rate rises and falls over a known number of epochs; set "
-                "trainer.max_epochs, or optim.warmup=0 and optim.lr_schedule=constant"
-            )
-        return 0
+    def _optimizer(self) -> Optimizer:
+        return optimizer_of(self.model, self._make_optimizer, self._optim.encoder_lr)
 
     def _one_copy(self) -> bool:
-        """Whether the gradients are this process's alone, as they are, and no average of the weights is kept."""
+        """Return whether there is one process, with unscaled gradients and no average of the weights."""
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         return self.trainer.world_size == 1 and not scaled and self._optim.ema is None
 
@@ -200,9 +174,9 @@ class TaggingModule(LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip, rows of large tables too.
+        """Clip all gradients, those of rows of large tables too.
 
-        In bfloat16 as well, where Lightning refuses fused optimisers though none of their gradients is scaled.
+        This also works in bfloat16. There, Lightning itself refuses fused optimisers, although no gradient is scaled.
         """
         precision = self.trainer.precision_plugin
         if getattr(precision, "scaler", None) is not None:
@@ -216,22 +190,11 @@ class TaggingModule(LightningModule):
         else:
             torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
-    def _optimizer(self) -> Optimizer:
-        try:
-            parameters = [parameter for name, parameter in self.model.named_parameters() if not _tuned(name)]
-            tuned = [parameter for name, parameter in self.model.named_parameters() if _tuned(name)]
-            if not tuned:
-                return self._make_optimizer(parameters)
-            groups: list[dict[str, Any]] = [{"params": parameters}, {"params": tuned, "lr": self._optim.encoder_lr}]
-            return self._make_optimizer(groups)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"optim.optimizer: {error}") from error
-
     def on_train_epoch_end(self) -> None:
-        self._settle()  # what is kept now has weights that stand for themselves
+        self._settle()  # so that checkpoints have up-to-date weights
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note what the weights belong to, what rows have missed, and what is each process's own."""
+        """Add the fingerprint, the steps that rows have missed, and the state of each process."""
         checkpoint["fingerprint"] = self._fingerprint
         checkpoint["rows"] = [] if self._rows is None else self._rows.state()
         own = {
@@ -244,22 +207,11 @@ class TaggingModule(LightningModule):
         checkpoint["processes"] = gathered(own, self.trainer.world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep that until training starts."""
+        """Keep the added state until training starts."""
         self._resumed = {name: checkpoint.get(name, []) for name in ("rows", "processes")}
 
     def fits(self, checkpoint: Mapping[str, Any]) -> bool:
-        """Whether a checkpoint is of these data and settings, those of its optimiser included."""
-        groups = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
-        same = [_settings(group) for group in groups] == [_settings(group) for group in self._optimizer().param_groups]
+        """Return whether a checkpoint has these data and settings, including those of the optimiser."""
+        saved = [group for state in checkpoint["optimizer_states"] for group in state["param_groups"]]
+        same = list(map(comparable_group, saved)) == list(map(comparable_group, self._optimizer().param_groups))
         return same and checkpoint.get("fingerprint") == self._fingerprint
-
-
-def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
-    """What an optimiser's group is trained by: neither its state nor how the steps are computed."""
-    settings = {name: value for name, value in group.items() if name not in _NO_SETTINGS}
-    return settings | {"lr": group.get("initial_lr", group["lr"])}  # before the schedule
-
-
-def _tuned(name: str) -> bool:
-    """Whether a parameter is of an encoder that is trained along."""
-    return name.startswith(ENCODER_PREFIX)

@@ -1,4 +1,4 @@
-"""The training batches, epoch by epoch, which can go on in the middle of one."""
+"""Training batches, epoch by epoch. The loader can continue in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tagger.features.encoding import Batch, EncodedCorpus
 
 @dataclass(frozen=True)
 class Step:
-    """What one process computes at once.
+    """The batch of one process, with its weight.
 
     Attributes:
-        batch: its sentences.
-        weight: of its mean loss in the mean over all processes, for that to be the mean over all their sentences.
+        batch: the sentences.
+        weight: factor of the batch's mean loss. With it, the mean over all processes is a mean over all sentences.
     """
 
     batch: Batch
@@ -29,10 +29,10 @@ class Step:
 
 
 class TrainingLoader:
-    """One process's share of each epoch, as Lightning iterates over it.
+    """The training batches of one process, for Lightning to iterate over.
 
-    What has been given out is its state. PyTorch's own loader has none, so that Lightning, resuming in the middle of
-    an epoch, begins that epoch anew; and it asks for the order of batches before Lightning has said which epoch it is.
+    Its state is the number of batches used. PyTorch's own loader has no state, so Lightning would begin an epoch again
+    when it resumes within one. PyTorch's loader also needs the order of batches before Lightning has set the epoch.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class TrainingLoader:
         Args:
             corpus: the training split.
             budget: tokens per batch, before mentions are replaced.
-            seed: what the order depends on, with the epoch.
-            process, processes: which share it is, and of how many.
-            replacement: of mentions, drawn anew for each epoch.
-            before_batch: called with a batch's number in the epoch before it is made, when all is done about the one
-                before.
+            seed: decides the order, together with the epoch.
+            process, processes: number of this process, and number of processes.
+            replacement: replaces mentions, drawn again for each epoch.
+            before_batch: called with a batch's number in the epoch, when the batch before is done and this one is not
+                yet made.
         """
         self._corpus, self._original, self._replacement = corpus, corpus, replacement
         self._budget, self._seed = budget, seed
@@ -66,11 +66,11 @@ class TrainingLoader:
 
     @property
     def sampler(self) -> TrainingLoader:
-        """Where Lightning looks for what to tell the epoch."""
+        """The object whose `set_epoch` Lightning calls."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, after `load_state_dict` if that is called."""
+        """Set the epoch. Lightning calls this before each epoch, and after `load_state_dict`."""
         if epoch != self._epoch:
             self._first = 0
         self._epoch = epoch
@@ -78,21 +78,21 @@ class TrainingLoader:
             self._corpus = self._original.of_same_words(self._replacement.draw(epoch << 32 | self._seed))
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch, how many of its batches were given out, and a digest of the order they are in."""
+        """Return the epoch, the number of its batches used, and a digest of their order."""
         return {"epoch": self._epoch, "given": self._given, "order": self._order()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on there, if that epoch is the next one set."""
+        """Continue there, if that epoch is the next one set."""
         self._epoch, self._first, self._resumed_order = state["epoch"], state["given"], state["order"]
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Step]:
-        """The epoch's batches, from the one on that `load_state_dict` leads to.
+        """Yield the batches of the epoch, from the place that `load_state_dict` has set.
 
         Raises:
-            UserError: that was in the midst of batches in another order.
+            UserError: the place is within an epoch whose batches had another order.
         """
         shares = self._shares()
         first, self._first = self._first, 0
@@ -101,7 +101,7 @@ class TrainingLoader:
                 "the checkpoint was kept within an epoch, whose batches were others; resume with the training data, "
                 "seed, optim.batch_tokens and trainer.devices of its run"
             )
-        if not first:  # as PyTorch's loader does for its workers, so that seeds go on giving the models they gave
+        if not first:  # PyTorch's loader draws this too; without it, a seed would give another model
             torch.empty((), dtype=torch.int64).random_()
         self._given = first
         for number in range(first, self._count):

@@ -1,4 +1,4 @@
-"""What a run logs, as a table that an interrupted run goes on with."""
+"""The log of a run: a table of metrics that a resumed run continues."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ _ROWS_AT_ONCE = 100
 
 
 class MetricsLog(Logger):
-    """A CSV file with a column for each figure, in the order in which they first come, and a row for each time.
+    """A CSV file with a column for each metric, in the order of their first appearance, and a row for each step.
 
-    Lightning's own begins a new file when a run is resumed, whose first rows repeat the last ones of the old.
+    Lightning's own logger begins a new file when a run is resumed. Its first rows repeat the last ones of the old file.
     """
 
     def __init__(self, path: Path, *, kept: int | None = None) -> None:
         """
         Args:
-            path: of the file, which is not touched before something is logged.
-            kept: how many rows of those in the file to go on from; None for all.
+            path: the file. It is not touched before something is logged.
+            kept: number of rows in the file to keep; None for all.
         """
         super().__init__()
         self._path, self._kept = path, kept
         self._columns: list[str] = []
         self._pending: list[dict[str, Any]] = []
-        self._written: int | None = None  # rows in the file; None where it was not looked at
+        self._written: int | None = None  # rows in the file; None until it is read
 
     @property
     def name(self) -> str:
-        """Of the log's kind."""
+        """The kind of log."""
         return "csv"
 
     @property
     def version(self) -> str:
-        """There is but one."""
+        """Empty, as there is only one version."""
         return ""
 
     @property
     def rows(self) -> int:
-        """Rows logged so far, now all in the file."""
+        """Number of rows logged. Reading it writes all of them to the file."""
         self.save()
         return self._written or 0
 
     def log_hyperparams(self, *arguments: Any, **how: Any) -> None:
-        """They are in the run's `config.yaml`."""
+        """Do nothing. The hyperparameters are in the run's `config.yaml`."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
-        """A row of figures, the step among them."""
+        """Add a row of metrics, with their step."""
         row = {name: value.item() if isinstance(value, Tensor) else value for name, value in metrics.items()}
         self._pending.append({**row, "step": step})
         if len(self._pending) == _ROWS_AT_ONCE:
@@ -62,7 +62,7 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write what was logged since the last time.
+        """Write the rows logged since the last call.
 
         Raises:
             UserError: the file cannot be written.
@@ -80,11 +80,11 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Called by Lightning at the end."""
+        """Save the log. Lightning calls this at the end."""
         self.save()
 
     def _take_over(self) -> None:
-        """Keep the rows to go on from, and drop those of steps that will be taken again."""
+        """Keep the rows to continue from. Drop those of steps that will be taken again."""
         rows = self._read()[: self._kept]
         self._written = len(rows)
         columns = list(dict.fromkeys(name for row in rows for name in row))

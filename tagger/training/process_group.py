@@ -1,4 +1,4 @@
-"""How many processes a run has, what they tell each other, and which of them leads."""
+"""The processes of a run: their number, which one leads, and how they exchange data."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _LAUNCHERS: tuple[type[ClusterEnvironment], ...] = (  # in the order in which Li
     *(TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment, MPIEnvironment),
     LightningEnvironment,
 )
-_KINDS = {"auto": ("mps", "cuda", "cpu"), "gpu": ("mps", "cuda")}  # likewise
+_KINDS = {"auto": ("mps", "cuda", "cpu"), "gpu": ("mps", "cuda")}  # in Lightning's order
 
-Told = TypeVar("Told")
+T = TypeVar("T")
 
 
 def is_leader() -> bool:
-    """Whether this is the process that reports and saves: the first on the first machine, as its launcher counts.
+    """Return whether this process reports and saves: the first on the first machine, by the launcher's count.
 
     Raises:
-        UserError: the launcher was asked for processes in a way that Lightning does not take.
+        UserError: Lightning does not accept how the launcher was asked for processes.
     """
     launcher = next(kind for kind in _LAUNCHERS if kind.detect())
     try:
@@ -44,17 +44,17 @@ def is_leader() -> bool:
 
 
 def batches_per_step(trainer: Mapping[str, Any]) -> int:
-    """How many batches a step of the optimiser sees: devices × nodes × accumulated ones.
+    """Return the number of batches per step of the optimiser: devices × nodes × accumulated batches.
 
     Args:
-        trainer: Lightning's settings; what it will refuse counts as 1.
+        trainer: Lightning's settings. A value that Lightning will refuse counts as 1.
     """
     counts = (_devices(trainer), trainer.get("num_nodes"), trainer.get("accumulate_grad_batches"))
     return math.prod(count for count in counts if isinstance(count, int) and count > 0)
 
 
 def _devices(trainer: Mapping[str, Any]) -> int:
-    """How many there are on each machine, counted by Lightning, which does not start CUDA for that."""
+    """Count the devices of each machine. Lightning counts them without starting CUDA."""
     name, wanted = trainer.get("accelerator"), trainer.get("devices", "auto")
     if not isinstance(name, str):
         return 1
@@ -67,22 +67,22 @@ def _devices(trainer: Mapping[str, Any]) -> int:
         return 1
 
 
-def gathered(own: Told, processes: int) -> list[Told]:
-    """What every process has, in their order, on all of them.
+def gathered(own: T, processes: int) -> list[T]:
+    """Collect a value from every process, in their order.
 
     Args:
-        own: this process's.
-        processes: how many there are; all have to call this.
+        own: the value of this process.
+        processes: number of processes. All of them must call this.
     """
     if processes == 1:
         return [own]
-    told: list[Told | None] = [None] * processes
-    torch.distributed.all_gather_object(told, own)
-    return [entry for entry in told if entry is not None]
+    found: list[T | None] = [None] * processes
+    torch.distributed.all_gather_object(found, own)
+    return [entry for entry in found if entry is not None]
 
 
 def joined(shares: list[Mapping[int, list[str]]]) -> dict[int, list[str]]:
-    """All shares' predictions by sentence number, in rising order.
+    """Join the predictions of all shares by sentence number, in rising order.
 
     Raises:
         ValueError: a sentence is in two shares.

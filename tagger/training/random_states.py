@@ -1,4 +1,4 @@
-"""The states of all sources of random numbers, as a checkpoint can hold them."""
+"""Save and restore the states of all random number generators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def random_states(device: torch.device) -> dict[str, Any]:
-    """Of Python, NumPy and PyTorch, on the CPU and, where that is another, the device."""
+    """Return the states of Python, NumPy and PyTorch, on the CPU and on a CUDA device, for a checkpoint."""
     version, internal, gauss = random.getstate()
     numpy = np.random.get_state(legacy=False)
     states: dict[str, Any] = {
@@ -24,7 +24,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Go on where `random_states` was called."""
+    """Continue with the states that `random_states` returned."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     inner = states["numpy"]["state"]

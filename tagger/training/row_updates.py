@@ -1,4 +1,4 @@
-"""Adam on the rows of large tables that a step has met, with what it does to the others made up for later."""
+"""Lazy Adam: update only the rows of large tables that a step has read. Other rows catch up later."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from torch.optim import Adam, AdamW, Optimizer
 from tagger.model.row_table import Ints, RowsRead, RowTable
 from tagger.model.transfer import on_device
 
-_LARGE = 1 << 19  # elements; a smaller table is updated as a whole in less time than its rows are found
-_NEGLIGIBLE = 1e-12  # share of a row's last movement below which it rests
+_LARGE = 1 << 19  # elements; a smaller table is updated as a whole in less time than it takes to find its rows
+_NEGLIGIBLE = 1e-12  # share of a row's last movement that counts as none
 _ROWS_AT_ONCE = 1 << 16
 _UNUSUAL = ("amsgrad", "maximize", "capturable", "differentiable")
 
 
 def large_tables(module: torch.nn.Module) -> list[RowTable]:
-    """The tables of a network for which it pays to leave out the rows that are not met."""
+    """List the tables of a network that are large enough for updates row by row to save time."""
     return [part for part in module.modules() if isinstance(part, RowTable) and part.weight.numel() >= _LARGE]
 
 
 def by_rows(optimizer: Optimizer) -> bool:
-    """Whether an optimiser's steps can be taken row by row: it is AdamW, or Adam without decay, as it usually is."""
+    """Return whether an optimiser can be replaced row by row: AdamW, or Adam without decay, with usual settings."""
     return type(optimizer) in (Adam, AdamW) and all(
         not any(group[name] for name in _UNUSUAL)
         and not isinstance(group["lr"], Tensor)
@@ -37,41 +37,41 @@ def by_rows(optimizer: Optimizer) -> bool:
 
 
 class LazyAdam:
-    """Takes an Adam optimiser's steps (Kingma & Ba 2015; Loshchilov & Hutter 2019) on the rows that were read.
+    """Take the steps of an Adam optimiser (Kingma & Ba 2015; Loshchilov & Hutter 2019) on the rows that were read.
 
-    To dense Adam, a row that a step does not meet has gradient zero: its moments shrink by β₁ and β₂, it moves on by
-    what is left of the first, and its weights decay. All this depends on the number of steps missed, apart from the
-    row's own m / (√v̂ + ε), so it is done at once when the row is next read. So the result is dense Adam's, within
-    rounding and within the share that ε has in a step which the row missed (there ε shrinks as √v̂ does).
+    In dense Adam, a row that a step does not read has gradient zero. Its moments shrink by β₁ and β₂, the rest of the
+    first moment still moves it, and its weights decay. Apart from the row's own m / (√v̂ + ε), all this depends only on
+    the number of missed steps. So it is done at once, when the row is next read. The result is that of dense Adam,
+    within rounding and within the share of ε in a missed step (there ε shrinks as √v̂ does).
 
-    The state is kept in the optimiser's own, under its own names, and is dense Adam's whenever all rows are `settled`.
+    The state is in the optimiser's own state, under the same names. After `settle`, it is that of dense Adam.
     """
 
     def __init__(self, optimizer: Optimizer, tables: Sequence[RowTable]) -> None:
         """
         Args:
-            optimizer: one that `by_rows` is true of; after each of its steps the tables get theirs.
-            tables: whose weights it has among its parameters.
+            optimizer: an optimiser that `by_rows` accepts. After each of its steps, the tables take theirs.
+            tables: tables whose weights are among its parameters.
         """
         self._optimizer = optimizer
         self._tables = [_Table(optimizer, table) for table in tables]
         optimizer.register_step_post_hook(lambda *_: self._step())
 
     def leaves(self) -> list[Tensor]:
-        """The tensors whose gradients stand for the tables', for clipping."""
+        """Return the tensors that hold the gradients of the tables, for clipping."""
         return [read.values for table in self._tables for read in table.read()]
 
     def settle(self) -> None:
-        """Bring all rows up to date: before the tables are scored or stored."""
+        """Bring all rows up to date. Call this before the tables are scored or saved."""
         for table in self._tables:
             table.settle()
 
     def state(self) -> list[dict[str, Any]]:
-        """What has yet to be made up for, of each table: nothing where all is settled."""
+        """Return the missed steps of each table; empty if all rows are up to date."""
         return [table.state() for table in self._tables]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
-        """Go on from `state`, when tables and optimiser have theirs."""
+        """Continue from `state`. Restore tables and optimiser first."""
         for table, state in zip(self._tables, states, strict=True):
             table.restore(state)
 
@@ -81,17 +81,20 @@ class LazyAdam:
 
 
 class _History:
-    """The steps since all rows were settled, and what each would have done to a row that missed it."""
+    """The steps since all rows were up to date, and the effect of each on a row that missed it."""
 
     def __init__(self, taken: int) -> None:
-        """`taken`: the optimiser's steps before."""
+        """
+        Args:
+            taken: number of earlier steps of the optimiser.
+        """
         self.taken = taken
         self.steps = 0
-        self._kept = np.ones(64)  # of the weights after each step
-        self._moved = np.zeros(64)  # m / (√v̂ + ε) is subtracted so many times after each step, at that step's scale
+        self._kept = np.ones(64)  # share of the weights that is left after each step
+        self._moved = np.zeros(64)  # multiple of m / (√v̂ + ε) to subtract after each step, at its scale
 
     def add(self, group: dict[str, Any]) -> None:
-        """A step at the group's settings."""
+        """Add a step with the settings of the optimiser's group."""
         first, second = group["betas"]
         rate, now = group["lr"], self.taken + self.steps + 1
         self.steps += 1
@@ -104,38 +107,42 @@ class _History:
             window = min(window, math.ceil(math.log(_NEGLIGIBLE) / math.log(ratio)))
         since = slice(self.steps - window, self.steps)
         missed = np.arange(window, 0, -1)
-        seen = now - missed  # the optimiser's steps until then
+        seen = now - missed  # steps of the optimiser until then
         corrected = math.sqrt(1 - second**now) / _root(second, seen)
         moved = rate * ratio**missed / (1 - first**now) * corrected
         self._moved[since] += moved * self._kept[since] / self._kept[self.steps]
         self._moved[self.steps] = 0
 
     def state(self) -> dict[str, Any]:
-        """All of it."""
+        """Return the history for a checkpoint."""
         held = slice(self.steps + 1)
         kept, moved = torch.from_numpy(self._kept[held].copy()), torch.from_numpy(self._moved[held].copy())
         return {"taken": self.taken, "kept": kept, "moved": moved}
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> _History:
-        """The one that had this `state`."""
+        """Restore a history from its `state`."""
         history = cls(state["taken"])
         history._kept, history._moved = state["kept"].numpy().copy(), state["moved"].numpy().copy()
         history.steps = len(history._kept) - 1
         return history
 
     def missed(self, last: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of rows that were up to date `last`: what remains of the weights, and what is subtracted before."""
+        """Return the effect of the missed steps on rows that were up to date after the steps `last`.
+
+        Returns:
+            The share of the weights that is left, and the multiple of m / (√v̂ + ε) to subtract before.
+        """
         return self._kept[self.steps] / self._kept[last], self._moved[last]
 
 
 def _root(second: float, steps: Ints) -> NDArray[np.float64]:
-    """The root of Adam's correction of the second moment; 1 before the first step, where that moment is zero."""
+    """Return the root of Adam's correction of the second moment; 1 before the first step, where the moment is zero."""
     return np.sqrt(np.where(steps > 0, 1 - second**steps, 1.0))
 
 
 class _Table:
-    """One table: its rows' state, each as it was after the step `last`."""
+    """A table whose rows are each up to date after a step of their own."""
 
     def __init__(self, optimizer: Optimizer, table: RowTable) -> None:
         self._optimizer, self._table = optimizer, table
@@ -145,16 +152,16 @@ class _Table:
         table.before_reading = self._catch_up
 
     def read(self) -> list[RowsRead]:
-        """What was read since the last step, as one reading with its gradient; none where nothing was."""
+        """Join all reads since the last step into one with their summed gradient; empty if nothing was read."""
         reads = self._table.reads
         if len(reads) > 1:
             rows = np.unique(np.concatenate([read.rows for read in reads]))
-            places = self._there(rows)
+            places = self._on_device(rows)
             values = self._weight.detach()[places].requires_grad_()
             values.grad = torch.zeros_like(values)
             for read in reads:
                 if read.values.grad is not None:
-                    within = self._there(np.searchsorted(rows, read.rows))
+                    within = self._on_device(np.searchsorted(rows, read.rows))
                     values.grad.index_add_(0, within, read.values.grad)
             reads[:] = [RowsRead(rows, values)]
         return reads
@@ -165,7 +172,7 @@ class _Table:
         )
 
     def _state(self) -> dict[str, Tensor]:
-        """The optimiser's own, which it replaces when a checkpoint is loaded."""
+        """Return the optimiser's state of the table. Loading a checkpoint replaces it."""
         state = self._optimizer.state[self._weight]
         if not state:
             state["step"] = torch.zeros(())
@@ -184,7 +191,7 @@ class _Table:
         last = self._last[rows]
         seen, missed = history.taken + last, history.steps - last
         kept, moved = history.missed(last)
-        places = self._there(rows)
+        places = self._on_device(rows)
         shrunk, before, root, by_first, by_second = self._columns(
             kept, moved, 1 / _root(second, seen), first**missed, second**missed
         )
@@ -197,16 +204,16 @@ class _Table:
         self._last[rows] = history.steps
 
     def _columns(self, *factors: NDArray[np.float64]) -> Iterable[Tensor]:
-        """Numbers per row as columns (R, 1) of the table's type, brought to its device at once."""
+        """Copy numbers per row to the device at once, as columns (R, 1) of the table's type."""
         stacked = torch.from_numpy(np.stack(factors)).to(self._weight.dtype)
-        return self._there(stacked.numpy()).unsqueeze(2).unbind()
+        return self._on_device(stacked.numpy()).unsqueeze(2).unbind()
 
-    def _there(self, array: NDArray[Any]) -> Tensor:
-        """An array on the table's device."""
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        """Copy an array to the device of the table."""
         return on_device([array], self._weight.device)[0]
 
     def step(self) -> None:
-        """A step on the rows read since the last one; whoever was not read has missed it."""
+        """Take a step on the rows read since the last one. The other rows miss it."""
         state, group = self._state(), self._group()
         if self._history is None:
             self._history = _History(int(state["step"]))
@@ -223,7 +230,7 @@ class _Table:
     ) -> None:
         now = history.taken + history.steps
         first, second = group["betas"]
-        places = self._there(rows)
+        places = self._on_device(rows)
         with torch.no_grad():
             mean = state["exp_avg"][places].lerp_(gradient, 1 - first)
             square = state["exp_avg_sq"][places].mul_(second).addcmul_(gradient, gradient, value=1 - second)
@@ -234,18 +241,18 @@ class _Table:
         self._last[rows] = history.steps
 
     def state(self) -> dict[str, Any]:
-        """How rows are to be brought up to date; empty where they are."""
+        """Return the missed steps of the rows; empty if all rows are up to date."""
         if self._history is None:
             return {}
         return {**self._history.state(), "last": torch.from_numpy(self._last.copy())}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`."""
         self._history = _History.of(state) if state else None
         self._last[:] = state["last"].numpy() if state else 0
 
     def settle(self) -> None:
-        """Bring all rows up to date, and forget how they came there."""
+        """Bring all rows up to date and clear the history."""
         for start in range(0, len(self._last), _ROWS_AT_ONCE):
             self._catch_up(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._last))))
         self._history = None

@@ -1,4 +1,4 @@
-"""Settings of a training run that do not shape the model."""
+"""The settings of a training run that do not shape the model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _MOST_TIMES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a run is, besides its data, model and optimiser.
+    """The settings of a run, besides those of data, model and optimiser.
 
     Attributes:
-        run_dir: where its model, checkpoints, logs and report go.
+        run_dir: folder of the model, checkpoints, logs and report.
         seed: of weights, dropout and the order of batches.
         resume: continue the run in `run_dir` from its last checkpoint, if there is one.
-        checkpoint_seconds: how often the last checkpoint is kept within an epoch, besides at its end; None for never.
-        init_from: a model folder whose weights to start from, and whose settings of embeddings, encoder and decoder;
-            new words and labels are added to its own.
-        train_on_dev: when the best epoch is found, train anew on train and dev together for as many epochs.
-        latest: a link to be set to `run_dir` when the run has finished; None for none.
+        checkpoint_seconds: time between two checkpoints within an epoch; None for none but at its end.
+        init_from: a model folder to start from: its weights, and its settings of embeddings, encoder and decoder. New
+            words and labels are added to its own.
+        train_on_dev: after the best epoch is found, train again on train and dev together, for as many epochs.
+        latest: a link to set to `run_dir` when the run has finished; None for no link.
         report: write a report on the test split into `run_dir`. The test split is scored in any case.
-        threads: PyTorch's threads on a CPU. A second one gains little on matrices of these sizes, and loses a
-            hundredfold where another program keeps it waiting.
+        threads: threads of PyTorch on a CPU. At these matrix sizes, a second thread gains little. Beside a busy program
+            it can make training a hundred times slower.
     """
 
     run_dir: Path
@@ -51,22 +51,22 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """How the weights are found; the optimiser itself comes from the user's configuration.
+    """The settings of batches, schedule and loss. The optimiser itself comes from the user's configuration.
 
     Attributes:
-        batch_tokens: tokens per batch; sentences of similar length go together.
+        batch_tokens: tokens per batch. Sentences of similar length go together.
         warmup: share of all steps over which the learning rate rises from zero.
         lr_schedule: what the learning rate does after the warm-up: `linear` or `cosine` decay to zero, or `constant`.
         patience: epochs without a better dev score before training stops; None to run all epochs.
-        epochs: how many, where `trainer.max_epochs` is not set.
-        min_steps: where these epochs are fewer steps of the optimiser, more are trained, up to three times as many:
-            small data sets need them.
-        ema: decay of an exponential moving average of the weights, which is what is scored and kept; None for none.
-        label_smoothing: share by which gold tags give way to all others; see `TaggerModel.loss`.
-        recall_cost: what it costs more to miss an entity; see `TaggerModel.loss`.
-        mention_replacement: probability with which each mention of the training split gives place to another of its
-            label, drawn anew for each epoch.
-        encoder_lr: learning rate of a contextual encoder that is trained along.
+        epochs: number of epochs if `trainer.max_epochs` is not set.
+        min_steps: minimum number of steps of the optimiser. If `epochs` has fewer, more epochs are trained, up to three
+            times as many. Small data sets need them.
+        ema: decay of an exponential moving average of the weights, which is then scored and saved; None for no average.
+        label_smoothing: share of the gold tags that is spread over all tags; see `TaggerModel.loss`.
+        recall_cost: extra cost of missing an entity; see `TaggerModel.loss`.
+        mention_replacement: probability of replacing a mention of the training split by another of its label, drawn for
+            each epoch.
+        encoder_lr: learning rate of a fine-tuned transformer.
     """
 
     batch_tokens: int = 600
@@ -100,7 +100,12 @@ class OptimConfig:
             raise UserError(f"optim.epochs: must be at least 1, not {self.epochs}")
 
     def epochs_for(self, tokens: int, batches_per_step: int = 1) -> int:
-        """How many epochs a training split of so many tokens gets, with steps of the optimiser of so many batches."""
+        """Return the number of epochs for a training split.
+
+        Args:
+            tokens: number of tokens of the split.
+            batches_per_step: number of batches per step of the optimiser.
+        """
         batches = max(1, math.ceil(tokens / self.batch_tokens))
         steps = math.ceil(batches / batches_per_step)
         return min(max(self.epochs, math.ceil(self.min_steps / steps)), _MOST_TIMES * self.epochs)

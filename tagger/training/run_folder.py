@@ -1,4 +1,4 @@
-"""The folder of a run: held by one run at a time, and what it goes on from when it is resumed."""
+"""The folder of a run: lock it for one run at a time, and find the checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tagger.training.checkpoint import BEST, LAST, PREVIOUS, clear_remains, read
 from tagger.training.run_config import RunConfig
 
 WITH_DEV = "with_dev"  # the folder of the second training, on train and dev
-_OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run leaves beside checkpoints
+_OTHERS = ("logs", "model", "report", "config.yaml", "run.json", WITH_DEV)  # what a run writes, besides checkpoints
 
 
 class CheckpointMismatchError(UserError):
-    """A run cannot go on where a checkpoint was kept, as its settings or data are others now."""
+    """A run cannot continue from a checkpoint, as its settings or data have changed."""
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__(f"{checkpoint}: does not fit these settings and data; resume with those of its run")
@@ -29,12 +29,12 @@ class CheckpointMismatchError(UserError):
 
 @dataclass(frozen=True)
 class ResumeState:
-    """Where a run begins: with nothing, or with a checkpoint.
+    """The place where a run begins: from nothing, or from a checkpoint.
 
     Attributes:
-        checkpoint: to go on from.
+        checkpoint: the checkpoint to continue from.
         step: steps of the optimiser until then.
-        logged_rows: what of the log was written until then; None for all of it.
+        logged_rows: rows of the log until then; None for all rows.
     """
 
     checkpoint: Path | None = None
@@ -43,21 +43,21 @@ class ResumeState:
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder has anything in it that a run leaves."""
+    """Return whether a folder holds anything that a run writes."""
     return any((folder / name).exists() for name in ("checkpoints", *_OTHERS))
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a run's folder has a checkpoint to go on from, whole or damaged."""
+    """Return whether the folder of a run has a checkpoint to continue from, whole or damaged."""
     return any((folder / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
 
 
 @contextmanager
 def lock_run_dir(run: RunConfig) -> Iterator[None]:
-    """Hold the run's folder for this run alone; if it fails without a checkpoint, leave the folder as it was.
+    """Hold the folder for this run alone. If the run fails without a checkpoint, leave the folder as it was.
 
     Raises:
-        UserError: a run is in it already and not to be resumed, or it cannot be written.
+        UserError: the folder holds a run that is not to be resumed, or cannot be written.
     """
     if run.resume:
         yield
@@ -82,16 +82,16 @@ def lock_run_dir(run: RunConfig) -> Iterator[None]:
         raise
 
 
-def beginning(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> ResumeState:
-    """What a run that is resumed goes on from: the last checkpoint that is whole, if there is one.
+def resume_state(folder: Path, fits: Callable[[Mapping[str, Any]], bool]) -> ResumeState:
+    """Find the last whole checkpoint of a run to resume, if there is one.
 
     Args:
-        folder: of the run's checkpoints.
-        fits: whether a checkpoint is one of a run with this data and these settings.
+        folder: the folder of the run's checkpoints.
+        fits: returns whether a checkpoint has this data and these settings.
 
     Raises:
-        Misfit: it is not.
-        UserError: all checkpoints, or the best one, which the run may end with, are damaged.
+        CheckpointMismatchError: it does not.
+        UserError: all checkpoints are damaged, or the best one is, which the run may end with.
     """
     if (folder / BEST).exists():
         read_checkpoint(folder / BEST)

@@ -1,4 +1,4 @@
-"""What a run begins with: the model's shape and vocabularies, what is pretrained, perhaps another model's weights."""
+"""Set up a run: shape and vocabularies of the model, pretrained parts, and weights to start from."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from tagger.training.run_config import OptimConfig
 
 @dataclass(frozen=True)
 class RunSetup:
-    """A run's beginning.
+    """The parts that a run starts with.
 
     Attributes:
-        config: the model's shape, widths of pretrained vectors settled.
-        vocabularies: of the training split, after those of the model to start from.
-        scheme: of the model's tags.
-        weights: of the model to start from, by name; empty without one.
-        static, encoder: what is pretrained, where the configuration has it.
+        config: the model's shape, with the widths of pretrained vectors.
+        vocabularies: those of the model to start from, then new entries of the training split.
+        scheme: scheme of the model's tags.
+        weights: weights of the model to start from, by name; empty without one.
+        static, encoder: the pretrained parts, if the configuration has them.
     """
 
     config: ModelConfig
@@ -54,11 +54,11 @@ class RunSetup:
 
     @property
     def tuned_encoder(self) -> PretrainedEncoder | None:
-        """The encoder, if it is to be trained along."""
+        """The encoder, if it is fine-tuned."""
         return self.encoder if self.encoder is not None and self.encoder.settings.trainable else None
 
     def encoded(self, sentences: Sequence[Sentence], device: torch.device) -> EncodedCorpus:
-        """A split as the network takes it; a frozen encoder reads it on `device`."""
+        """Encode a split for the network. A frozen encoder reads it on `device`."""
         features = FeatureEncoder(self.config.embeddings, self.vocabularies, self.static)
         return EncodedCorpus(sentences, features, self.scheme, self._context([s.tokens for s in sentences], device))
 
@@ -75,10 +75,10 @@ class RunSetup:
         return FrozenContext(cached_vectors(sentences, width, encode, key=key, folder=cache_folder()))
 
     def fingerprint(self, dev: Split, optim: OptimConfig) -> str:
-        """Of what a checkpoint rests on but does not hold.
+        """Return a digest of all that a checkpoint depends on but does not hold.
 
-        That is what its weights stand for, how they are trained, and what its score counts; not how long a run is, nor
-        where something lies.
+        This is the meaning of its weights, the settings of training, and the data of its score. The length of the run
+        and the places of files are left out.
         """
         embeddings = self.config.embeddings
         static = embeddings.static and replace(embeddings.static, source="")
@@ -87,13 +87,13 @@ class RunSetup:
         trained = replace(optim, epochs=1, min_steps=1)
         scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
         vectors = self.static and self.static.digest()
-        settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # checkpoints of before still fit
+        settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # as in earlier checkpoints
         optim_settings = settings.pop("optim")
-        rests_on = json.dumps([self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored])
-        return hashlib.sha256(rests_on.encode()).hexdigest()
+        depends_on = json.dumps([self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored])
+        return hashlib.sha256(depends_on.encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
-        """The network's weights as a model folder."""
+        """Make a model folder of the network's weights."""
         tensors = {
             name: tensor.detach().float().cpu().numpy()
             for name, tensor in network.state_dict().items()
@@ -112,10 +112,15 @@ class RunSetup:
 
 
 def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunSetup:
-    """Vocabularies of the training split, on top of those of the model to start from, if any.
+    """Set up a run: build the vocabularies and open the pretrained parts.
+
+    Args:
+        split: the training split.
+        model: the model's shape, if the run starts from no other model.
+        init_from: the folder of the model to start from, if there is one.
 
     Raises:
-        UserError: the split has no labels, or tags of another kind than that model's, or something pretrained is
+        UserError: the split has no labels, its tags are of another kind than that model's, or a pretrained part is
             missing or damaged.
     """
     folder = ModelFolder.load(init_from) if init_from else None
@@ -149,28 +154,28 @@ def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunS
 
 def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> StaticVectors:
     static = open_static(settings.source)
-    _tell(f"pretrained vectors ({settings.source}): {coverage(static, tokens)}")
+    _print(f"pretrained vectors ({settings.source}): {coverage(static, tokens)}")
     for note in getattr(static, "notes", ()):
-        _tell(f"  {note}")
+        _print(f"  {note}")
     return static
 
 
 def _open_encoder(settings: TransformerEmbedding, tuned: Path | None) -> PretrainedEncoder:
-    """The encoder, of a model to start from the one `tuned` along with it."""
+    """Open the encoder, or the fine-tuned one of a model to start from, if `tuned` is its folder."""
     encoder = open_encoder(replace(settings, path=str(tuned)) if tuned else settings)
-    if settings.trainable:  # its files change, and the model folder has checksums of its own
+    if settings.trainable:  # training changes its files, and the model folder has its own checksums
         encoder.settings = replace(encoder.settings, path=settings.path, digest=None)
         encoder.train()
     parameters = sum(parameter.numel() for parameter in encoder.parameters())
-    kind = "trained along" if settings.trainable else "frozen"
-    _tell(f"encoder ({settings.path}): {parameters / 1e6:.1f} million parameters, {kind}")
+    kind = "fine-tuned" if settings.trainable else "frozen"
+    _print(f"encoder ({settings.path}): {parameters / 1e6:.1f} million parameters, {kind}")
     return encoder
 
 
 def _encode(
     encoder: PretrainedEncoder, device: torch.device, sentences: Sequence[Sequence[str]], vectors: NDArray[np.float16]
 ) -> None:
-    """Have the encoder read a corpus on a device, whose memory is the network's again afterwards."""
+    """Encode a corpus on a device. Then free its memory for the network."""
     encoder.to(device)
     try:
         encoder.encode(sentences, vectors, progress=True)
@@ -179,12 +184,12 @@ def _encode(
 
 
 @rank_zero_only
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     print(in_a_line(line), flush=True)
 
 
 def copy_weights(weights: Mapping[str, NDArray[np.float32]], network: TaggerModel) -> None:
-    """Copy a model's weights into a network that knows the same words and labels first and new ones after them."""
+    """Copy a model's weights into a network that has the same words and labels, then perhaps new ones."""
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for name, tensor in weights.items():

@@ -8,7 +8,7 @@ from tagger.training.run_config import OptimConfig
 
 
 def learning_rate_factor(step: int, total: int, config: OptimConfig) -> float:
-    """What the learning rate is multiplied by at `step` (from 0) of `total`: linear warm-up, then decay."""
+    """Return the factor of the learning rate at `step` (from 0) of `total`: linear warm-up, then the schedule."""
     warm = int(config.warmup * total)
     if step < warm:
         return (step + 1) / (warm + 1)

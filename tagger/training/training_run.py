@@ -6,8 +6,7 @@ import logging
 import os
 import signal
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,11 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
-from pytorch_lightning.trainer.states import TrainerStatus
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning import seed_everything
 
 from tagger.config import ModelConfig
 from tagger.corpus.augmentation import MentionReplacement
@@ -30,32 +25,32 @@ from tagger.errors import UserError
 from tagger.model.network import TaggerModel
 from tagger.model.out_of_memory import is_out_of_memory
 from tagger.model_folder.folder import ModelFolder
-from tagger.training.callbacks import EpochLines, Progress, TerminateOnNaN, averaging, best_checkpoint, early_stopping
-from tagger.training.checkpoint import BEST, LAST, AtomicCheckpointIO, read_checkpoint
+from tagger.training.callbacks import best_checkpoint
+from tagger.training.checkpoint import BEST, LAST
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.dev_temperature import calibrated
+from tagger.training.fitting import best_score, fit, load_weights
 from tagger.training.last_checkpoint import LastCheckpoint
-from tagger.training.lightning_module import OptimizerFactory, TaggingModule
-from tagger.training.metrics_log import MetricsLog
+from tagger.training.lightning_module import TaggingModule
+from tagger.training.optimizers import OptimizerFactory
 from tagger.training.run_config import OptimConfig, RunConfig
-from tagger.training.run_folder import WITH_DEV, CheckpointMismatchError, ResumeState, beginning
+from tagger.training.run_folder import WITH_DEV, ResumeState, resume_state
 from tagger.training.run_setup import RunSetup, copy_weights, set_up_run
-
-TrainerFactory = Callable[..., Trainer]
+from tagger.training.trainer_setup import TrainerFactory, callbacks_of, set_up_trainer
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What a run gave.
+    """The outcome of a run.
 
     Attributes:
-        folder: the best model, by the dev score.
+        folder: the best model, by its dev score.
         score_name, score: that score, `dev_f1` or `dev_accuracy`.
-        best_epoch: after which it had that, from 1.
-        epochs: how many were trained.
-        seconds: how long training took.
-        stopped_by: the signal that ended it early, if one did: SIGINT (Ctrl-C) or SIGTERM.
-        device: what it was trained on, such as `cpu` or `cuda:0`.
+        best_epoch: the epoch after which the model had it, from 1.
+        epochs: number of epochs trained.
+        seconds: time spent on training.
+        stopped_by: the signal that ended training early, if one did: SIGINT (Ctrl-C) or SIGTERM.
+        device: the device of the training, such as `cpu` or `cuda:0`.
     """
 
     folder: ModelFolder
@@ -69,7 +64,7 @@ class TrainingResult:
 
 
 @contextmanager
-def _memory_told() -> Iterator[None]:
+def _advice_when_out_of_memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -78,7 +73,7 @@ def _memory_told() -> Iterator[None]:
         raise
 
 
-@_memory_told()
+@_advice_when_out_of_memory()
 def train(
     splits: Mapping[str, Split],
     *,
@@ -91,72 +86,49 @@ def train(
     progress_bar: bool = False,
     keep_last: bool = False,
 ) -> TrainingResult:
-    """Train on `splits["train"]`, keep what is best on `splits["dev"]`.
+    """Train on `splits["train"]` and keep the model that is best on `splits["dev"]`.
 
     Args:
-        splits: with their tags as read.
-        data: where they came from, for the model folder.
-        model: the model's shape; with `run.init_from`, that folder's shape is used instead.
+        splits: the data, with their tags as read.
+        data: the settings of the data, for the model folder.
+        model: the model's shape. With `run.init_from`, the shape of that model is used instead.
         optim: batches and schedule.
         make_trainer: called with `default_root_dir`, `callbacks`, `logger`, `plugins` and `enable_progress_bar`.
         make_optimizer: called with the parameters.
-        run: folder, seed, and what to start from.
-        progress_bar: show one, rather than a line per epoch.
+        run: folder, seed, and the model or checkpoint to start from.
+        progress_bar: show a progress bar instead of a line per epoch.
         keep_last: keep the model of the last epoch, whatever its score.
 
     Raises:
         UserError: something in the data, the settings or the run to resume does not fit.
-        KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM before the first epoch's end.
+        KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    torch.set_num_threads(run.threads)
-    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
-    seed_everything(run.seed, workers=True, verbose=False)
+    _set_up_process(run)
     start = set_up_run(splits["train"], model, run.init_from)
-    network = TaggerModel(start.config, start.vocabularies, start.scheme, start.tuned_encoder)
-    if start.weights:
-        copy_weights(start.weights, network)
-    module = TaggingModule(
-        network,
-        tags=start.vocabularies.tags,
-        scheme=start.scheme,
-        dev=splits["dev"].sentences,
-        dev_scheme=splits["dev"].scheme,
-        optim=optim,
-        make_optimizer=make_optimizer,
-        fingerprint=start.fingerprint(splits["dev"], optim),
-    )
-    kept = run.run_dir / "checkpoints"
-    keeper = LastCheckpoint(kept / LAST, seconds=run.checkpoint_seconds)
-    begun = beginning(kept, module.fits) if run.resume else ResumeState()
-    callbacks = [best_checkpoint(kept, module.score_name), keeper, *_callbacks(module.score_name, optim, progress_bar)]
-    trainer = _make_trainer(make_trainer, run.run_dir, callbacks, begun, progress_bar)
+    module = _module(start, splits["dev"], optim, make_optimizer)
+    checkpoints, monitor = run.run_dir / "checkpoints", module.score_name
+    last = LastCheckpoint(checkpoints / LAST, seconds=run.checkpoint_seconds)
+    resumed = resume_state(checkpoints, module.fits) if run.resume else ResumeState()
+    callbacks = [
+        best_checkpoint(checkpoints, monitor), last, *callbacks_of(monitor, optim, progress_bar=progress_bar)
+    ]  # fmt: skip
+    trainer = set_up_trainer(make_trainer, run.run_dir, callbacks, resumed, progress_bar=progress_bar)
     device = trainer.strategy.root_device
-    encoded = {name: start.encoded(splits[name].sentences, device) for name in ("train", "dev")}
-    loaders = TaggingDataModule(
-        **encoded,
-        batch_tokens=optim.batch_tokens,
-        seed=run.seed,
-        replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
-        before_batch=keeper.before_batch,
-    )
+    loaders = _data_module(start, splits, optim, run.seed, last, device)
     began = time.perf_counter()
-    stopped_by = _fit(trainer, module, loaders, begun.checkpoint)
-    if stopped_by is None and keeper.terminated:  # while the last epoch was scored
+    stopped_by = fit(trainer, module, loaders, resumed.checkpoint)
+    if stopped_by is None and last.terminated:  # SIGTERM came while the last epoch was scored
         stopped_by = signal.SIGTERM
     seconds = time.perf_counter() - began
-    if stopped_by and not (kept / BEST).exists():
-        if stopped_by is signal.SIGTERM:  # a process that is not the first must not fail: the others would be killed
-            raise SystemExit(128 + signal.SIGTERM if trainer.is_global_zero else 0)
-        told = f"; resume=true run_dir={run.run_dir} goes on from where it was kept"
-        goes_on = told if (kept / LAST).exists() else ""
-        raise KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{goes_on}")
-    state = _restore(network, kept / (LAST if keep_last else BEST))
-    network.to(device)  # Lightning has brought it back to the CPU
+    if stopped_by and not (checkpoints / BEST).exists():
+        raise _stopped_too_early(stopped_by, run.run_dir, leads=trainer.is_global_zero)
+    network = module.model
+    state = load_weights(network, checkpoints / (LAST if keep_last else BEST))
+    network.to(device)  # Lightning has moved it back to the CPU
     return TrainingResult(
-        folder=calibrated(start.folder(network, data), network, encoded["dev"], splits["dev"].sentences),
-        score_name=module.score_name,
-        score=_best_score(state, module.score_name),
+        folder=calibrated(start.folder(network, data), network, loaders.dev, splits["dev"].sentences),
+        score_name=monitor,
+        score=best_score(state, monitor),
         best_epoch=int(state["epoch"]) + 1,
         epochs=vars(trainer.fit_loop.epoch_progress.current)["processed"],
         seconds=seconds,
@@ -174,12 +146,12 @@ def train_on_dev(
     run: RunConfig,
     **settings: Any,
 ) -> TrainingResult:
-    """Train anew on train and dev together, for as many epochs as the best model took, and keep the last one's.
+    """Train again on train and dev together, for as many epochs as the best model took. Keep the last model.
 
     The dev score and the temperature stay those of `outcome`, whose model has not seen the dev split.
 
     Args:
-        outcome: of the training that chose the epoch; what is returned, too, where a signal ends this one.
+        outcome: the training that chose the epoch. It is also returned if a signal ends this one.
         splits, optim, make_trainer, run, settings: as `train` takes them.
     """
     both = replace(splits["train"], sentences=[*splits["train"].sentences, *splits["dev"].sentences])
@@ -202,8 +174,51 @@ def train_on_dev(
     return replace(outcome, folder=folder, seconds=outcome.seconds + again.seconds)
 
 
+def _set_up_process(run: RunConfig) -> None:
+    """Set log level, threads and seed for the whole process."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.set_num_threads(run.threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
+    seed_everything(run.seed, workers=True, verbose=False)
+
+
+def _module(start: RunSetup, dev: Split, optim: OptimConfig, make_optimizer: OptimizerFactory) -> TaggingModule:
+    """Make the network with its first weights, and what trains and scores it."""
+    network = TaggerModel(start.config, start.vocabularies, start.scheme, start.tuned_encoder)
+    if start.weights:
+        copy_weights(start.weights, network)
+    return TaggingModule(
+        network,
+        tags=start.vocabularies.tags,
+        scheme=start.scheme,
+        dev=dev.sentences,
+        dev_scheme=dev.scheme,
+        optim=optim,
+        make_optimizer=make_optimizer,
+        fingerprint=start.fingerprint(dev, optim),
+    )
+
+
+def _data_module(
+    start: RunSetup,
+    splits: Mapping[str, Split],
+    optim: OptimConfig,
+    seed: int,
+    last: LastCheckpoint,
+    device: torch.device,
+) -> TaggingDataModule:
+    return TaggingDataModule(
+        train=start.encoded(splits["train"].sentences, device),
+        dev=start.encoded(splits["dev"].sentences, device),
+        batch_tokens=optim.batch_tokens,
+        seed=seed,
+        replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
+        before_batch=last.before_batch,
+    )
+
+
 def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: float) -> MentionReplacement | None:
-    """Of mentions, of which plain tags have none.
+    """Make the replacement of mentions; None where it is off, and for plain tags, which have no mentions.
 
     Raises:
         UserError: an encoder has read the sentences as they are.
@@ -215,86 +230,10 @@ def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: fl
     return MentionReplacement(sentences, probability)
 
 
-def _callbacks(monitor: str, optim: OptimConfig, progress_bar: bool) -> list[Callback]:
-    """Besides those that keep checkpoints."""
-    return [
-        *early_stopping(monitor, optim.patience),
-        *averaging(optim.ema),
-        LearningRateMonitor(logging_interval="step"),
-        TerminateOnNaN(),
-        Progress() if progress_bar else EpochLines(),
-    ]
-
-
-def _make_trainer(
-    make_trainer: TrainerFactory, run_dir: Path, callbacks: Sequence[Callback], begun: ResumeState, progress_bar: bool
-) -> Trainer:
-    loggers: list[Logger] = [
-        MetricsLog(run_dir / "logs" / "csv" / "metrics.csv", kept=begun.logged_rows),
-        TensorBoardLogger(run_dir, name="logs", version="tensorboard", purge_step=begun.step or None),
-    ]
-    try:
-        return make_trainer(
-            default_root_dir=run_dir,
-            callbacks=list(callbacks),
-            logger=loggers,
-            enable_progress_bar=progress_bar,
-            plugins=[AtomicCheckpointIO()],
-        )
-    except (TypeError, ValueError, MisconfigurationException) as error:
-        raise UserError(f"trainer: {error}") from error
-
-
-def _fit(
-    trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, resumed: Path | None
-) -> signal.Signals | None:
-    """Fit, from the checkpoint `resumed` on if there is one; returns the signal that ended it early."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with warnings.catch_warnings():
-            # batches are made in the main process on purpose: that takes a hundredth of a step's time
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run resumed
-            warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own
-            trainer.fit(module, loaders, ckpt_path=resumed, weights_only=True)
-    except SystemExit as error:  # what Lightning makes of a signal
-        if trainer.state.status is not TrainerStatus.INTERRUPTED:
-            raise
-        return signal.SIGTERM if isinstance(error, SIGTERMException) else signal.SIGINT
-    except MisconfigurationException as error:
-        raise UserError(f"{resumed or 'trainer'}: {error}; correct the settings in trainer") from error
-    except RuntimeError as error:
-        if resumed and "loading state_dict" in str(error):
-            raise CheckpointMismatchError(resumed) from error
-        if "'fused' optimizer" in str(error):  # whose gradients 16-mixed scales
-            raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    return None
-
-
-def _restore(network: TaggerModel, checkpoint: Path) -> dict[str, Any]:
-    """Load a checkpoint's weights; returns the checkpoint.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    if not checkpoint.exists():
-        raise UserError(
-            f"{checkpoint}: not there, as no epoch was trained to its end and scored; check trainer.max_epochs, "
-            "max_steps, check_val_every_n_epoch, limit_val_batches and fast_dev_run"
-        )
-    state = read_checkpoint(checkpoint)
-    prefix = "model."
-    weights = {
-        name.removeprefix(prefix): tensor for name, tensor in state["state_dict"].items() if name.startswith(prefix)
-    }
-    network.load_state_dict(weights)
-    return state
-
-
-def _best_score(state: Mapping[str, Any], name: str) -> float:
-    saved = next(entry for entry in state["callbacks"].values() if entry.get("monitor") == name)
-    return float(saved["best_model_score"])
+def _stopped_too_early(stopped_by: signal.Signals, run_dir: Path, *, leads: bool) -> BaseException:
+    """Make the exception for a run that a signal ended before it had a model."""
+    if stopped_by is signal.SIGTERM:  # if another process than the first failed, Lightning would kill the others
+        return SystemExit(128 + signal.SIGTERM if leads else 0)
+    kept = (run_dir / "checkpoints" / LAST).exists()
+    advice = f"; resume=true run_dir={run_dir} goes on from where it was kept" if kept else ""
+    return KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{advice}")

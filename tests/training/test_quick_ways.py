@@ -79,7 +79,7 @@ def test_a_run_by_rows_resumes_as_one_with_dense_gradients_does(
 def test_where_rows_cannot_be_updated_alone_gradients_are_dense(
     override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lightning_module, "RowUpdates", lambda *_: pytest.fail("by rows"))
+    monkeypatch.setattr(lightning_module, "LazyAdam", lambda *_: pytest.fail("by rows"))
     fused = ["~optim.optimizer.fused"] if "RMSprop" in override else []
     assert (weights(run(tmp_path, "run", "trainer.max_epochs=1", override, *fused))[WORDS] != 0).any()
 
