@@ -11,16 +11,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
-
-from filelock import FileLock, Timeout
 
 from tagger.bulk.job import Counts, FinishedOutput, FinishedPart, FinishedPiece, PartTagger, Reject
 from tagger.bulk.parts import Part
 from tagger.errors import UserError
-from tagger.files import bytes_written_whole, written_whole
+from tagger.files import bytes_written_whole, lock_folder, written_whole
 
 NAME = ".tag-run"
 _VERSION = 1
@@ -56,7 +54,7 @@ class RunState:
         self.continuable = True  # false where an input can be read only once
         self.begun = False
         self._made_output = not output.exists()
-        self._lock = FileLock(self.folder / "lock", timeout=0)
+        self._lock = ExitStack()
 
     def __enter__(self) -> Self:
         """Make the folder and lock it.
@@ -66,19 +64,14 @@ class RunState:
         """
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
-            with suppress(NotImplementedError):  # file systems without locks
-                self._lock.acquire()
-        except Timeout:
-            raise UserError(
-                f"{self.output}: another run writes there; wait for it, or choose another --output"
-            ) from None
+            self._lock.enter_context(lock_folder(self.folder))
         except OSError as error:
             raise UserError(f"{self.folder}: cannot write: {error.strerror}; choose another --output") from error
         return self
 
     def __exit__(self, *_: object) -> None:
         keep = self.kept
-        self._lock.release()
+        self._lock.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
             with suppress(OSError):

@@ -148,7 +148,7 @@ def test_multiruns_and_globs_stand_for_their_runs(named: str, capsys: pytest.Cap
 
 def test_a_text_for_a_list_of_runs_is_a_list_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main(["compare='nope*'"]) == 2
-    assert "nope*: no folder is called so" in capsys.readouterr().err
+    assert "nope*: no folder has this name" in capsys.readouterr().err
     for run in ("runs/a", "runs/b"):
         assert evaluate.main(["gold=gold.conll", "predictions=predicted.conll", f"out={run}/report"]) == 0
     assert evaluate.main(["compare='runs/*'", "out=out"]) == 0

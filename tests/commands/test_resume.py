@@ -365,4 +365,4 @@ def test_two_runs_do_not_write_into_one_folder(tag: Tag, capsys: pytest.CaptureF
     Path("a.txt").write_text("Ada")
     with RunState(Path("out")):
         assert tag("a.txt", "--output", "out") == 2
-    assert "out: another run writes there; wait for it" in capsys.readouterr().err
+    assert "another process works in it; wait until it has ended" in capsys.readouterr().err

@@ -21,9 +21,9 @@ from tagger.commands import evaluate, train
 from tagger.commands.hydra import hydra_entry
 from tagger.corpus.sentence import Sentence
 from tagger.engines.onnx_export import graph_of
-from tagger.evaluation import report_files
 from tagger.evaluation.learning_curve import read_learning_curve
 from tagger.model_folder.folder import ModelFolder, put_graph
+from tagger.runs import finish
 from tagger.runs.record import RunRecord
 from tagger.training.callbacks import EpochLines
 from tagger.training.lightning_module import TaggingModule
@@ -407,9 +407,7 @@ def test_a_run_to_go_on_with_is_named(capsys: pytest.CaptureFixture[str]) -> Non
         assert train.main(["resume=true", *more]) == 2
         told = capsys.readouterr()
         assert told.out == ""
-        assert told.err.startswith(
-            "train.py: resume=true: name the folder of the run to go on with, as in run_dir=runs/"
-        )
+        assert told.err.startswith("train.py: resume=true: name the folder of the run to continue, as in run_dir=runs/")
     assert not list(Path("runs").rglob("checkpoints"))
 
 
@@ -442,7 +440,7 @@ def test_ctrl_c_while_the_report_is_made_tells_how_to_go_on(
 
     arguments = [*column_files(tmp_path), *QUICK, "report=true", "run_dir=a run"]
     with monkeypatch.context() as patched:
-        patched.setattr(report_files, "write_report", interrupted)
+        patched.setattr(finish, "write_report", interrupted)
         if first:  # one within the second epoch, before that one
             begin = TaggingModule.on_train_epoch_start
             patched.setattr(
