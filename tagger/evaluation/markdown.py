@@ -95,7 +95,7 @@ def _scores(report: Report) -> Iterator[str]:
     if report.partial is not None:
         yield PARTNER_RULE
     if any(estimate.support == 0 for estimate in reading.types.values()):
-        yield "Support 0: predicted, but not in the gold data. The macro average counts it as 0."
+        yield "What has support 0 was predicted but is not in the gold data. The macro average counts it as 0."
 
 
 def _errors(report: Report) -> Iterator[str]:
