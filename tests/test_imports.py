@@ -49,7 +49,18 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "commands.hydra": BASE,
     "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "commands": (
-        *(*BASE, "__init__", "corpus", "features", "model_folder", "engines", "predict", "inspection", "evaluation"),
+        *(
+            *BASE,
+            "__init__",
+            "corpus",
+            "kernels",
+            "features",
+            "model_folder",
+            "engines",
+            "predict",
+            "inspection",
+            "evaluation",
+        ),
         *("bulk", "training", "commands.hydra", "runs"),
     ),
     "__main__": ("commands",),
@@ -57,7 +68,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 DOORS = {  # framework: the paths that may import it
     "numpy": (
         *("kernels/", "features/", "model/", "model_folder/", "engines/", "decoding/", "predict.py"),
-        *("inspection/", "evaluation/", "training/", "bulk/file_listing.py"),
+        *("inspection/", "evaluation/", "training/"),
     ),
     "safetensors": (
         "model_folder/folder.py",
