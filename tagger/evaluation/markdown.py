@@ -113,8 +113,8 @@ def _errors(report: Report) -> Iterator[str]:
         yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
     if report.illegal is not None:
         sides = (("gold", report.illegal.gold), ("predicted", report.illegal.predicted))
-        counts = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
-        yield from ("", f"Sentences whose tags break their scheme, as read: {counts}.")
+        broken = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
+        yield from ("", f"Sentences whose tags break their scheme, as read: {broken}.")
 
 
 def _row(name: str, estimate: Estimate) -> str:
