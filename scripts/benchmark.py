@@ -1,22 +1,22 @@
-"""This tagger and its peers side by side: speed, memory and scores of tagging and training, measured in one go.
+"""Measure this tagger and its peers side by side: speed, memory and scores of tagging and training.
 
     python scripts/benchmark.py --json benchmark.json --markdown benchmark.md
     python scripts/benchmark.py --quick
     python scripts/benchmark.py --rounds 0 --scaling docs/scaling.svg --scaling-tokens 100000000
 
-All are trained on the same splits, peers in an environment that is made in `--env` on first use, and models are kept in
-`--work` for later runs. The input holds the test split and sentences of the data sets that lie beside it, those of the
-same language that have presets, no sentence twice; where there are too few, more are made of halves of two. Every
+All systems are trained on the same splits. Peers run in an environment that is made in `--env` on first use. Models are
+kept in `--work` for later runs. The input holds the test split and sentences of the data sets beside it that have the
+same language and a preset. No sentence occurs twice. If there are too few, more are made from halves of two. Every
 system does every task in every round in a process of its own, one at a time, with its threads pinned:
 
   pre-tokenised  lists of tokens in memory to lists of tags in memory, in one call; loading is left out
-  text to JSONL  a text file, a sentence a line, to a file of entities: the whole command, start and loading included,
-                 and its peak RSS; each tokenises for itself; tokens per second count the corpus' own tokens for all
-  latency        the first thousand sentences of the test split, a call each
-  start          from the process's start to the first tagged sentence of text
+  text to JSONL  a text file, one sentence per line, to a file of entities: the whole command, start and loading
+                 included, and its peak RSS; each tokenises for itself; tokens per second count the corpus' own tokens
+  latency        the first thousand sentences of the test split, one call each
+  start          from the start of the process to the first tagged sentence of text
 
-What timed runs gave for the test split is scored: by tags, and by characters of text. Exit code: 0; 1 where something
-could not be measured, which is told; 2 for wrong use; 130 after Ctrl-C, with what was measured until then.
+The output of the timed runs for the test split is scored by tags and by characters of text. Exit code: 0; 1 if
+something could not be measured, which is reported; 2 for wrong use; 130 after Ctrl-C, with the measurements so far.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Other taggers on the same splits, in one table beside this one's runs.
+"""Train other taggers on the same splits, and print them in one table with this tagger's runs.
 
     python scripts/compare.py --data ../shared/data --runs runs/compare --train --json docs/experiments/peers.json
 
-CRFsuite and spaCy are trained in an environment of their own, made in `--env` on first use, on what this project's
-readers give for each data set, and their predictions are scored by this project's scorer against the tags as read.
-What each peer was given of tuning stands below the table. Results are kept in `--work`, one file for each peer and data
-set, so that a comparison that was broken off goes on where it stopped; they are made anew where data, versions or
-tuning have changed. This tagger's scores come from finished runs below `--runs` on the same data: mean and standard
-deviation over their seeds. `--train` trains those that are missing.
+CRFsuite and spaCy are trained in an environment of their own, made in `--env` on first use. They read what this
+project's readers make of each data set. This project's scorer compares their predictions with the tags as read. The
+tuning of each peer is listed below the table. Results are kept in `--work`, one file for each peer and data set, so an
+interrupted comparison continues where it stopped. They are made again if data, versions or tuning have changed. This
+tagger's scores come from finished runs below `--runs` on the same data: mean and standard deviation over their seeds.
+`--train` trains those that are missing.
 """
 
 from __future__ import annotations

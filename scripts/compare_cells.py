@@ -1,14 +1,15 @@
-"""Plain RNN, LSTM, both GRUs and the GRU-BLSTM hybrid side by side.
+"""Compare plain RNN, LSTM, both GRUs and the GRU-BLSTM hybrid.
 
     python scripts/compare_cells.py --sets wnut17 ud_ug_udt --train --recall --json docs/experiments/cells.json
 
---train trains each cell on each set with each seed, once at one hidden size and once at the hidden size that comes
-nearest to the GRU's number of parameters behind the embeddings. --measure times them afterwards, when nothing else
-runs: training on one core over part of an epoch, tagging of the test split by either engine (median of three turns;
-loops that are compiled where numba is installed are part of the NumPy engine), and the peak of the training process's
-memory. --recall trains small networks to name four symbols that stand d steps before or behind, and measures how much
-gradient reaches so far (scripts/cells/recall.py says exactly how); --plot draws that. Whatever is finished is kept
-below --runs and not done again. Without any of these it prints what is there, as Markdown.
+--train trains each cell on each set with each seed. It does so once at one hidden size, and once at the hidden size
+that comes nearest to the GRU's number of parameters behind the embeddings. --measure times the finished runs; nothing
+else should run meanwhile. It measures training on one core over part of an epoch, tagging of the test split by either
+engine (median of three turns; where numba is installed, compiled loops are part of the NumPy engine), and the peak of
+the training process's memory. --recall trains small networks to name four symbols that are d steps before or behind,
+and measures how much gradient reaches so far (scripts/cells/recall.py has the details). --plot draws that. Finished
+results are kept below --runs and not repeated. Without any of these options the script prints the finished results as
+Markdown.
 """
 
 from __future__ import annotations

