@@ -1,4 +1,4 @@
-"""Sentences made up from those at hand: mentions put in each other's places."""
+"""Augment training sentences: replace entity mentions by others of the same label."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from tagger.corpus.sentence import Sentence, Span
 
 
 class MentionReplacement:
-    """Puts other mentions of the same label in the places of mentions (Dai & Adel 2020, arXiv:2010.11683).
+    """Mention replacement (Dai & Adel 2020, arXiv:2010.11683).
 
-    What may stand in a mention's place is each distinct mention of its label in the sentences given, itself included.
+    A mention is renew_spans by one drawn from the distinct mentions of its label in the same sentences. It may draw
+    itself.
     """
 
     def __init__(self, sentences: Sequence[Sentence], probability: float) -> None:
         """
         Args:
             sentences: with tags of a span scheme.
-            probability: with which each mention is replaced.
+            probability: that a mention is renew_spans.
         """
         self._probability = probability
         self._sentences = sentences
@@ -31,23 +32,23 @@ class MentionReplacement:
         self._mentions = {label: list(distinct) for label, distinct in mentions.items()}
 
     def draw(self, seed: int) -> list[Sentence]:
-        """The sentences in their order, some mentions replaced, tags in IOB2; the same for the same seed."""
+        """Return the sentences in order, some mentions renew_spans, with IOB2 tags. The same seed gives the same result."""
         random = Random(seed)
         return [
-            self._replaced(sentence, spans, random) if spans else sentence
+            self._renew_spans(sentence, spans, random) if spans else sentence
             for sentence, spans in zip(self._sentences, self._spans, strict=True)
         ]
 
-    def _replaced(self, sentence: Sentence, spans: Sequence[Span], random: Random) -> Sentence:
+    def _renew_spans(self, sentence: Sentence, spans: Sequence[Span], random: Random) -> Sentence:
         tokens: list[str] = []
-        placed: list[Span] = []
+        new_spans: list[Span] = []
         done = 0
         for start, end, label in spans:
             replace = random.random() < self._probability
             mention = random.choice(self._mentions[label]) if replace else sentence.tokens[start:end]
             tokens += sentence.tokens[done:start]
-            placed.append(Span(len(tokens), len(tokens) + len(mention), label))
+            new_spans.append(Span(len(tokens), len(tokens) + len(mention), label))
             tokens += mention
             done = end
         tokens += sentence.tokens[done:]
-        return Sentence(tokens, tags_from_spans(placed, len(tokens)))
+        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)))
