@@ -12,7 +12,7 @@ from tagger.corpus.sentence import Sentence, Span
 class MentionReplacement:
     """Mention replacement (Dai & Adel 2020, arXiv:2010.11683).
 
-    A mention is renew_spans by one drawn from the distinct mentions of its label in the same sentences. It may draw
+    A mention is replaced by one drawn from the distinct mentions of its label in the same sentences. It may draw
     itself.
     """
 
@@ -20,7 +20,7 @@ class MentionReplacement:
         """
         Args:
             sentences: with tags of a span scheme.
-            probability: that a mention is renew_spans.
+            probability: that a mention is replaced.
         """
         self._probability = probability
         self._sentences = sentences
@@ -32,14 +32,14 @@ class MentionReplacement:
         self._mentions = {label: list(distinct) for label, distinct in mentions.items()}
 
     def draw(self, seed: int) -> list[Sentence]:
-        """Return the sentences in order, some mentions renew_spans, with IOB2 tags. The same seed gives the same result."""
+        """Return the sentences in order, some mentions replaced, with IOB2 tags. The seed determines the result."""
         random = Random(seed)
         return [
-            self._renew_spans(sentence, spans, random) if spans else sentence
+            self._replaced(sentence, spans, random) if spans else sentence
             for sentence, spans in zip(self._sentences, self._spans, strict=True)
         ]
 
-    def _renew_spans(self, sentence: Sentence, spans: Sequence[Span], random: Random) -> Sentence:
+    def _replaced(self, sentence: Sentence, spans: Sequence[Span], random: Random) -> Sentence:
         tokens: list[str] = []
         new_spans: list[Span] = []
         done = 0

@@ -101,7 +101,9 @@ def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
         own = [report for report in split.reports if id(report) not in drawn_from]
         both = [report for report in own if Path(report.source).resolve() in trained]
         if both:
-            split.notes.append(f"warning: {_sources(both)}: in data.train, too; {name} scores say nothing about new text")
+            split.notes.append(
+                f"warning: {_sources(both)}: in data.train, too; {name} scores say nothing about new text"
+            )
 
 
 def _share(splits: Mapping[str, Split]) -> None:
