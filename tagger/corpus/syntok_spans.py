@@ -78,7 +78,9 @@ class SyntokTokenizer:
 
     def _ends(self, tokens: Sequence[str], spans: Sequence[CharSpan]) -> Iterator[int]:
         """Yield the end of each sentence, as a token number."""
-        needed = _segmenter_tokens(tokens, [number for number, token in enumerate(tokens) if token in self._pieces.marks])
+        needed = _segmenter_tokens(
+            tokens, [number for number, token in enumerate(tokens) if token in self._pieces.marks]
+        )
         stream = (
             Token("" if number and spans[number - 1][1] == spans[number][0] else " ", tokens[number], spans[number][0])
             for number in needed

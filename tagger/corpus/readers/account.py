@@ -13,7 +13,7 @@ from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB, and all characters that some program takes for a line end
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB and unusual line ends
 _FIELD = re.compile(r"[^ \t]+")
 _PACKED = {  # first bytes of packed files that users may pass as text
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),

@@ -12,7 +12,7 @@ from tagger.corpus.readers.marks import OpenSentence, is_document_mark
 from tagger.corpus.sentence import Sentence
 
 Separator = Literal["auto", "tab", "blanks"]
-_REMEDY = "set data.token_column or data.tag_column, or mend the line"
+_REMEDY = "set data.token_column or data.tag_column, or correct the line"
 
 
 @dataclass(frozen=True, kw_only=True)
