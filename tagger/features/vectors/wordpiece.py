@@ -92,7 +92,7 @@ class WordPieceVectors:
         vectors, scales = _read_vectors(folder / VECTORS)
         if len(pieces) != len(vectors):
             raise UserError(
-                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
+                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both again"
             )
         return cls(pieces, vectors, scales)
 
@@ -266,15 +266,15 @@ def _read_pieces(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it anew") from error
+        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it again") from error
     distinct = set(pieces)
     if "" in distinct:
-        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it anew")
+        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it again")
     if len(distinct) < len(pieces):
         twice = next(piece for piece, count in Counter(pieces).items() if count > 1)
         earlier = pieces.index(twice)
         line = pieces.index(twice, earlier + 1) + 1
-        raise UserError(f"{path}:{line}: damaged: {twice!r} stands in line {earlier + 1} too; copy it anew")
+        raise UserError(f"{path}:{line}: damaged: {twice!r} stands in line {earlier + 1} too; copy it again")
     return pieces
 
 
@@ -285,9 +285,9 @@ def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:  # types unknown to NumPy
-        raise UserError(f"{path}: damaged: {error}; copy it anew") from error
+        raise UserError(f"{path}: damaged: {error}; copy it again") from error
     if problem := _problem(tensors):
-        raise UserError(f"{path}: {problem}; copy it anew, or make it with scripts/distill_vectors.py")
+        raise UserError(f"{path}: {problem}; copy it again, or make it with scripts/distill_vectors.py")
     vectors, scales = tensors["vectors"], tensors.get("scales")
     if vectors.dtype != np.int8:
         vectors = vectors.astype(np.float32)
@@ -314,7 +314,7 @@ def _require_sensible(largest: Floats, path: Path) -> None:
     """Of each row's (V,) largest number, without its sign."""
     sound = largest < TOO_LARGE  # NaN is not less either
     if not sound.all():
-        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
+        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it again")
 
 
 def _problem(tensors: Mapping[str, NDArray[np.generic]]) -> str | None:
