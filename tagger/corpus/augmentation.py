@@ -10,17 +10,18 @@ from tagger.corpus.sentence import Sentence, Span
 
 
 class MentionReplacement:
-    """Mention replacement (Dai & Adel 2020, arXiv:2010.11683).
+    """An augmentation that replaces mentions by others of the same label (Dai & Adel 2020, arXiv:2010.11683).
 
     A mention is replaced by one drawn from the distinct mentions of its label in the same sentences. It may draw
     itself.
     """
 
     def __init__(self, sentences: Sequence[Sentence], probability: float) -> None:
-        """
+        """Collect the distinct mentions of each label.
+
         Args:
             sentences: with tags of a span scheme.
-            probability: that a mention is replaced.
+            probability: probability that a mention is replaced.
         """
         self._probability = probability
         self._sentences = sentences

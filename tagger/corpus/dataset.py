@@ -36,7 +36,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
 @dataclass
 class Split:
-    """A split as it was read. Reports and notes shared by several splits are kept by the first of them only.
+    """A split as it was read. After `load_splits`, only the first split keeps reports and notes that several share.
 
     Attributes:
         name: `train`, `dev` or `test`.

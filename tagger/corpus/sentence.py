@@ -15,7 +15,7 @@ class Span(NamedTuple):
 
 
 class Entity(NamedTuple):
-    """A labelled span of text, half-open: `text` is characters `start` to `end - 1` of the document's text.
+    """A labelled span of text, half-open: `text` is characters `start` to `end - 1` of the text it was found in.
 
     `score` is the probability of the entity, if requested.
     """

@@ -192,7 +192,7 @@ class WordPieceVectors:
         return np.array(rows, dtype=np.int64), np.diff(ends)
 
     def _index(self) -> PieceIndex | None:
-        """Return the index for the compiled search. None before enough words were looked up to repay building it."""
+        """Return the index for the compiled search. None without kernels, or before enough look-ups to repay it."""
         if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels()) is not None:
             self._compiled = PieceIndex(found, self.pieces, INSIDE)
         return self._compiled
