@@ -157,7 +157,7 @@ class _Survey:
             tag, place = next(iter(self.unprefixed.items()))
             raise UserError(
                 f"{source}: tags in small letters: {tag!r}{_at(place)}, where O and prefixes, as in 'B-PER', are "
-                "capitals; write them so, or set data.scheme=plain or data.scheme=io if these are none"
+                "capitals; write capitals, or set data.scheme=plain or data.scheme=io if they are not prefixes"
             )
         if self.unprefixed and self.prefixes:
             tag, place = next(iter(self.unprefixed.items()))
