@@ -1,1 +1,1 @@
-"""Text in: readers, tokenizers, tag schemes and splits, in plain Python."""
+"""Read text: readers, tokenizers, tag schemes and splits, in plain Python."""

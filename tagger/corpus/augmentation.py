@@ -1,4 +1,4 @@
-"""Sentences made up from those at hand: mentions put in each other's places."""
+"""Augment training sentences: replace entity mentions by others of the same label."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from tagger.corpus.sentence import Sentence, Span
 
 
 class MentionReplacement:
-    """Puts other mentions of the same label in the places of mentions (Dai & Adel 2020, arXiv:2010.11683).
+    """An augmentation that replaces mentions by others of the same label (Dai & Adel 2020, arXiv:2010.11683).
 
-    What may stand in a mention's place is each distinct mention of its label in the sentences given, itself included.
+    A mention is replaced by one drawn from the distinct mentions of its label in the same sentences. It may draw
+    itself.
     """
 
     def __init__(self, sentences: Sequence[Sentence], probability: float) -> None:
-        """
+        """Collect the distinct mentions of each label.
+
         Args:
             sentences: with tags of a span scheme.
-            probability: with which each mention is replaced.
+            probability: probability that a mention is replaced.
         """
         self._probability = probability
         self._sentences = sentences
@@ -31,7 +33,7 @@ class MentionReplacement:
         self._mentions = {label: list(distinct) for label, distinct in mentions.items()}
 
     def draw(self, seed: int) -> list[Sentence]:
-        """The sentences in their order, some mentions replaced, tags in IOB2; the same for the same seed."""
+        """Return the sentences in order, some mentions replaced, with IOB2 tags. The seed determines the result."""
         random = Random(seed)
         return [
             self._replaced(sentence, spans, random) if spans else sentence
@@ -40,14 +42,14 @@ class MentionReplacement:
 
     def _replaced(self, sentence: Sentence, spans: Sequence[Span], random: Random) -> Sentence:
         tokens: list[str] = []
-        placed: list[Span] = []
+        new_spans: list[Span] = []
         done = 0
         for start, end, label in spans:
             replace = random.random() < self._probability
             mention = random.choice(self._mentions[label]) if replace else sentence.tokens[start:end]
             tokens += sentence.tokens[done:start]
-            placed.append(Span(len(tokens), len(tokens) + len(mention), label))
+            new_spans.append(Span(len(tokens), len(tokens) + len(mention), label))
             tokens += mention
             done = end
         tokens += sentence.tokens[done:]
-        return Sentence(tokens, tags_from_spans(placed, len(tokens)))
+        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)))

@@ -1,4 +1,4 @@
-"""Combining marks: keep vowel signs and accents in the token of the character that they follow.
+"""Keep combining marks, such as vowel signs and accents, in the token of the character that they follow.
 
 A cluster is a character with the marks behind it. Marks are Unicode's Mn, Mc and Me, which include variation selectors,
 zero-width joiners, and the vowels and final consonants of a decomposed Hangul syllable. White space takes no marks.
@@ -28,21 +28,21 @@ def keep_marks(tokenizer: Tokenizer, *, base_alone: bool) -> Tokenizer:
 
     Args:
         tokenizer: yields the spans of each sentence.
-        base_alone: show it the first character of a composed cluster without the marks that remain. For tokenizers
-            that know no marks; others need them to recognise words.
+        base_alone: pass only the first character of each composed cluster, without its remaining marks. Use this for
+            tokenizers that do not know marks. Others need the marks to recognise words.
     """
 
     def tokenize(text: str) -> Iterator[list[CharSpan]]:
         if text.isascii() or _marks().isdisjoint(text):
             yield from tokenizer(text)
             return
-        shown, starts, ends = _composed(text, base_alone)
+        composed_text, starts, ends = _composed(text, base_alone)
         done = 0
-        for sentence in tokenizer(shown):
+        for sentence in tokenizer(composed_text):
             spans = []
             for first, last in sentence:
                 start, end = max(starts[first], done), ends[last - 1]
-                if start < end:  # else the rest of a cluster, which is in the token before
+                if start < end:  # else the rest of a cluster that the previous token holds
                     spans.append((start, end))
                     done = end
             if spans:
@@ -53,7 +53,7 @@ def keep_marks(tokenizer: Tokenizer, *, base_alone: bool) -> Tokenizer:
 
 @cache
 def _marks() -> frozenset[str]:
-    """List the characters that belong to the one before them."""
+    """Return the characters that belong to the one before them."""
     marks = (chr(code) for code in chain(*_WITH_MARKS) if category(chr(code)).startswith("M"))
     return frozenset(marks).union(_JOINERS, map(chr, chain(*_HANGUL)))
 
@@ -62,7 +62,7 @@ def _composed(text: str, base_alone: bool) -> tuple[str, list[int], list[int]]:
     """Compose the clusters of a text.
 
     Returns:
-        The text to show, and for each of its characters where the cluster that it stands for begins and ends.
+        The composed text. For each of its characters, the start and the end of its cluster in `text`.
     """
     marks = _marks()
     beginnings = [
@@ -70,7 +70,7 @@ def _composed(text: str, base_alone: bool) -> tuple[str, list[int], list[int]]:
         for position, (before, character) in enumerate(zip(f" {text}", text, strict=False))
         if character not in marks or before.isspace() or before == _ZERO_WIDTH_SPACE
     ]
-    shown: list[str] = []
+    composed_text: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
     for start, end in pairwise([*beginnings, len(text)]):
@@ -78,7 +78,7 @@ def _composed(text: str, base_alone: bool) -> tuple[str, list[int], list[int]]:
         if end - start > 1:
             composed = normalize("NFC", cluster)
             cluster = composed[0] if base_alone else composed
-        shown.append(cluster)
+        composed_text.append(cluster)
         starts.extend([start] * len(cluster))
         ends.extend([end] * len(cluster))
-    return "".join(shown), starts, ends
+    return "".join(composed_text), starts, ends

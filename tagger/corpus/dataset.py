@@ -1,4 +1,4 @@
-"""Data sets in: the sentences of a split, its tag scheme, and the account of how it was read."""
+"""Load data sets: the sentences of each split, its tag scheme, and a report of the reading."""
 
 from __future__ import annotations
 
@@ -36,16 +36,14 @@ SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
 
 @dataclass
 class Split:
-    """A split as it was read.
+    """A split as it was read. After `load_splits`, only the first split keeps reports and notes that several share.
 
     Attributes:
         name: `train`, `dev` or `test`.
         sentences: with tags as read, at least one.
         scheme: how the tags mark spans, or PLAIN.
-        reports: the accounts of what was read.
-        notes: what else a reader of results should know, a line each.
-
-    Accounts and notes that several splits share `load_splits` lists with the first.
+        reports: one per file or source.
+        notes: one-line remarks on the data, for people who read the results.
     """
 
     name: str
@@ -55,14 +53,14 @@ class Split:
     notes: list[str] = field(default_factory=list)
 
     def account(self) -> str:
-        """What was read, file by file, and the notes, for people."""
+        """Summarise for people what was read, file by file, with the notes."""
         tokens = sum(map(len, self.sentences))
-        told = [report.summary() for report in self.reports] + self.notes
+        details = [report.summary() for report in self.reports] + self.notes
         first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
-        return "\n".join([first, *(in_a_line(f"  {one}") for one in told)])
+        return "\n".join([first, *(in_a_line(f"  {one}") for one in details)])
 
     def labels(self) -> Counter[str]:
-        """How often each label stands in it: entities by their type or, where tags are plain, tokens by their tag."""
+        """Count entities by label. If tags are plain, count tokens by tag."""
         found: Counter[str] = Counter()
         for sentence in self.sentences:
             tags = sentence.tags or []
@@ -71,19 +69,19 @@ class Split:
 
 
 def load_split(config: DataConfig, split: SplitName) -> Split:
-    """Load one split, exactly as `load_splits` would, reading no more than it needs.
+    """Load one split exactly as `load_splits` does, but read only the files that it needs.
 
     Raises:
-        UserError: it is not there, malformed (with `on_error=stop`), or without sentences or tags.
+        UserError: the split is missing, malformed (with `on_error=stop`), or without sentences or tags.
     """
     return _load(config, (split,))[split]
 
 
 def load_splits(config: DataConfig) -> dict[str, Split]:
-    """Load `train`, `dev` and `test`; a missing dev or test split is drawn from train, and its notes say so.
+    """Load `train`, `dev` and `test`. A missing dev or test split is drawn from train, and its notes say so.
 
     Raises:
-        UserError: as for `load_split`, or one split has plain tags and another one spans.
+        UserError: as for `load_split`, or some splits have plain tags and others have spans.
     """
     splits = _load(config, SPLITS)
     schemes = {name: split.scheme for name, split in splits.items()}
@@ -96,18 +94,20 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
 
 
 def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
-    """Note of the other splits which of their files are those of train, too, though none was drawn from it."""
+    """Add a warning to each split that reads a file of train as its own."""
     trained = {Path(report.source).resolve() for report in splits[TRAIN].reports}
     drawn_from = set(map(id, splits[TRAIN].reports))
     for name, split in splits.items():
         own = [report for report in split.reports if id(report) not in drawn_from]
         both = [report for report in own if Path(report.source).resolve() in trained]
         if both:
-            split.notes.append(f"warning: {_sources(both)}: in data.train, too; {name} scores tell nothing of new text")
+            split.notes.append(
+                f"warning: {_sources(both)}: in data.train, too; {name} scores say nothing about new text"
+            )
 
 
 def _share(splits: Mapping[str, Split]) -> None:
-    """Leave what several splits share with the first."""
+    """Keep each shared report and note in the first split that has it only."""
     reports: set[int] = set()
     notes: set[str] = set()
     for split in splits.values():
@@ -118,7 +118,7 @@ def _share(splits: Mapping[str, Split]) -> None:
 
 
 def data_digest(splits: Mapping[str, Split]) -> str:
-    """SHA-256 of the tokens and tags of all splits: the same for the same data, wherever they were read."""
+    """Return the SHA-256 of all tokens and tags. It does not depend on where they were read from."""
     content = [[(sentence.tokens, sentence.tags) for sentence in splits[name].sentences] for name in SPLITS]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -141,7 +141,7 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
 
 
 def _leave_out_longer(split: Split, max_length: int) -> None:
-    """Leave sentences of more than `max_length` tokens out, and note how many."""
+    """Remove sentences of more than `max_length` tokens, and note how many."""
     kept = [sentence for sentence in split.sentences if len(sentence) <= max_length]
     left_out = len(split.sentences) - len(kept)
     if not kept:
@@ -154,7 +154,7 @@ def _leave_out_longer(split: Split, max_length: int) -> None:
 
 
 def _read(store: Store, name: str, config: DataConfig) -> Split:
-    """A split with all that its place holds. Marked documents of several files stay apart, whatever they are called."""
+    """Read a split. If it has several files, document ids get the file as prefix, so that equal ids do not clash."""
     sentences: list[Sentence] = []
     notes: list[str] = []
     readings = store.read(name)
@@ -171,7 +171,7 @@ def _read(store: Store, name: str, config: DataConfig) -> Split:
 
 
 def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:
-    """The sentences of a file. Raises UserError where there are none."""
+    """Return the sentences of a file. Raises UserError if there are none."""
     read = list(unread)
     if not read and report.sentences.rejected:
         raise UserError(f"{report.source}: no sentences left, {report.sentences}; the first at {report.places[0]}")
@@ -181,12 +181,12 @@ def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:
 
 
 def _sources(reports: Sequence[ReadReport]) -> str:
-    """What messages about all that was read call it."""
+    """Name the sources in a message: the first, and the number of others."""
     return reports[0].source + (f" and {len(reports) - 1} more" if len(reports) > 1 else "")
 
 
 def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str, Split]:
-    """Splits out of what was read as train: by document number, or drawn at random."""
+    """Cut the training corpus into splits: by document number, or at random."""
     source = _sources(corpus.reports)
     if config.documents is not None:
         ranges = asdict(config.documents)
@@ -209,10 +209,10 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
 
 
 def _settle_scheme(sentences: list[Sentence], config: DataConfig, source: str) -> tuple[Scheme, list[str]]:
-    """Settle the scheme of the tags, and write every tag of a span with prefix and label. Returns notes, too.
+    """Determine the tag scheme, and rewrite tags of spans in place as prefix and label. Also return notes.
 
     Raises:
-        UserError: the tags are of no one scheme, or not of the one that is set.
+        UserError: the tags mix schemes, or do not fit the scheme that is set.
     """
     sequences = [sentence.tags or [] for sentence in sentences]
     places = (sentence.place or source for sentence in sentences)

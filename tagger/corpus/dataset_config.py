@@ -1,4 +1,4 @@
-"""The settings of a data set, `data.*`, as `conf/data/` presets and the command line give them."""
+"""Settings of a data set: `data.*` of the presets in `conf/data/` and of the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentRanges:
-    """Splits of one corpus by the running numbers of its documents: `1-100`, `101-120`, `121-`."""
+    """Document numbers of each split of one corpus, counted from 1: `1-100`, `101-120`, `121-`."""
 
     train: str
     dev: str
@@ -25,30 +25,30 @@ class DocumentRanges:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where a data set is and how it is read. `conf/data/base.yaml` lists the same settings with a line on each.
+    """Location of a data set and how to read it. `conf/data/base.yaml` describes the same settings.
 
     Attributes:
-        title: what messages and reports call it.
-        format: how it is written.
+        title: its name in messages and reports.
+        format: file format.
         language: ISO 639-1 code of its language.
-        origin: address of the people who publish it; a preset that has one needs `dir` or `path`.
-        domain: which of a data set's parts to read, where it has several.
-        dir: folder that `train`, `dev` and `test` are relative to; without one they are to the working directory.
-        bundled: folder of the data this package brings along, used where `dir` is not set.
-        train, dev, test: files, patterns (`parts/*.conll`), or lists of such; folders for `parallel`; names of splits
+        origin: web address of its publisher. A preset with one needs `dir` or `path`.
+        domain: the part to read, if the data set has several.
+        dir: folder that `train`, `dev` and `test` are relative to. Default: the working directory.
+        bundled: folder of the data in this package, used if `dir` is not set.
+        train, dev, test: files, patterns (`parts/*.conll`), or lists of them. Folders for `parallel`, names of splits
             for `huggingface`.
-        path: Hub id or folder of a Hugging Face data set; for other formats the source where `dir` is not set.
+        path: Hub id or folder of a Hugging Face data set. For other formats, the source if `dir` is not set.
         name, revision: the Hub's configuration name, and branch, tag or commit.
-        scheme: how tags mark spans; `auto` detects it.
-        on_error: at a malformed line `stop`, or `skip` its sentence.
-        max_length: leave longer sentences out of train, in tokens; dev and test keep theirs.
+        scheme: tag scheme; `auto` detects it.
+        on_error: at a malformed line, `stop` or `skip` its sentence.
+        max_length: in tokens. Longer sentences are left out of train, but not of dev and test.
         tokenizer: for running text.
-        token_column, tag_column, separator, comment_prefix: of column files; the columns also of CoNLL-U.
-        token_file, tag_file: of `parallel`, in the folder that a split names, or appended to its name.
-        token_field, tag_field, text_field: of records; None takes the usual names.
-        tag_names: what number n stands for, where tags are numbers.
+        token_column, tag_column, separator, comment_prefix: layout of column files. CoNLL-U uses the columns, too.
+        token_file, tag_file: of `parallel`: file names in the folder of a split, or suffixes of its name.
+        token_field, tag_field, text_field: fields of records. None: the usual names.
+        tag_names: the tag of each number, if tags are numbers.
         documents: splits by document number instead of by file.
-        dev_fraction, test_fraction, split_seed: how a missing split is drawn from train.
+        dev_fraction, test_fraction, split_seed: for drawing a missing split from train.
     """
 
     title: str = "data"
@@ -98,18 +98,18 @@ class DataConfig:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> DataConfig:
-        """Build it from plain values by name.
+        """Build the settings from plain values by name.
 
         Raises:
-            UserError: an unknown setting or a value of the wrong type, by its dotted name.
+            UserError: a setting is unknown or has the wrong type. The message gives its dotted name.
         """
         return from_mapping(cls, mapping, "data")
 
     def names_of(self, split: str) -> tuple[str, ...]:
-        """The files, folders, patterns or split names given for `train`, `dev` or `test`; none where it is not set.
+        """Return the files, folders, patterns or split names of `train`, `dev` or `test`. Empty if it is not set.
 
         Raises:
-            UserError: the list of them is empty.
+            UserError: an empty list is set.
         """
         given = {"train": self.train, "dev": self.dev, "test": self.test}[split]
         if given == ():

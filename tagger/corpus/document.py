@@ -1,4 +1,4 @@
-"""The document: a text with its sentences, as it is tagged and written."""
+"""Document: a text with its sentences, the unit that is tagged and written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Document:
     """A text with its sentences.
 
     Attributes:
-        text: the text as it was read or, where only tokens are known, these joined by single blanks.
-        sentences: in order, none of them empty; offsets, where given, count in `text`.
-        plain: the sentences' tags are plain (parts of speech) and mark no entities.
-        fields: of a JSONL or Parquet record, what was read beside its text, to be passed through.
-        source: the name of the input it came from.
+        text: the text as read. If only tokens are known, the tokens joined by single spaces.
+        sentences: in order, none empty. Their offsets, if any, refer to `text`.
+        plain: tags are plain (such as parts of speech) and mark no entities.
+        fields: other fields of a JSONL or Parquet record, passed through to the output.
+        source: name of the input.
     """
 
     text: str
@@ -29,7 +29,7 @@ class Document:
 
     @property
     def entities(self) -> list[Entity]:
-        """The entities that the tags mark, in characters of `text`, half-open; none where tags are plain or missing."""
+        """Entities marked by the tags, as half-open characters of `text`. Empty if tags are plain or missing."""
         if self.plain:
             return []
         return [entity for sentence in self.sentences for entity in entities(sentence)]

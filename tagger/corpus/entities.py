@@ -1,4 +1,4 @@
-"""Entities of a tagged sentence as stretches of its text."""
+"""Convert the tags of a sentence to entities: labelled spans of its text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from tagger.corpus.sentence import Entity, Sentence
 
 
 def entities(sentence: Sentence) -> list[Entity]:
-    """The entities that a sentence's tags mark, in characters of its running text.
+    """Return the entities that a sentence's tags mark, in characters of its text.
 
     Args:
-        sentence: with tags of a span scheme. Where it has no offsets, the characters are those of its tokens joined
-            by single spaces.
+        sentence: with tags of a span scheme. If it has no offsets, characters refer to its tokens joined by single
+            spaces.
 
     Returns:
-        Entities in the order of the text, half-open, with their scores where known; empty where there are no tags.
+        Half-open entities in the order of the text, with scores if known. Empty if there are no tags.
     """
-    if not sentence.tags or sentence.tags.count(OUTSIDE) == len(sentence.tags):  # most sentences, told at once
+    if not sentence.tags or sentence.tags.count(OUTSIDE) == len(sentence.tags):  # a fast path for most sentences
         return []
     text, offsets = _text_and_offsets(sentence)
     found = []
@@ -28,7 +28,7 @@ def entities(sentence: Sentence) -> list[Entity]:
 
 
 def extent(sentence: Sentence) -> tuple[int, int]:
-    """Where a sentence of at least one token begins and ends, in the same characters."""
+    """Return the start and end of a sentence of at least one token, in the same characters as `entities`."""
     _, offsets = _text_and_offsets(sentence)
     return offsets[0][0], offsets[-1][1]
 

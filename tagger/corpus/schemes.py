@@ -1,9 +1,11 @@
-"""Tag schemes: tags to spans and back, detection, and what may follow what.
+"""Convert between tags and spans, detect tag schemes, and define legal transitions.
 
-Spans are read from tags the lenient way of conlleval and of seqeval's default mode, so IOB1, IOB2, BIOES, BILOU and IO
-tags, and illegal mixtures of them, all have one reading: a span begins at B, S or U; at I, E or L after a token outside
-any span, after a finished span (E, L, S, U), or after a span of another label; and it lasts while I, E or L of its own
-label follow.
+Spans are read leniently, as conlleval and seqeval's default mode do. IOB1, IOB2, BIOES, BILOU and IO tags, and illegal
+mixtures of them, all have exactly one reading:
+
+- A span begins at B, S or U.
+- A span also begins at I, E or L after O, after a finished span (E, L, S, U), or after a span of another label.
+- A span continues while I, E or L of its label follow.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _UNNAMED = "_"  # the label of bare tags (B, I, E, ...), as in seqeval
 
 
 class Scheme(StrEnum):
-    """How tags mark spans."""
+    """A tag scheme: the convention by which tags mark spans."""
 
     IOB1 = "iob1"
     IOB2 = "iob2"
@@ -48,14 +50,14 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 
 def is_bare(tag: str) -> bool:
-    """Tell whether a tag is a prefix alone (`B`), which marks spans of one type without a name."""
+    """Return whether a tag is a prefix without a label (`B`). Bare tags mark spans of one unnamed type."""
     return tag in _LETTERS
 
 
 def prefixed(tag: str, scheme: Scheme) -> str:
-    """Write a tag of a span scheme as prefix and label: `"PER"` of IO → `"I-PER"`, bare `"B"` of others → `"B-_"`.
+    """Write a tag as prefix and label: in IO `"PER"` → `"I-PER"`, in other span schemes bare `"B"` → `"B-_"`.
 
-    Other tags are returned as they are, and so are all of PLAIN.
+    All other tags, and all tags of PLAIN, are returned unchanged.
     """
     if tag == OUTSIDE or scheme is Scheme.PLAIN or has_prefix(tag):
         return tag
@@ -65,34 +67,42 @@ def prefixed(tag: str, scheme: Scheme) -> str:
 
 
 def bare_note(tags: Iterable[str], source: str) -> str:
-    """Say for people how bare tags were read."""
+    """Return a note for people on how bare tags were read."""
     return f"{source}: bare tags {', '.join(sorted(tags))} read as spans of one type without a name ({_UNNAMED})"
 
 
 def has_prefix(tag: str) -> bool:
-    """Whether a tag is written as prefix and label (`B-PER`), as O, plain tags and bare labels are not."""
+    """Return whether a tag has both prefix and label (`B-PER`). O, plain tags and bare prefixes do not."""
     return _PREFIXED.fullmatch(tag) is not None
 
 
 def detect_scheme(
     tag_sequences: Iterable[Sequence[str]], source: str = "data", places: Iterable[str] | None = None
 ) -> Scheme:
-    """Detect the scheme that tag sequences are written in.
+    """Detect the scheme of tag sequences.
 
-    Plain tags (parts of speech) have no prefixes. Where all tags but O are bare prefixes (`B`, `I`, `E`, ...), they
-    mark spans of one type without a name, in the scheme of their letters, as conlleval and seqeval read them. Other
-    labels without a prefix beside a majority of O tags are spans in IO.
-    B and I tags are IOB1 where B only ever parts two neighbours of one label, IO where B never occurs and otherwise
-    IOB2, also where a few spans open with I.
+    Tags without prefixes:
+
+    - If all tags except O are bare prefixes (`B`, `I`, `E`, ...), they mark spans of one unnamed type. Their letters
+      determine the scheme, as in conlleval and seqeval.
+    - If most tags are O, other labels are spans in IO.
+    - Otherwise they are plain tags, such as parts of speech.
+
+    Tags with prefixes:
+
+    - E or S: BIOES. L or U: BILOU.
+    - I only: IO.
+    - B and I, with B only between two adjacent spans of one label: IOB1.
+    - Otherwise IOB2, even if a few spans open with I.
 
     Args:
-        tag_sequences: tags as read, a sequence per sentence.
-        source: where they were read, for the message.
-        places: where each sequence begins (`file:line`), for the message.
+        tag_sequences: tags as read, one sequence per sentence.
+        source: name of the data, for messages.
+        places: start of each sequence (`file:line`), for messages.
 
     Raises:
-        UserError: prefixed tags stand beside unprefixed ones, BIOES letters beside BILOU letters, or prefixes are
-            small letters.
+        UserError: tags with and without prefixes are mixed, BIOES letters are mixed with BILOU letters, or prefixes are
+            lower case.
     """
     survey = _Survey()
     for tags, place in zip(tag_sequences, places or repeat(""), strict=False):
@@ -118,13 +128,13 @@ def _scheme_of(letters: Set[str]) -> Scheme | None:
 
 
 class _Survey:
-    """What tags there are, over many sentences."""
+    """Statistics of the tags of many sentences."""
 
     def __init__(self) -> None:
-        self.prefixes: dict[str, str] = {}  # with the place of the first sentence that has it
-        self.unprefixed: dict[str, str] = {}
+        self.prefixes: dict[str, str] = {}  # prefix → place of the first sentence that has it
+        self.unprefixed: dict[str, str] = {}  # tag → place, likewise
         self.outside = self.total = 0
-        self.iob1_fits = True  # so far B has parted two neighbours of one label only
+        self.iob1_fits = True  # so far, each B separates two adjacent spans of one label
 
     def add(self, tags: Sequence[str], place: str) -> None:
         previous = OUTSIDE
@@ -141,28 +151,28 @@ class _Survey:
         self.total += len(tags)
 
     def refuse_mixtures(self, source: str) -> None:
-        """Raise UserError where the tags are of no one scheme, or have prefixes that are not seen as such."""
+        """Raise UserError if the tags mix schemes, or have prefixes in lower case."""
         small = {tag for tag in self.unprefixed if _IN_SMALL_LETTERS.fullmatch(tag)}
         if self.unprefixed.keys() <= small | {OUTSIDE.lower()} and (small or (self.unprefixed and self.prefixes)):
             tag, place = next(iter(self.unprefixed.items()))
             raise UserError(
                 f"{source}: tags in small letters: {tag!r}{_at(place)}, where O and prefixes, as in 'B-PER', are "
-                "capitals; write them so, or set data.scheme=plain or data.scheme=io if these are none"
+                "capitals; write capitals, or set data.scheme=plain or data.scheme=io if they are not prefixes"
             )
         if self.unprefixed and self.prefixes:
             tag, place = next(iter(self.unprefixed.items()))
             raise UserError(
                 f"{source}: tags of mixed schemes: {tag!r} is not written as prefix and label{_at(place)}, while "
-                f"others begin with {self._told('BIESLU')}; correct the tags or set data.tag_column"
+                f"others begin with {self._listed('BIESLU')}; correct the tags or set data.tag_column"
             )
         bare = self.unprefixed if self.outside and all(map(is_bare, self.unprefixed)) else {}
         letters = self.prefixes or bare
         if letters.keys() & set("ES") and letters.keys() & set("LU"):
-            told = f"BIOES and BILOU prefixes: {self._told('ES')}, and {self._told('LU')}"
-            raise UserError(f"{source}: tags of mixed schemes: {told}; write one of the two")
+            mixture = f"BIOES and BILOU prefixes: {self._listed('ES')}, and {self._listed('LU')}"
+            raise UserError(f"{source}: tags of mixed schemes: {mixture}; write one of the two")
 
-    def _told(self, letters: str) -> str:
-        """Those of some prefixes that there are, the first of them with its place."""
+    def _listed(self, letters: str) -> str:
+        """List the prefixes that occur among `letters`, with the place of the first."""
         hyphen = "-" if self.prefixes else ""
         places = self.prefixes or self.unprefixed
         found = [letter for letter in places if letter in letters]
@@ -174,7 +184,7 @@ def _at(place: str) -> str:
 
 
 def spans_from_tags(tags: Sequence[str]) -> list[Span]:
-    """Spans of a tag sequence in any span scheme, read leniently (see the module's docstring)."""
+    """Convert tags of any span scheme to spans, leniently (see the module's docstring)."""
     spans: list[Span] = []
     start = -1  # first token of the open span; -1: none is open
     open_label = ""
@@ -196,7 +206,7 @@ def spans_from_tags(tags: Sequence[str]) -> list[Span]:
 
 
 def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = Scheme.IOB2) -> list[str]:
-    """Write non-overlapping spans as `length` tags. `scheme` is IOB2 or BIOES."""
+    """Convert non-overlapping spans to `length` tags. `scheme` is IOB2 or BIOES."""
     assert scheme in (Scheme.IOB2, Scheme.BIOES)
     tags = [OUTSIDE] * length
     for start, end, label in spans:
@@ -207,14 +217,14 @@ def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = Scheme.
 
 
 def convert_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Tags of any span scheme rewritten in `scheme` (IOB2, BIOES); plain tags are returned as they are."""
+    """Rewrite tags of any span scheme in `scheme` (IOB2, BIOES). Plain tags are returned unchanged."""
     if scheme is Scheme.PLAIN:
         return list(tags)
     return tags_from_spans(spans_from_tags(tags), len(tags), scheme)
 
 
 def may_follow(scheme: Scheme, before: str | None, after: str | None) -> bool:
-    """Whether `scheme` allows tag `after` right behind tag `before`; None stands for the sentence's begin and end."""
+    """Return whether `scheme` allows tag `after` directly after `before`. None is the start or end of the sentence."""
     if scheme is Scheme.PLAIN:
         return True
     prefix, label = split_tag(after if after is not None else OUTSIDE)
@@ -228,7 +238,7 @@ def may_follow(scheme: Scheme, before: str | None, after: str | None) -> bool:
 
 
 def count_illegal(tags: Sequence[str], scheme: Scheme) -> int:
-    """How many places of a tag sequence break its scheme (IOB2 or BIOES), the sentence's end included."""
+    """Count the illegal transitions of a tag sequence (IOB2 or BIOES), including those at its start and end."""
     return sum(
         not may_follow(scheme, before, after) for before, after in zip([None, *tags], [*tags, None], strict=True)
     )

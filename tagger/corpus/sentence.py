@@ -1,4 +1,4 @@
-"""The sentence: what every reader gives and every writer takes."""
+"""Sentence: the unit that every reader yields and every writer takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A labelled stretch of tokens, half-open: tokens `start` to `end - 1`."""
+    """A labelled span of tokens, half-open: tokens `start` to `end - 1`."""
 
     start: int
     end: int
@@ -15,9 +15,9 @@ class Span(NamedTuple):
 
 
 class Entity(NamedTuple):
-    """A labelled stretch of text, half-open: `text` is characters `start` to `end - 1` of the text it was found in.
+    """A labelled span of text, half-open: `text` is characters `start` to `end - 1` of the text it was found in.
 
-    `score` is the probability of the entity, where it was asked for.
+    `score` is the probability of the entity, if requested.
     """
 
     start: int
@@ -28,7 +28,7 @@ class Entity(NamedTuple):
 
 
 class Tagging(NamedTuple):
-    """One way to tag a sentence: T tags, and the probability of them all together."""
+    """A tag sequence for a sentence: T tags, and the probability of the whole sequence."""
 
     tags: list[str]
     score: float
@@ -36,18 +36,18 @@ class Tagging(NamedTuple):
 
 @dataclass(slots=True)
 class Sentence:
-    """Tokens with what is known of them.
+    """Tokens of a sentence with their tags and positions.
 
     Attributes:
         tokens: the T words, unchanged.
-        tags: T tags as read, in whatever scheme the source has; None where the source has none.
-        text: the running text that `offsets` count in; None where only tokens are known.
+        tags: T tags as read, in the scheme of the source. None if it has none.
+        text: the running text that `offsets` refer to. None if only tokens are known.
         offsets: T half-open character spans, `text[start:end] == token`.
-        document: the id of the document the sentence stands in, where marked.
-        place: where it was read, as `file:line`, for messages.
-        scores: T probabilities of predicted tags, where asked for: of plain tags that of each, else on all tokens of an
-            entity that of the entity, and None outside.
-        alternatives: the most probable ways to tag it, best first, where asked for.
+        document: id of its document, if marked.
+        place: `file:line` it was read from, for messages.
+        scores: T probabilities of predicted tags, if requested. Plain tags have one each. In span schemes, all tokens
+            of an entity have the entity's probability, and tokens outside have None.
+        alternatives: the most probable tag sequences, best first, if requested.
     """
 
     tokens: list[str]

@@ -1,4 +1,4 @@
-"""One corpus cut into training, development and test splits."""
+"""Cut one corpus into training, development and test splits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _RANGE = re.compile(r"([1-9][0-9]*)(-?)([1-9][0-9]*)?")
 
 
 def drawn_whole(documents: Iterable[str | None]) -> bool:
-    """Whether documents are drawn whole rather than sentence by sentence: at least ten are marked.
+    """Return whether to draw whole documents instead of single sentences: if at least ten are marked.
 
     Args:
-        documents: each sentence's; None where none is marked.
+        documents: the document of each sentence, None if it has none.
     """
     return len(set(documents) - {None}) >= _FEWEST_DOCUMENTS
 
@@ -26,21 +26,21 @@ def drawn_whole(documents: Iterable[str | None]) -> bool:
 def split_off(
     sentences: Sequence[Sentence], fractions: Mapping[str, float], seed: int, source: str
 ) -> dict[str, list[Sentence]]:
-    """Cut a corpus at random into parts, the same for the same seed on every machine.
+    """Split a corpus at random. The same seed gives the same parts on every machine.
 
-    Whole documents are drawn where at least ten are marked, single sentences otherwise.
+    Draws whole documents if at least ten are marked, else single sentences.
 
     Args:
         sentences: the corpus.
-        fractions: the share of the documents or sentences for each part but `train`, which keeps the rest.
+        fractions: share of documents or sentences for each part except `train`, which keeps the rest.
         seed: of the draw.
-        source: the corpus's name, for messages.
+        source: name of the corpus, for messages.
 
     Returns:
-        `train` and each part of `fractions`, their sentences in the corpus's order.
+        `train` and each part of `fractions`, with sentences in the order of the corpus.
 
     Raises:
-        UserError: the fractions are no shares, or too few sentences are there for every part to have one.
+        UserError: the fractions are not shares, or there are too few sentences for every part to have one.
     """
     if min(fractions.values()) <= 0 or sum(fractions.values()) >= 1:
         given = ", ".join(f"data.{name}_fraction={fraction}" for name, fraction in fractions.items())
@@ -55,9 +55,9 @@ def split_off(
 
 
 def _draw(units: Sequence[Hashable], fractions: Mapping[str, float], seed: int, source: str) -> dict[Hashable, str]:
-    """The part that each drawn unit goes to."""
+    """Draw units for each part. Returns the part of each drawn unit."""
     generator = random.Random(seed)
-    keys = [generator.random() for _ in units]  # random() alone is promised to stay the same from Python to Python
+    keys = [generator.random() for _ in units]  # only random() is guaranteed to be stable across Python versions
     order = sorted(range(len(units)), key=keys.__getitem__)
     drawn: dict[Hashable, str] = {}
     for name, fraction in fractions.items():
@@ -69,15 +69,15 @@ def _draw(units: Sequence[Hashable], fractions: Mapping[str, float], seed: int, 
 
 
 def split_by_range(sentences: Sequence[Sentence], ranges: Mapping[str, str], source: str) -> dict[str, list[Sentence]]:
-    """Cut a corpus by the running numbers of its documents.
+    """Split a corpus by the numbers of its documents.
 
     Args:
         sentences: the corpus.
         ranges: first and last document of each part, counted from 1: `101-120`, `121-` (to the end), `7`.
-        source: the corpus's name, for messages.
+        source: name of the corpus, for messages.
 
     Raises:
-        UserError: a range is malformed or holds no document, or two ranges overlap.
+        UserError: a range is malformed or contains no document, or two ranges overlap.
     """
     numbers = {document: number for number, document in enumerate(_documents(sentences), start=1)}
     bounds = {name: _bounds(name, text, len(numbers)) for name, text in ranges.items()}
@@ -86,7 +86,7 @@ def split_by_range(sentences: Sequence[Sentence], ranges: Mapping[str, str], sou
         number = numbers[sentence.document]
         homes = [name for name, (first, last) in bounds.items() if first <= number <= last]
         if len(homes) > 1:
-            raise UserError(f"data.documents: {' and '.join(homes)} both hold document {number}; part the ranges")
+            raise UserError(f"data.documents: {' and '.join(homes)} both hold document {number}; separate the ranges")
         if homes:
             parts[homes[0]].append(sentence)
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""Where the splits of a data set lie: in files, in the data that come with the package, or on the Hugging Face Hub."""
+"""Open the store of a data set: files, data bundled with the package, or the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import expanded, shipped_folder
 
-Reading = tuple[Iterator[Sentence], ReadReport]  # sentences yet to be read, and the account that reading them fills
+Reading = tuple[Iterator[Sentence], ReadReport]  # lazy sentences, and the report that is filled while they are read
 _WILDCARD = re.compile(r"[*?\[]")
 
 
 class Store(Protocol):
-    """Something that holds the splits of a data set."""
+    """Source of the splits of a data set."""
 
     def has(self, split: str) -> bool:
-        """Whether it holds `train`, `dev` or `test`."""
+        """Return whether there is such a split: `train`, `dev` or `test`."""
 
     def read(self, split: str) -> list[Reading]:
-        """A split it has, file by file."""
+        """Open a split, file by file."""
 
 
 def open_store(config: DataConfig) -> Store:
-    """The store that the settings name: `data.dir` before the bundled data before `data.path`.
+    """Open the store that the settings name. `data.dir` takes precedence over bundled data, these over `data.path`.
 
     Raises:
-        UserError: the settings name none, or it is not there.
+        UserError: the settings name no store, or it does not exist.
     """
     if config.format == "huggingface":
         return _DatasetStore(config)
@@ -57,7 +57,7 @@ def open_store(config: DataConfig) -> Store:
 
 
 def _names_a_place(config: DataConfig) -> bool:
-    """Whether split files can be found without `data.dir`: any data set's are, but those of a published one."""
+    """Return whether split files can be found without `data.dir`. Published data sets need it or absolute paths."""
     if config.origin is None and config.path is None:
         return True
     named = (name for split in ("train", "dev", "test") for name in config.names_of(split))
@@ -65,7 +65,7 @@ def _names_a_place(config: DataConfig) -> bool:
 
 
 class _FileStore:
-    """Splits in files."""
+    """Splits stored in files."""
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
@@ -93,7 +93,7 @@ class _FileStore:
         return [(_read_file(path, report, self._config), report) for path, report in zip(paths, reports, strict=True)]
 
     def _named(self, split: str, name: str) -> list[Path]:
-        """The file of a name or, where there is none and it is a pattern, those that match it, sorted."""
+        """Return the file of this name. If there is none and the name is a pattern, return the sorted matches."""
         path = self._folder / expanded(name)
         if path.exists() or not _WILDCARD.search(name):
             return [path]
@@ -109,7 +109,7 @@ class _FileStore:
 
 
 class _DatasetStore:
-    """Splits of a Hugging Face data set."""
+    """Splits stored in a Hugging Face data set."""
 
     def __init__(self, config: DataConfig) -> None:
         if config.path is None and config.dir is None:
@@ -134,7 +134,7 @@ class _DatasetStore:
         return [(read_huggingface(self._splits[name], report, tokenizer=tokenizer, fields=fields), report)]
 
     def _find(self, split: str) -> str | None:
-        # Where a preset for files falls back on the Hub, its split names are those of the files.
+        # If a preset for files falls back to the Hub, its `data.train` and so on name files, not splits.
         names = self._config.names_of(split) if self._config.format == "huggingface" else ()
         if len(names) > 1:
             raise UserError(
@@ -164,7 +164,7 @@ def _read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[S
 
 
 def _pair(path: Path, config: DataConfig) -> tuple[Path, Path]:
-    """The files of tokens and of tags: in a folder, or what their names begin with."""
+    """Return the token file and the tag file. `path` is their folder, or the prefix of both names."""
     names = config.token_file, config.tag_file
     if path.is_dir():
         return path / names[0], path / names[1]

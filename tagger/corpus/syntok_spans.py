@@ -1,10 +1,9 @@
-"""syntok's sentences and tokens, every character kept, with little work for words met before.
+"""Split text with syntok, keeping every character, and caching the tokens of known words.
 
-syntok splits what stands between white space into tokens piece by piece, each for itself, so that a piece met before
-need not be split again. Its segmenter then walks from token to token and asks at each punctuation mark whether a
-sentence ends there, for which it looks at a few neighbours and at brackets. Here it is shown the marks, their
-neighbours and what stands in brackets; a stretch without marks is never shown at all. What comes out is what syntok
-gives when it is called with the whole text.
+syntok tokenises each piece of text between white space on its own. So the tokens of a piece can be cached. Its
+segmenter then decides at each punctuation mark whether a sentence ends there. For that it looks at a few neighbours and
+at brackets. This module passes it only the marks, their neighbours and the tokens in brackets. The result is the same
+as syntok's on the whole text.
 """
 
 from __future__ import annotations
@@ -19,27 +18,30 @@ from syntok.tokenizer import Token, Tokenizer
 CharSpan = tuple[int, int]
 
 _MOST_PIECES = 1 << 15
-_LONGEST_PIECE = 100  # longer ones are seldom met twice, and would make the memory's size a matter of luck
-_NEIGHBOURS = 3  # of a mark, on either side: one more than the segmenter looks at
-_IN_BRACKETS = 50  # tokens among which the segmenter looks for the closing bracket
+_LONGEST_PIECE = 100  # characters; longer pieces seldom occur twice, and the cache needs bounded entries
+_NEIGHBOURS = 3  # tokens on either side of a mark: one more than the segmenter looks at
+_IN_BRACKETS = 50  # tokens in which the segmenter looks for the closing bracket
 _OPENING = "([{\uff5f\uff5b\uff3b\uff08\ufe5d\ufe5b\ufe59\ufd3e\u301a\u3018\u2985\u2983\u2329"
 _CLOSING = ")]}\uff60\uff5d\uff3d\uff09\ufe5e\ufe5c\ufe5a\ufd3f\u301b\u3019\u2986\u2984\u232a"
 _DEPTH = dict.fromkeys(_OPENING, 1) | dict.fromkeys(_CLOSING, -1)
-_FINAL = frozenset(".!?")  # the commonest marks behind which, at the very end, nothing can be parted
-_PLAIN_WORD = re.compile("[A-Z]+[a-z]*|[a-z]+|[0-9]+")  # a token to syntok, no need to ask
+_FINAL = frozenset(".!?")  # common marks; as the last token they cannot split the text
+_PLAIN_WORD = re.compile("[A-Z]+[a-z]*|[a-z]+|[0-9]+")  # always a single token to syntok
 _GAP = re.compile(r"[^\s\u200b]+")
-_NO_MARKS = frozenset(",:-'\"#@%&*+=/_’`")  # common ones that neither end a sentence nor stand around a part of it
+_NO_MARKS = frozenset(",:-'\"#@%&*+=/_’`")  # common punctuation that neither ends a sentence nor is a bracket
 
 
 class SyntokTokenizer:
-    """Running text to sentences, each the spans of its tokens.
+    """Tokenizer that yields the token spans of each sentence.
 
-    syntok's defaults rewrite contractions and drop hyphens, and its offsets begin anew with each paragraph; here
-    "don't" gives "do", "n't", hyphens are tokens, and a span counts in the whole text. Whatever non-space characters
-    syntok leaves out all the same become tokens of their own.
+    Differences from syntok's defaults:
 
-    Threads may share one. Calls share the memory of pieces alone, in which an entry never changes and is not looked up
-    again after it was found; syntok's splitter holds settings only, and its segmenter is made for each call.
+    - Contractions are not rewritten: "don't" gives "do", "n't".
+    - Hyphens are tokens.
+    - Spans refer to the whole text, not to the paragraph.
+    - Other characters that syntok drops become tokens, except white space.
+
+    Threads may share a tokenizer. Calls share only the cache of pieces, whose entries never change. syntok's splitter
+    holds only settings, and each call has its own segmenter.
     """
 
     def __init__(self) -> None:
@@ -75,23 +77,25 @@ class SyntokTokenizer:
             yield spans[begin:end]
 
     def _ends(self, tokens: Sequence[str], spans: Sequence[CharSpan]) -> Iterator[int]:
-        """Where sentences end, in tokens."""
-        shown = _shown(tokens, [number for number, token in enumerate(tokens) if token in self._pieces.marks])
+        """Yield the end of each sentence, as a token number."""
+        needed = _segmenter_tokens(
+            tokens, [number for number, token in enumerate(tokens) if token in self._pieces.marks]
+        )
         stream = (
             Token("" if number and spans[number - 1][1] == spans[number][0] else " ", tokens[number], spans[number][0])
-            for number in shown
+            for number in needed
         )
         done = 0
         for sentence in segmenter.segment(stream):
             done += len(sentence)
-            yield shown[done - 1] + 1 if done < len(shown) else len(tokens)
+            yield needed[done - 1] + 1 if done < len(needed) else len(tokens)
 
 
 class _Pieces(dict[str, list[CharSpan] | None]):
-    """Pieces of text without blanks to their tokens' spans, found when first met; None: the piece is a token.
+    """Cache from a piece of text without spaces to the spans of its tokens. None: the piece is a single token.
 
     Attributes:
-        marks: which of the tokens may end a sentence or open or close a bracket.
+        marks: tokens found so far that may end a sentence, or open or close a bracket.
     """
 
     def __init__(self) -> None:
@@ -103,7 +107,7 @@ class _Pieces(dict[str, list[CharSpan] | None]):
             placed = None
         else:
             spans = list(self._split(piece))
-            # before the piece is stored: a thread that finds it there must know its marks
+            # before storing the piece: another thread that finds it must know its marks
             self.marks.update(token for token in (piece[start:end] for start, end in spans) if _is_mark(token))
             placed = None if spans == [(0, len(piece))] else spans
         if len(self) >= _MOST_PIECES:
@@ -117,7 +121,7 @@ class _Pieces(dict[str, list[CharSpan] | None]):
         for token in self._splitter.tokenize(piece):
             start, end = token.offset, token.offset + len(token.value)
             yield from _left_out(piece, covered, start)
-            if token.value.strip():  # some separators below U+0020 are no space to syntok
+            if token.value.strip():  # syntok does not take some separators below U+0020 for white space
                 yield start, end
             covered = end
         yield from _left_out(piece, covered, len(piece))
@@ -127,16 +131,16 @@ def _is_mark(token: str) -> bool:
     return token == "..." or (len(token) == 1 and not token.isalnum() and token not in _NO_MARKS)
 
 
-def _shown(tokens: Sequence[str], marks: Sequence[int]) -> list[int]:
-    """The tokens that the segmenter has to see: marks with their neighbours, and what may stand in brackets."""
-    shown: set[int] = set()
+def _segmenter_tokens(tokens: Sequence[str], marks: Sequence[int]) -> list[int]:
+    """Return the tokens that the segmenter needs: marks with their neighbours, and tokens that may be in brackets."""
+    needed: set[int] = set()
     for mark in marks:
-        shown.update(range(mark - _NEIGHBOURS, _bracket_end(tokens, mark) + _NEIGHBOURS + 1))
-    return sorted(shown.intersection(range(len(tokens))))
+        needed.update(range(mark - _NEIGHBOURS, _bracket_end(tokens, mark) + _NEIGHBOURS + 1))
+    return sorted(needed.intersection(range(len(tokens))))
 
 
 def _bracket_end(tokens: Sequence[str], mark: int) -> int:
-    """Where the bracket that a mark opens is closed, or the search for that ends; of another mark, the mark itself."""
+    """Return where the bracket opened at `mark` closes, or where the search ends. For other marks, return `mark`."""
     depth = 0
     for position in range(mark, min(mark + _IN_BRACKETS, len(tokens))):
         depth += _DEPTH.get(tokens[position], 0)

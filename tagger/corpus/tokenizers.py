@@ -1,7 +1,8 @@
-"""Tokenizers: running text to sentences and tokens as character spans, without changing a character.
+"""Split running text into sentences and tokens, as character spans. No character is changed.
 
-Each gives, sentence by sentence, half-open spans into the text. Spans are in order and never overlap; what lies between
-them is white space (and, for syntok, zero-width spaces). No tokenizer parts a combining mark from the character before.
+A tokenizer yields, for each sentence, the half-open spans of its tokens in the text. Spans are in order and never
+overlap. Between them is only white space (for syntok, also zero-width spaces). A combining mark is never separated from
+the character before it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from tagger.errors import UserError
 
 _NON_SPACE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a pair, which JSON can hold and spaCy cannot write
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a pair: valid in JSON, but spaCy cannot encode it
 NAMES = "syntok, whitespace, characters or spacy:LANG"
 
 
 def get_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer called `name`: `syntok`, `whitespace`, `characters`, or `spacy:LANG` (a blank spaCy pipeline).
+    """Return a tokenizer: `syntok`, `whitespace`, `characters`, or `spacy:LANG` (a blank spaCy pipeline).
 
     Raises:
-        UserError: the name is unknown, or spaCy or its language is not there.
+        UserError: the name is unknown, or spaCy or its language is not available.
     """
     if name == "syntok":
         from tagger.corpus.syntok_spans import SyntokTokenizer
@@ -39,7 +40,7 @@ def get_tokenizer(name: str) -> Tokenizer:
 
 
 def split_text(text: str, tokenizer: Tokenizer, document: str | None = None) -> list[Sentence]:
-    """Sentences of `text`, their offsets counting in it. Text without tokens gives none."""
+    """Split `text` into sentences with offsets. Text without tokens gives none."""
     return [
         Sentence([text[start:end] for start, end in spans], text=text, offsets=spans, document=document)
         for spans in tokenizer(text)
@@ -47,7 +48,7 @@ def split_text(text: str, tokenizer: Tokenizer, document: str | None = None) -> 
 
 
 def whitespace(text: str) -> Iterator[list[CharSpan]]:
-    """Tokens are what stands between white space; a line is a sentence."""
+    """Split tokens at white space, and sentences at line ends."""
     for line in _LINE.finditer(text):
         spans = [token.span() for token in _NON_SPACE.finditer(text, *line.span())]
         if spans:
@@ -55,7 +56,7 @@ def whitespace(text: str) -> Iterator[list[CharSpan]]:
 
 
 def characters(text: str) -> Iterator[list[CharSpan]]:
-    """Yield every character but white space as a token, a line as a sentence. For scripts without spaces."""
+    """Make every character a token, except white space, and every line a sentence. For scripts without spaces."""
     for line in _LINE.finditer(text):
         start, end = line.span()
         spans = [(position, position + 1) for position in range(start, end) if not text[position].isspace()]
@@ -64,7 +65,7 @@ def characters(text: str) -> Iterator[list[CharSpan]]:
 
 
 def _spacy(language: str) -> Tokenizer:
-    """The tokenizer of a blank spaCy pipeline with its rule-based sentence splitter."""
+    """Build a tokenizer from a blank spaCy pipeline with its rule-based sentence splitter."""
     try:
         import spacy
     except ImportError:

@@ -116,7 +116,11 @@ BAD = [
     ("text", b"ok\n\xff\n", "in:2: invalid UTF-8 (byte 0xff at column 1)"),
     ("text", b"a\0b", "in:1: a NUL character"),
     ("conll", b"a B\nc\n", "in:2: 1 column where the first line has 2"),
-    ("conllu", b"1\ta\n", "in:1: expected 10 columns parted by TABs, found 2; correct the line, or set --input-format"),
+    (
+        "conllu",
+        b"1\ta\n",
+        "in:1: expected 10 columns separated by TABs, found 2; correct the line, or set --input-format",
+    ),
     ("jsonl", b"{}\n", "in:1: no field 'text' or 'tokens' (found none); name the text's field with --text-field"),
     ("jsonl", b'\n{"text": 1}', "in:2: field 'text' holds a number, not text"),
     ("jsonl", b'{"tokens": ["a", 1]}', "in:1: field 'tokens' is not a list of strings"),

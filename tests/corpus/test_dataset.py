@@ -195,7 +195,7 @@ def test_a_file_of_train_and_of_another_split_is_warned_of(folder: Path) -> None
     told = {name: [note for note in split.notes if note.startswith("warning")] for name, split in splits.items()}
     assert (told["train"], told["test"]) == ([], [])
     (line,) = told["dev"]
-    assert line.endswith("train.conll: in data.train, too; dev scores tell nothing of new text")
+    assert line.endswith("train.conll: in data.train, too; dev scores say nothing about new text")
     assert f"  {line}" in splits["dev"].account().splitlines()
 
 

@@ -12,7 +12,7 @@ from tagger.files import shipped_folder
 
 WORDS = [f"w{number}" for number in range(40)]
 ORDINARY = "".join(f"{word}\tB-X\n{'' if number % 8 else chr(10)}" for number, word in enumerate(WORDS))
-ELSEWHERE = "; if tokens or tags stand elsewhere, set data.token_column (now 0) and data.tag_column (now {})"
+ELSEWHERE = "; if tokens or tags are elsewhere, set data.token_column (now 0) and data.tag_column (now {})"
 
 
 def notes(tmp_path: Path, text: str, **settings: Any) -> list[str]:
@@ -46,7 +46,7 @@ def test_tags_or_tokens_that_are_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("tokens", "doubted"), [(301, True), (300, False)])
 def test_one_sentence_as_long_as_a_file(tmp_path: Path, tokens: int, doubted: bool) -> None:
-    told = f"one sentence of {tokens} tokens; part sentences by blank lines"
+    told = f"one sentence of {tokens} tokens; separate sentences by blank lines"
     assert notes(tmp_path, "a O\nb B-X\n" * (tokens // 2) + "a O\n" * (tokens % 2)) == [told] * doubted
     assert notes(tmp_path, "a O\n\n" + "a O\n" * tokens) == []
 

@@ -1,1 +1,1 @@
-"""Readers of the formats that people have, a module for each."""
+"""Read the supported file formats, one module per format."""

@@ -1,4 +1,4 @@
-"""What every reader shares: lines of a file, and the account of what became of them."""
+"""Read lines of a file, and count what was kept, repaired and rejected. All readers use this."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import IO
 from tagger.errors import UserError
 
 _PLACES_SHOWN = 3
-_MARK = b"\xef\xbb\xbf"  # of byte order
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB and all that ends a line somewhere
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB and unusual line ends
 _FIELD = re.compile(r"[^ \t]+")
-_PACKED = {  # what files begin with that people take for what is inside
+_PACKED = {  # first bytes of packed files that users may pass as text
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
     b"\x28\xb5\x2f\xfd": ("compressed with Zstandard", "decompress it first: unzstd FILE"),
     b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
@@ -24,11 +24,11 @@ _PACKED = {  # what files begin with that people take for what is inside
 
 
 class MalformedError(ValueError):
-    """A line or record is malformed; the message says what is wrong and what to do, for `ReadReport.reject`."""
+    """A line or record is malformed. The message says what is wrong and what to do; pass it to `ReadReport.reject`."""
 
 
 class OnError(StrEnum):
-    """What a reader does at a malformed line: stop the run, or drop the whole sentence and count it."""
+    """Reaction to a malformed line: stop the run, or drop and count its sentence."""
 
     STOP = "stop"
     SKIP = "skip"
@@ -36,7 +36,7 @@ class OnError(StrEnum):
 
 @dataclass
 class Tally:
-    """How many of the units read were kept as they were, repaired and then kept, or rejected."""
+    """Numbers of units that were kept unchanged, repaired and kept, or rejected."""
 
     kept: int = 0
     repaired: int = 0
@@ -52,18 +52,22 @@ class Tally:
 
 @dataclass
 class ReadReport:
-    """The account of one read. Whatever was met is kept, repaired or rejected, and the three sum to what was read.
+    """Report of reading one source. Everything read is counted as kept, repaired or rejected.
 
-    A reader opens a sentence with its first line, reports each line with `line()`, each mended oddity with
-    `repair()` and each fault with `reject()`, and closes the sentence with `close_sentence()`, which tells whether to
-    keep it. Lines between sentences (blank, comments, document marks) are closed with `close_lines()`. A record that
-    gives several sentences is one line, closed with the first of them.
+    A reader uses it in this order:
+
+    1. Call `line()` for each line. The first line opens a sentence.
+    2. Call `repair()` for each repair, and `reject()` for each fault.
+    3. Call `close_sentence()` at the end. It returns whether to keep the sentence.
+
+    Call `close_lines()` for lines between sentences, such as blank lines, comments and document marks. A record with
+    several sentences is one line, closed with the first of them.
 
     Attributes:
         source: the file or data set, for messages.
-        on_error: STOP raises at the first fault; SKIP drops the sentence it stands in.
-        sentences, lines: the tallies. For sources without lines (data sets), a record counts as a line.
-        places: the first few repairs and rejections, a line each.
+        on_error: STOP raises at the first fault; SKIP drops the sentence with the fault.
+        sentences, lines: the counts. In sources without lines (data sets), a record counts as a line.
+        places: the first few repairs and rejections, one line each.
     """
 
     source: str
@@ -73,20 +77,20 @@ class ReadReport:
     places: list[str] = field(default_factory=list)
     _pending: int = 0
     _pending_repaired: int = 0
-    _mended: bool = False
+    _was_repaired: bool = False
     _faulty: bool = False
 
     def line(self, repaired: str = "") -> None:
-        """Count one line of the open sentence; `repaired` says what was mended in it, if anything."""
+        """Count one line of the open sentence. `repaired` describes what was repaired in it, if anything."""
         self._pending += 1
         if repaired:
             self._pending_repaired += 1
-            self._mended = True
+            self._was_repaired = True
             self._note(repaired)
 
     def repair(self, what: str) -> None:
-        """Note a repair (`file:line: what was wrong, what was done`); the sentence and its line count as repaired."""
-        self._mended = True
+        """Note a repair (`file:line: problem, remedy`). The sentence and its line count as repaired."""
+        self._was_repaired = True
         self._pending_repaired = max(self._pending_repaired, min(1, self._pending))
         self._note(what)
 
@@ -101,16 +105,16 @@ class ReadReport:
         self.leave_out(place, problem)
 
     def leave_out(self, place: str, reason: str) -> None:
-        """Drop the open sentence for a reason that is no fault (its annotators skipped it), whatever `on_error` is."""
+        """Drop the open sentence without a fault, for example because annotators skipped it. Ignores `on_error`."""
         self._faulty = True
         self._note(f"{place}: {reason}")
 
     def close_sentence(self) -> bool:
-        """End the open sentence and count it with its lines. Returns whether it is to be kept."""
+        """Close the open sentence and count it with its lines. Returns whether to keep it."""
         keep = not self._faulty
         if not keep:
             self.sentences.rejected += 1
-        elif self._mended:
+        elif self._was_repaired:
             self.sentences.repaired += 1
         else:
             self.sentences.kept += 1
@@ -118,17 +122,17 @@ class ReadReport:
         return keep
 
     def close_lines(self) -> None:
-        """Count the lines since the last close; they belong to no sentence or to the one being closed."""
+        """Count the lines since the last close. Call this for lines that belong to no sentence."""
         if self._faulty:
             self.lines.rejected += self._pending
         else:
             self.lines.repaired += self._pending_repaired
             self.lines.kept += self._pending - self._pending_repaired
         self._pending = self._pending_repaired = 0
-        self._mended = self._faulty = False
+        self._was_repaired = self._faulty = False
 
     def summary(self) -> str:
-        """The account in a line or a few, for people."""
+        """Return the report as a few lines for people."""
         text = f"{self.source}: sentences {self.sentences}; lines {self.lines}"
         return "\n".join([text, *(f"  {place}" for place in self.places)])
 
@@ -140,22 +144,22 @@ class ReadReport:
 
 
 def fields(line: str) -> list[str]:
-    """What blanks and TABs part. Unlike with `str.split`, a no-break space is part of a field."""
+    """Split a line at spaces and TABs. Unlike `str.split`, keep other white space, such as no-break spaces."""
     return _FIELD.findall(line)
 
 
 def check_tag(tag: str) -> None:
-    """Check that a tag or label can be written to a file of lines and columns.
+    """Check that a tag or label can be written to a column file.
 
     Raises:
-        MalformedError: it holds a TAB, a line end or another control character.
+        MalformedError: it contains a TAB, a line end or another control character.
     """
     if found := _CONTROL.search(tag):
         raise MalformedError(f"tag or label {tag!r} holds a control character (U+{ord(found[0]):04X}); rename it")
 
 
 def counted(amount: int, noun: str) -> str:
-    """`1 column`, `2 columns`."""
+    """Return an amount with its noun: `1 column`, `2 columns`."""
     return f"{amount} {noun}{'' if amount == 1 else 's'}"
 
 
@@ -163,7 +167,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading.
 
     Raises:
-        UserError: it is missing, a folder, or unreadable.
+        UserError: it is missing, unreadable, or a folder.
     """
     try:
         return path.open("rb")
@@ -176,31 +180,30 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 stream as (number from 1, text without its line end), one by one.
+    """Yield the lines of a UTF-8 stream, as (number from 1, text without line end).
 
-    Lines end at LF or CRLF alone: other characters that Python's `splitlines` would break at belong to the text. A
-    byte-order mark at the start is removed and counted as a repair, and a file of nothing else has no lines; invalid
-    UTF-8 and NUL characters reject the sentence they stand in, with the line's bad bytes replaced by U+FFFD. Each line
-    is counted in `report`.
+    Lines end at LF or CRLF only. Other characters at which Python's `splitlines` breaks belong to the text. A
+    byte-order mark at the start is removed and counted as a repair. A file with nothing else has no lines. Invalid
+    UTF-8 and NUL characters reject their sentence; invalid bytes become U+FFFD. Each line is counted in `report`.
 
     Args:
         stream: the bytes.
-        report: the account that the lines go into.
-        source: the stream's name in messages, where it is not the report's own.
+        report: counts the lines.
+        source: name of the stream in messages, if it differs from the report's.
 
     Raises:
-        UserError: the stream is compressed; with `on_error=stop`, at the first line that is no UTF-8 text.
+        UserError: the stream is compressed. With `on_error=stop`: a line is not UTF-8 text.
     """
     source = source or report.source
     for number, raw in enumerate(stream, start=1):
         repaired = ""
         if number == 1:
             _refuse_packed(raw, source)
-            if raw == _MARK:
+            if raw == _BYTE_ORDER_MARK:
                 return
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-        if number == 1 and raw.startswith(_MARK):
-            raw = raw.removeprefix(_MARK)
+        if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
+            raw = raw.removeprefix(_BYTE_ORDER_MARK)
             repaired = f"{source}:1: byte-order mark removed"
         report.line(repaired)
         try:
@@ -216,7 +219,7 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
 
 
 def _refuse_packed(first: bytes, source: str) -> None:
-    """Raise UserError where a stream's first line shows that it is no text but has some packed inside."""
-    kind, remedy = next((told for magic, told in _PACKED.items() if first.startswith(magic)), ("", ""))
+    """Raise UserError if the first line of a stream shows that it is compressed or packed."""
+    kind, remedy = next((entry for magic, entry in _PACKED.items() if first.startswith(magic)), ("", ""))
     if kind:
         raise UserError(f"{source}: {kind}, not text; {remedy}")

@@ -1,4 +1,4 @@
-"""Running text with labelled stretches of characters, as annotation tools write it, made into tagged sentences."""
+"""Convert running text with labelled character spans, as annotation tools write it, to tagged sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tagger.corpus.tokenizers import CharSpan, Tokenizer
 
 
 class Annotation(NamedTuple):
-    """A labelled stretch of text: characters `start` to `end - 1`."""
+    """A labelled span of text: characters `start` to `end - 1`."""
 
     start: int
     end: int
@@ -24,14 +24,14 @@ class Annotation(NamedTuple):
 
 @dataclass
 class ReadSentence:
-    """A sentence with what had to be mended in its annotations."""
+    """A sentence, and descriptions of the repairs to its annotations."""
 
     sentence: Sentence
     repairs: list[str] = field(default_factory=list)
 
 
 def deliver(sentences: Sequence[ReadSentence], report: ReadReport) -> Iterator[Sentence]:
-    """Close the record that is open in `report` and give its sentences; none, if the record is to be dropped."""
+    """Close the record that is open in `report`, and yield its sentences. Yields none if the record is dropped."""
     if not sentences:
         report.close_lines()
     for read in sentences:
@@ -45,19 +45,19 @@ def deliver(sentences: Sequence[ReadSentence], report: ReadReport) -> Iterator[S
 def tag_text(
     text: str, annotations: Sequence[Annotation] | None, tokenizer: Tokenizer, *, place: str, document: str | None
 ) -> list[ReadSentence]:
-    """Tokenize `text` and turn annotations into IOB2 tags.
+    """Tokenise `text` and convert annotations to IOB2 tags.
 
-    An annotation that begins or ends inside a token, or at white space, is fitted to whole tokens, which counts as a
-    repair. Sentences that an annotation reaches across are joined: the annotation knows better than the tokenizer.
+    An annotation that begins or ends inside a token, or at white space, is extended or trimmed to whole tokens. This
+    counts as a repair. If an annotation spans several sentences, they are joined.
 
     Args:
-        text: running text; the sentences' offsets count in it.
-        annotations: in any order; None gives sentences without tags.
+        text: running text. Offsets of the sentences refer to it.
+        annotations: in any order. None gives sentences without tags.
         tokenizer: splits the text into sentences and tokens.
-        place, document: handed to the sentences.
+        place, document: stored in the sentences.
 
     Raises:
-        MalformedError: an annotation lies outside the text, is empty, covers no token, or overlaps another one.
+        MalformedError: an annotation is outside the text, is empty, covers no token, or overlaps another one.
     """
     sentences = list(tokenizer(text))
     if annotations is None:
@@ -82,7 +82,7 @@ def _sentence(text: str, tokens: list[CharSpan], tags: list[str] | None, place: 
 
 
 def _checked(annotations: Sequence[Annotation], text: str) -> list[Annotation]:
-    """The annotations in order, each inside the text and none overlapping another."""
+    """Sort annotations. Raises MalformedError if one is outside the text or overlaps another."""
     ordered = sorted(annotations)
     for annotation in ordered:
         start, end, label = annotation
@@ -101,7 +101,7 @@ def _checked(annotations: Sequence[Annotation], text: str) -> list[Annotation]:
 
 
 def _token_spans(ordered: list[Annotation], tokens: list[CharSpan], text: str) -> list[Span]:
-    """The tokens that each annotation touches."""
+    """Return the token span that each annotation touches."""
     starts, ends = [start for start, _ in tokens], [end for _, end in tokens]
     spans: list[Span] = []
     for start, end, label in ordered:
@@ -116,18 +116,18 @@ def _token_spans(ordered: list[Annotation], tokens: list[CharSpan], text: str) -
 
 
 def _fitted(ordered: list[Annotation], spans: list[Span], tokens: list[CharSpan]) -> dict[int, str]:
-    """What to tell of the annotations that do not begin and end where tokens do, by their first token."""
-    told = {}
+    """Describe the annotations that were fitted to tokens, by their first token."""
+    repairs = {}
     for annotation, span in zip(ordered, spans, strict=True):
         start, end = tokens[span.start][0], tokens[span.end - 1][1]
         if (annotation.start, annotation.end) != (start, end):
             place = f"{annotation.label!r} at {annotation.start}-{annotation.end}"
-            told[span.start] = f"{place} fitted to the tokens it touches, {start}-{end}"
-    return told
+            repairs[span.start] = f"{place} fitted to the tokens it touches, {start}-{end}"
+    return repairs
 
 
 def _boundaries(sentences: list[list[CharSpan]], spans: list[Span]) -> list[tuple[int, int]]:
-    """First token and token behind the last of each sentence, those joined that a span reaches across."""
+    """Return the half-open token range of each sentence, after joining sentences that share a span."""
     inside = {position for start, end, _ in spans for position in range(start + 1, end)}
     cuts = [0]
     for sentence in sentences:

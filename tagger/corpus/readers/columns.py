@@ -1,4 +1,4 @@
-"""Column files: a token a line with its tag in one of the columns, sentences parted by blank lines."""
+"""Read column files: one token per line, with its tag in a column, and blank lines between sentences."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tagger.corpus.readers.marks import OpenSentence, is_document_mark
 from tagger.corpus.sentence import Sentence
 
 Separator = Literal["auto", "tab", "blanks"]
-_REMEDY = "set data.token_column or data.tag_column, or mend the line"
+_REMEDY = "set data.token_column or data.tag_column, or correct the line"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnLayout:
-    """Where a column file keeps what.
+    """Layout of a column file.
 
     Attributes:
-        token_column, tag_column: counted from 0, negative from the end; `tag_column=None` reads no tags.
-        separator: `tab` parts columns at each TAB and keeps all else, so that tokens may be empty or hold blanks;
-            `blanks` at runs of blanks and TABs; `auto` is `tab` where the first line of content has a TAB.
-        comment_prefix: lines that begin with it are comments; None: there are none.
+        token_column, tag_column: counted from 0, negative from the end. `tag_column=None` reads no tags.
+        separator: `tab` splits at each TAB, so that tokens may be empty or contain spaces. `blanks` splits at runs of
+            spaces and TABs. `auto` is `tab` if the first line of content has a TAB, else `blanks`.
+        comment_prefix: lines that begin with it are comments. None: no comments.
     """
 
     token_column: int = 0
@@ -33,7 +33,7 @@ class ColumnLayout:
 
 
 def read_columns(path: Path, report: ReadReport, *, layout: ColumnLayout | None = None) -> Iterator[Sentence]:
-    """Read a column file, sentence by sentence; see `columns_from`.
+    """Read a column file sentence by sentence. See `columns_from`.
 
     Raises:
         UserError: the file cannot be read, or is malformed and `on_error=stop`.
@@ -45,17 +45,17 @@ def read_columns(path: Path, report: ReadReport, *, layout: ColumnLayout | None 
 def columns_from(stream: IO[bytes], report: ReadReport, *, layout: ColumnLayout | None = None) -> Iterator[Sentence]:
     """Read sentences from a stream of columns in constant memory.
 
-    A line is blank where it holds nothing but white space. `-DOCSTART-` lines part documents; in files with comments,
-    `# newdoc` does so too and `# text = ...` gives a sentence's running text and its tokens' offsets.
+    A line of only white space is blank. `-DOCSTART-` lines begin a document. In files with comments, so does
+    `# newdoc`, and `# text = ...` gives the running text of a sentence, from which offsets are computed.
 
     Args:
         stream: UTF-8 bytes.
-        report: the account of what is read; its source names the stream in messages.
-        layout: the columns; by default the token is the first one and the tag the last.
+        report: counts what is read. Its source names the stream in messages.
+        layout: the columns. Default: the token is in the first and the tag in the last column.
 
     Raises:
-        UserError: with `on_error=stop`, at the first line without the token or tag column, with an empty tag, or with
-            another number of columns than the first line of content.
+        UserError: with `on_error=stop`: a line has no token or tag column, an empty tag, or another number of columns
+            than the first line of content.
     """
     layout = layout or ColumnLayout()
     table = _Table(layout)
@@ -84,7 +84,7 @@ def _read_token(line: str, place: str, table: _Table, sentence: OpenSentence) ->
 
 
 class _Table:
-    """Takes tokens and tags out of lines. The first line of content settles the separator and the number of columns."""
+    """Parser of lines. The first line of content determines the separator and the number of columns."""
 
     def __init__(self, layout: ColumnLayout) -> None:
         self._layout = layout
@@ -92,10 +92,10 @@ class _Table:
         self._width = 0
 
     def read(self, line: str) -> tuple[str, str | None]:
-        """The token and the tag of a line of content.
+        """Return the token and the tag of a line of content.
 
         Raises:
-            MalformedError: it has not the columns.
+            MalformedError: columns are missing, or the tag is empty.
         """
         if not self._width and "\r" in line:
             raise MalformedError("a carriage return inside the first line; save the file with LF or CRLF line ends")

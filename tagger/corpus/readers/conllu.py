@@ -1,4 +1,4 @@
-"""CoNLL-U: the words of a treebank, ten columns a line (https://universaldependencies.org/format.html)."""
+"""Read CoNLL-U, the format of treebanks: ten columns per line (https://universaldependencies.org/format.html)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RANGE_OR_EMPTY = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
 def read_conllu(
     path: Path, report: ReadReport, *, token_column: int = FORM, tag_column: int | None = UPOS
 ) -> Iterator[Sentence]:
-    """Read a CoNLL-U file, sentence by sentence; see `conllu_from`.
+    """Read a CoNLL-U file sentence by sentence. See `conllu_from`.
 
     Raises:
         UserError: the file cannot be read, or is malformed and `on_error=stop`.
@@ -34,18 +34,18 @@ def conllu_from(
 ) -> Iterator[Sentence]:
     """Read sentences from a CoNLL-U stream in constant memory.
 
-    Tokens are the syntactic words: the lines of multiword tokens (`3-4`) and of empty nodes (`3.1`) are passed over.
-    `# newdoc` parts documents. `# text` is the sentence's running text where the words are found in it one behind the
-    other; contracted words often are not, and then there are no offsets.
+    Tokens are the syntactic words. Lines of multiword tokens (`3-4`) and of empty nodes (`3.1`) are skipped.
+    `# newdoc` begins a document. `# text` gives the running text and the offsets, if the words occur in it one after
+    the other. With contractions they often do not. Then the sentence has no offsets.
 
     Args:
         stream: UTF-8 bytes.
-        report: the account of what is read; its source names the stream in messages.
-        token_column, tag_column: of the ten, counted from 0, negative from the end; `tag_column=None` reads no tags.
+        report: counts what is read. Its source names the stream in messages.
+        token_column, tag_column: counted from 0, negative from the end. `tag_column=None` reads no tags.
 
     Raises:
-        UserError: with `on_error=stop`, at the first line that has not ten columns, a numeral for a word's id, or
-            the columns asked for.
+        UserError: with `on_error=stop`: a line does not have ten columns, its word id is not a number, or a requested
+            column is missing.
     """
     current = OpenSentence(report)
     for number, line in read_lines(stream, report):
@@ -63,7 +63,7 @@ def _read_word(line: str, place: str, sentence: OpenSentence, token_column: int,
     columns = line.split("\t")
     if len(columns) != _COLUMNS:
         advice = "correct the line, or set data=conll for other column files"
-        sentence.fault(place, f"expected {_COLUMNS} columns parted by TABs, found {len(columns)}; {advice}")
+        sentence.fault(place, f"expected {_COLUMNS} columns separated by TABs, found {len(columns)}; {advice}")
     elif _RANGE_OR_EMPTY.fullmatch(columns[0]):
         sentence.begin(place)
     elif not _WORD.fullmatch(columns[0]):

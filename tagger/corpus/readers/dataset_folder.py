@@ -1,6 +1,6 @@
-"""Checks of a data set's local folder: nothing in it may make `datasets` read other folders or the network.
+"""Check a local folder of a data set: `datasets` must not read other folders or the network because of it.
 
-A folder's README.md may name its data files, by any path or URL. Folders that `save_to_disk` wrote name theirs, too.
+The README.md of a folder may name data files, by any path or URL. Folders written by `save_to_disk` name theirs, too.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 from tagger.errors import UserError
 from tagger.untrusted import places_of, read_json, refuse_outside
 
-SAVED, STATE = "dataset_dict.json", "state.json"  # what `save_to_disk` writes
-_MOST_BYTES = 64 << 20  # of one of them
-_LONGEST = 200  # characters of a name in an error
-_BUILDERS = ("arrow", "conll", "csv", "json", "parquet", "text")  # that read only the files they are given
+SAVED, STATE = "dataset_dict.json", "state.json"  # written by `save_to_disk`
+_MOST_BYTES = 64 << 20  # per file
+_LONGEST = 200  # characters of a name shown in an error
+_BUILDERS = ("arrow", "conll", "csv", "json", "parquet", "text")  # these read only the files they are given
 _ELSEWHERE = re.compile(r"[/\\~]|[A-Za-z][\w+.-]*:|.*(::|://)|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
 
 
 def check_links(folder: Path) -> None:
-    """Refuse a folder with a link in it that leads outside.
+    """Refuse a folder that contains a link to the outside.
 
     Raises:
-        UserError: there is one.
+        UserError: it contains one.
     """
     places = places_of(folder)
     for parent, folders, files in os.walk(folder):
@@ -35,10 +35,10 @@ def check_links(folder: Path) -> None:
 
 
 def check_saved(folder: Path) -> None:
-    """Refuse a folder as `save_to_disk` writes it if it names splits or files elsewhere.
+    """Refuse a folder of `save_to_disk` that names splits or files outside of it.
 
     Raises:
-        UserError: it does, or its JSON is damaged.
+        UserError: it names one, or its JSON is damaged.
     """
     if (folder / SAVED).is_file():
         _check_names(folder / SAVED, read_json(folder / SAVED, _MOST_BYTES).get("splits"))
@@ -47,14 +47,14 @@ def check_saved(folder: Path) -> None:
 
 
 def check_metadata(path: Path, metadata: Any) -> None:
-    """Refuse configurations of a data set that name files or folders elsewhere.
+    """Refuse metadata whose configurations name files or folders outside of the data set.
 
     Args:
-        path: the file that holds the metadata.
+        path: the file with the metadata.
         metadata: its content.
 
     Raises:
-        UserError: one of them does.
+        UserError: a configuration names one.
     """
     configs = metadata.get("configs") if isinstance(metadata, dict) else None
     for config in configs if isinstance(configs, list) else ():
@@ -68,10 +68,10 @@ def check_resolved(folder: Path, builder: str, files: Iterable[str]) -> None:
     Args:
         folder: of the data set.
         builder: the module of `datasets` that reads the files.
-        files: the paths that patterns and metadata led to.
+        files: the paths that patterns and metadata resolved to.
 
     Raises:
-        UserError: there is such a file, or the format is another than plain data.
+        UserError: a file is outside, or the format is not plain data.
     """
     if builder not in _BUILDERS:
         raise UserError(f"{folder}: files of the kind {builder!r}; expected Parquet, JSON or Arrow files; convert them")

@@ -1,4 +1,4 @@
-"""Hugging Face data sets, by Hub id or from a local folder: the one door to the package `datasets`."""
+"""Read Hugging Face data sets, by Hub id or from a local folder. The only module that imports `datasets`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tagger.errors import UserError, reason_of
 from tagger.files import expanded
 from tagger.hub import hub_reachable
 
-PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps what it converted, a folder per subset
+PARQUET_BRANCH = "refs/convert/parquet"  # the Hub's own Parquet conversions, a folder per subset
 _SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
 _LONGEST_REASON = 300
 
@@ -26,20 +26,20 @@ Splits = Mapping[str, Any]  # a `datasets.Dataset` or `IterableDataset` per spli
 
 
 def open_dataset(path: str, *, subset: str | None = None, revision: str | None = None) -> Splits:
-    """Open a data set; nothing of a local folder is copied into the cache, what comes from the Hub is kept there.
+    """Open a data set. Downloads from the Hub are cached, local folders are not copied.
 
-    Of a local folder, no file outside of it is read and nothing is fetched, whatever its metadata say.
+    For a local folder, no file outside of it is read and nothing is downloaded, whatever its metadata say.
 
-    Where the Hub cannot be reached (or `HF_HUB_OFFLINE=1` says not to) only what the cache holds is used, at once:
-    the Hub's own client would try again for 23 seconds.
+    If the Hub is unreachable, or `HF_HUB_OFFLINE=1` is set, only the cache is used. This is decided at once, because
+    the Hub's client would retry for 23 seconds.
 
     Args:
-        path: a folder that `save_to_disk` wrote or that holds Parquet, JSON or Arrow files; or a Hub id.
-        subset: the Hub's configuration name, where it has several.
+        path: a Hub id, a folder written by `save_to_disk`, or a folder of Parquet, JSON or Arrow files.
+        subset: the Hub's configuration name, if there are several.
         revision: branch, tag or commit on the Hub. On `refs/convert/parquet` a subset is a folder.
 
     Raises:
-        UserError: `datasets` is not installed, or the data set is not there, unreachable, unreadable, or names files
+        UserError: `datasets` is not installed, or the data set is missing, unreachable, unreadable, or names files
             outside of its folder.
     """
     folder = expanded(path)
@@ -53,10 +53,10 @@ def open_dataset(path: str, *, subset: str | None = None, revision: str | None =
 
 
 def find_split(splits: Splits, split: str, name: str | None = None) -> str | None:
-    """What a data set calls its `train`, `dev` or `test` split; None where it has none.
+    """Find a data set's name for its `train`, `dev` or `test` split. None if it has none.
 
     Raises:
-        UserError: it has no split of the given `name`.
+        UserError: `name` is given, but there is no such split.
     """
     if name is not None:
         if name not in splits:
@@ -68,16 +68,16 @@ def find_split(splits: Splits, split: str, name: str | None = None) -> str | Non
 def read_huggingface(
     dataset: Any, report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
 ) -> Iterator[Sentence]:
-    """Read one split, record by record. Records without tokens are passed over; a record counts as a line.
+    """Read one split record by record. Records without tokens are skipped. A record counts as a line.
 
     Args:
-        dataset: a split out of `open_dataset`.
-        report: the account of what is read.
+        dataset: a split from `open_dataset`.
+        report: counts what is read.
         tokenizer: for records with running text.
-        fields: which fields hold what; numbers are named after the data set's `ClassLabel` where it has one.
+        fields: names of the fields. Tags that are numbers are named by the data set's `ClassLabel`, if it has one.
 
     Raises:
-        UserError: tags are numbers without names; with `on_error=stop`, at the first malformed record.
+        UserError: tags are numbers without names. With `on_error=stop`: a record is malformed.
     """
     fields = _with_tag_names(fields or RecordFields(), dataset.features or {}, report.source)
     for number, record in enumerate(_records(dataset, report.source), start=1):
@@ -88,7 +88,7 @@ def read_huggingface(
 
 def _open_folder(folder: Path, subset: str | None) -> Splits:
     datasets = _import_datasets()
-    with _told(str(folder), "check data.path"), _quiet(datasets):
+    with _failures_in_one_line(str(folder), "check data.path"), _quiet(datasets):
         check_links(folder)
         if any((folder / name).exists() for name in (SAVED, STATE)):
             check_saved(folder)
@@ -96,7 +96,7 @@ def _open_folder(folder: Path, subset: str | None) -> Splits:
         else:
             _check_metadata(datasets, folder)
             with TemporaryDirectory() as scratch:
-                # the absolute path: a folder may have the name of one of the package's own builders
+                # absolute, because a relative path could be the name of a builder of `datasets`
                 builder = datasets.load_dataset_builder(str(folder.absolute()), subset, cache_dir=scratch)
                 files = [file for files in (builder.config.data_files or {}).values() for file in files]
                 check_resolved(folder, type(builder).__module__.rpartition(".")[2], files)
@@ -106,7 +106,7 @@ def _open_folder(folder: Path, subset: str | None) -> Splits:
 
 
 def _check_metadata(datasets: Any, folder: Path) -> None:
-    """Check the metadata of a folder, read as `datasets` reads them."""
+    """Check the metadata of a folder. Reads them the same way as `datasets`."""
     card, settings = folder / datasets.config.REPOCARD_FILENAME, folder / datasets.config.REPOYAML_FILENAME
     if card.is_file():
         check_metadata(card, datasets.load.DatasetCard.load(card).data.to_dict())
@@ -115,7 +115,7 @@ def _check_metadata(datasets: Any, folder: Path) -> None:
 
 
 def _without_media(split: Any) -> Any:
-    """Return a split whose images, sounds and the like are not opened: records may name files or URLs for them."""
+    """Return a split that does not open images, audio and similar. Records may name files or URLs for them."""
     media = [name for name, feature in (split.features or {}).items() if _is_media(feature)]
     if not media:
         return split
@@ -133,7 +133,10 @@ def _open_hub(path: str, subset: str | None, revision: str | None) -> Splits:
     where = {"data_dir": subset} if revision == PARQUET_BRANCH else {"name": subset}
     reachable = not datasets.config.HF_HUB_OFFLINE and hub_reachable(datasets.config.HF_ENDPOINT)
     converted = f"try data.revision={PARQUET_BRANCH}"
-    with _told(path, "check data.path, data.name and data.revision", for_scripts=converted), _quiet(datasets):
+    with (
+        _failures_in_one_line(path, "check data.path, data.name and data.revision", for_scripts=converted),
+        _quiet(datasets),
+    ):
         try:
             with _offline(datasets, not reachable):
                 opened: Splits = datasets.load_dataset(path, revision=revision, **where)
@@ -154,7 +157,7 @@ def _import_datasets() -> Any:
 
 
 def _with_tag_names(fields: RecordFields, features: Mapping[str, Any], source: str) -> RecordFields:
-    """`fields` with the names of the data set's numbered tags, unless others are set."""
+    """Add the data set's names of numbered tags to `fields`, unless names are set."""
     column = fields.tags or next((name for name in TAG_FIELDS if name in features), None)
     feature = getattr(features.get(column or ""), "feature", None)
     names = getattr(feature, "names", None)
@@ -169,7 +172,7 @@ def _records(dataset: Any, source: str) -> Iterator[Any]:
     records = iter(dataset)
     with _quiet(_import_datasets()):
         while True:
-            with _told(source, "check the data set's files"):
+            with _failures_in_one_line(source, "check the data set's files"):
                 record = next(records, None)
             if record is None:
                 return
@@ -177,8 +180,8 @@ def _records(dataset: Any, source: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _told(source: str, advice: str, for_scripts: str = "") -> Iterator[None]:
-    """Tell failures in one line: `datasets` passes on whatever the layers below it raise."""
+def _failures_in_one_line(source: str, advice: str, for_scripts: str = "") -> Iterator[None]:
+    """Turn any exception into a one-line UserError. `datasets` raises whatever the layers below it raise."""
     try:
         yield
     except UserError:
@@ -202,7 +205,7 @@ def _offline(datasets: Any, offline: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """No progress bars, and no log of what is told in a line all the same."""
+    """Silence progress bars and logs. Errors are reported in one line instead."""
     shown, level = not datasets.utils.are_progress_bars_disabled(), datasets.utils.logging.get_verbosity()
     datasets.utils.disable_progress_bars()
     datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)

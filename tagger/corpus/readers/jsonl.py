@@ -1,4 +1,4 @@
-"""JSONL: a record a line, with tokens and tags, or with running text and labelled spans as doccano writes it."""
+"""Read JSONL: one record per line, with tokens and tags, or with text and labelled spans as doccano writes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tagger.corpus.tokenizers import Tokenizer
 def read_jsonl(
     path: Path, report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
 ) -> Iterator[Sentence]:
-    """Read a JSONL file, record by record; see `jsonl_from`.
+    """Read a JSONL file record by record. See `jsonl_from`.
 
     Raises:
         UserError: the file cannot be read, or is malformed and `on_error=stop`.
@@ -28,17 +28,17 @@ def read_jsonl(
 def jsonl_from(
     stream: IO[bytes], report: ReadReport, *, tokenizer: Tokenizer, fields: RecordFields | None = None
 ) -> Iterator[Sentence]:
-    """Read sentences from a JSONL stream in constant memory. Blank lines are passed over.
+    """Read sentences from a JSONL stream in constant memory. Blank lines are skipped.
 
     Args:
         stream: UTF-8 bytes.
-        report: the account of what is read; its source names the stream in messages.
+        report: counts what is read. Its source names the stream in messages.
         tokenizer: for records with running text.
-        fields: which fields hold what.
+        fields: names of the fields.
 
     Raises:
-        UserError: with `on_error=stop`, at the first line that is no JSON object with tokens and tags or with text
-            and spans, or whose spans overlap or lie outside the text.
+        UserError: with `on_error=stop`: a line is not a JSON object with tokens and tags or with text and spans, or
+            its spans overlap or are outside the text.
     """
     fields = fields or RecordFields()
     for number, line in read_lines(stream, report):
@@ -55,7 +55,7 @@ def jsonl_from(
             )
         except RecursionError:
             problem = "nested too deeply; write flat records"
-        except ValueError as error:  # also whole numbers of thousands of digits
+        except ValueError as error:  # also for integers of thousands of digits
             problem = f"no JSON: {error}; {remedy(line)}"
         if not problem:
             yield from sentences_from(record, place, number, report, fields=fields, tokenizer=tokenizer)
@@ -65,7 +65,7 @@ def jsonl_from(
 
 
 def remedy(line: str) -> str:
-    """What to do about a line that is no JSON object, be it the first of an array over many."""
+    """Return advice for a line that is not a JSON object. It may be the first line of an array."""
     if line.lstrip().startswith("["):
         return "write one JSON object a line, as jq -c '.[]' FILE does of an array"
     return "write one JSON object a line"

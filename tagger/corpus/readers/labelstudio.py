@@ -1,4 +1,4 @@
-"""Label Studio's JSON export, whole (`JSON`) or reduced (`JSON-MIN`): tasks with text and labelled regions."""
+"""Read Label Studio's JSON exports, `JSON` or `JSON-MIN`: tasks with text and labelled regions."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from tagger.errors import UserError
 
 _TEXT_FIELD = "text"
 _WITHOUT_LABEL = frozenset({"id", "start", "end", "startOffset", "endOffset", "globalOffsets", "text"})
-_Seen = dict[tuple[str, str], tuple[int, list[Annotation]]]  # id and text → task number and what it says
+_Seen = dict[tuple[str, str], tuple[int, list[Annotation]]]  # id and text → task number and annotations
 _NO_TEXT = frozenset({"id", "annotator", "created_at", "updated_at", "lead_time"})  # JSON-MIN's own fields
 
 
 def read_labelstudio(
     path: Path, report: ReadReport, *, tokenizer: Tokenizer, text_field: str | None = None, tagged: bool = True
 ) -> Iterator[Sentence]:
-    """Read an export; the file is held in memory as a whole. A task counts as a line.
+    """Read an export. The whole file is held in memory. A task counts as a line.
 
-    Of an annotation those results are read that have labels. Cancelled annotations and predictions are never read.
-    Several annotations of a task must agree. Tasks that all annotators skipped are left out and counted as rejected,
-    and so are repetitions in JSON-MIN, which has a task for each annotation.
+    Only results with labels are read, never cancelled annotations or predictions. If a task has several annotations,
+    they must agree. Tasks that all annotators skipped are left out and counted as rejected. So are repeated tasks in
+    JSON-MIN, which has one task per annotation.
 
     Args:
         path: the export.
-        report: the account of what is read.
+        report: counts what is read.
         tokenizer: splits the text.
-        text_field: the task's field that holds the text; None: `text`, or else the first field that is text.
-        tagged: False leaves annotations alone and gives sentences without tags.
+        text_field: the task's field with the text. None: `text`, else the first field that is text.
+        tagged: False ignores annotations and yields sentences without tags.
 
     Raises:
-        UserError: the file cannot be read or is no JSON list; with `on_error=stop`, at the first malformed task.
+        UserError: the file cannot be read or is not a JSON list. With `on_error=stop`: a task is malformed.
     """
     seen: _Seen = {}
     for number, task in enumerate(_tasks(path), start=1):
@@ -80,7 +80,7 @@ def _read_task(
     tagged: bool,
     seen: _Seen,
 ) -> list[ReadSentence] | None:
-    """Read the sentences of a task; None, and the task left out, where it was skipped or repeats an earlier one."""
+    """Read the sentences of a task. None if it was skipped or repeats an earlier task; it is then left out."""
     if not isinstance(task, Mapping):
         raise MalformedError("expected a task (an object); export the project from Label Studio as JSON")
     data = task.get("data", task)
@@ -111,10 +111,10 @@ def _text(data: Mapping[str, Any], text_field: str | None) -> str:
 
 
 def _agreed(annotations: Sequence[list[Annotation]]) -> list[Annotation] | None:
-    """Return what all annotations of a task say; None where there are none.
+    """Return the annotation on which all annotators agree. None if there is none.
 
     Raises:
-        MalformedError: they differ.
+        MalformedError: annotations differ.
     """
     if len(set(map(tuple, annotations))) > 1:
         raise MalformedError(
@@ -124,8 +124,8 @@ def _agreed(annotations: Sequence[list[Annotation]]) -> list[Annotation] | None:
 
 
 def _regions(task: Mapping[str, Any], text: str) -> list[list[Mapping[str, Any]]]:
-    """List the labelled regions of each annotation of a task that was not cancelled."""
-    if "data" not in task:  # JSON-MIN: regions stand right in the task, under the name of the labelling tag
+    """List the labelled regions of each annotation of a task, except cancelled annotations."""
+    if "data" not in task:  # JSON-MIN: regions are in the task itself, under the name of the labelling tag
         lists = [_listed(name, value) for name, value in task.items() if value != text]
         return [[region for regions in lists for region in regions if _is_region(region)]]
     annotations = task.get("annotations", task.get("completions"))
@@ -141,10 +141,10 @@ def _regions(task: Mapping[str, Any], text: str) -> list[list[Mapping[str, Any]]
 
 
 def _listed(name: str, value: object) -> list[Any]:
-    """Return a field of JSON-MIN as a list, also where it was written as a string of JSON.
+    """Return a field of JSON-MIN as a list. It may have been written as a string of JSON.
 
     Raises:
-        MalformedError: it is no JSON, or one of its regions has no label.
+        MalformedError: the string is not JSON, or a region has no label.
     """
     if isinstance(value, str) and value.lstrip().startswith("[") and '"start"' in value:
         try:
@@ -161,12 +161,12 @@ def _listed(name: str, value: object) -> list[Any]:
 
 def _is_unlabelled(value: object) -> bool:
     if not isinstance(value, Mapping) or "start" not in value or isinstance(value.get("text"), list):
-        return False  # a comment on a region has a list of texts
+        return False  # not a region: a comment on a region has a list of texts
     return value.keys() <= _WITHOUT_LABEL
 
 
 def _annotated(regions: Sequence[Mapping[str, Any]], text: str) -> list[Annotation]:
-    """Read regions in the order of the text."""
+    """Convert regions to annotations, in the order of the text."""
     return sorted(_annotation(value, f"region {number}", text) for number, value in enumerate(regions, start=1))
 
 
@@ -192,7 +192,7 @@ def _annotation(value: Mapping[str, Any], where: str, text: str) -> Annotation:
 
 
 def _from_utf16(text: str, units: int) -> int | None:
-    """The character at an offset that counts as JavaScript does, a character beyond U+FFFF as two."""
+    """Convert an offset in UTF-16 units, as JavaScript counts, to characters. None if it is inside a character."""
     position = 0
     for index, character in enumerate(text):
         if position == units:

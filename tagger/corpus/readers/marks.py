@@ -1,4 +1,4 @@
-"""The sentence a reader of lines is in the middle of, and what marks and comments between its lines say of it."""
+"""Collect a sentence line by line, and interpret document marks and comments."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag
 from tagger.corpus.sentence import Sentence
 
 _DOCUMENT_MARK = "-DOCSTART-"
-_NO_ID = frozenset({"O", "-X-", "-", "_"})  # what fills the further columns of a mark in the CoNLL data sets
+_NO_ID = frozenset({"O", "-X-", "-", "_"})  # fillers in the other columns of a mark in the CoNLL data sets
 _NEW_DOCUMENT = "newdoc"
 
 
 def is_document_mark(line: str) -> bool:
-    """Whether a line opens a document: `-DOCSTART-`, alone or with further columns."""
+    """Return whether a line begins a document: `-DOCSTART-`, alone or with more columns."""
     return line.startswith(_DOCUMENT_MARK) and line.split(maxsplit=1)[0] == _DOCUMENT_MARK
 
 
 class OpenSentence:
-    """Gathers a sentence line by line: its tokens and tags, and the document and running text that marks announce."""
+    """A sentence that is being read: its tokens and tags so far, its document and its running text."""
 
     def __init__(self, report: ReadReport) -> None:
         self._report = report
         self._document: str | None = None
-        self._documents = 0  # begun so far, the unmarked one that a file may begin with included
+        self._documents = 0  # begun so far, including an unmarked one at the start of the file
         self._place = ""
         self._faulty = False
         self._text: str | None = None
@@ -29,11 +29,11 @@ class OpenSentence:
         self._tags: list[str] = []
 
     def mark_document(self, line: str) -> None:
-        """Begin a document at a `-DOCSTART-` line; a further column that says something is its id, else a number is."""
+        """Begin a document at a `-DOCSTART-` line. Its id is the first other column with content, else a number."""
         self._begin_document(next((column for column in line.split()[1:] if column not in _NO_ID), ""))
 
     def comment(self, text: str) -> None:
-        """Take in a comment without its prefix; `newdoc id = ...` and `text = ...` (as in CoNLL-U) mean something."""
+        """Interpret a comment, given without its prefix: `newdoc id = ...` and `text = ...`, as in CoNLL-U."""
         key, separator, value = text.partition("=")
         key, value = key.strip(), value.strip()
         if key == "text" and separator:
@@ -46,7 +46,7 @@ class OpenSentence:
         self._place = self._place or place
 
     def add(self, place: str, token: str, tag: str | None) -> None:
-        """Append a token with its tag; tags of one sentence are all given or all None. A malformed tag is a fault."""
+        """Append a token with its tag. Tags of one sentence are all given or all None. A malformed tag is a fault."""
         self.begin(place)
         self._tokens.append(token)
         if tag is None:
@@ -72,7 +72,7 @@ class OpenSentence:
         self._report.reject(place, problem)
 
     def close(self) -> Sentence | None:
-        """End the sentence and count it. None where there is none, or one that is not to be kept."""
+        """Close the sentence, count it, and return it. None if there is none, or it is rejected."""
         if not self._place:
             self._report.close_lines()
             self._clear()
@@ -107,7 +107,7 @@ class OpenSentence:
 
 
 def locate(tokens: list[str], text: str) -> list[tuple[int, int]] | None:
-    """Where each token stands in `text`, as half-open spans; None where more than white space lies between them."""
+    """Locate tokens in `text`, as half-open spans. None if anything but white space is between them."""
     spans: list[tuple[int, int]] = []
     position = 0
     for token in tokens:

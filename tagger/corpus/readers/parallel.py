@@ -1,4 +1,4 @@
-"""Two parallel files: tokens in one and tags in the other, a sentence a line, as SNIPS has `seq.in` and `seq.out`."""
+"""Read two parallel files, one sentence per line: tokens and tags, such as `seq.in` and `seq.out` of SNIPS."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tagger.corpus.sentence import Sentence
 
 
 def read_parallel(token_path: Path, tag_path: Path | None, report: ReadReport) -> Iterator[Sentence]:
-    """Read two files line by line in constant memory, tokens and tags parted by blanks.
+    """Read two files line by line in constant memory. Tokens and tags are separated by spaces or TABs.
 
     A pair of blank lines is no sentence. The lines of both files are counted.
 
     Args:
-        token_path: a sentence a line.
-        tag_path: its tags, as many a line as tokens; None where there are none.
-        report: the account of what is read.
+        token_path: one sentence per line.
+        tag_path: one tag per token, on the same lines. None: no tags.
+        report: counts what is read.
 
     Raises:
-        UserError: a file cannot be read; with `on_error=stop`, at the first line whose tags are not as many as its
-            tokens, also where one file ends early.
+        UserError: a file cannot be read. With `on_error=stop`: a line has not as many tags as tokens, or one file ends
+            early.
     """
     with ExitStack() as files:
         token_lines = read_lines(files.enter_context(open_bytes(token_path)), report, str(token_path))
@@ -47,7 +47,7 @@ def read_parallel(token_path: Path, tag_path: Path | None, report: ReadReport) -
 
 
 def _stripped(tags: list[str], place: str, report: ReadReport) -> list[str]:
-    """Tags without white space of other kinds than part them, such as no-break spaces."""
+    """Strip other white space, such as no-break spaces, from tags. Also check them."""
     kept = [tag.strip() for tag in tags]
     if not all(kept):
         report.reject(place, "a tag of nothing but white space; write O for none")
@@ -64,6 +64,6 @@ def _stripped(tags: list[str], place: str, report: ReadReport) -> list[str]:
 def _pairs(
     token_lines: Iterator[tuple[int, str]], tag_lines: Iterator[tuple[int, str]]
 ) -> Iterator[tuple[str | None, str | None]]:
-    """Lines side by side; None where a file has ended."""
+    """Yield the lines of both files in pairs. None after the end of a file."""
     for token_line, tag_line in zip_longest(token_lines, tag_lines):
         yield (token_line[1] if token_line else None), (tag_line[1] if tag_line else None)

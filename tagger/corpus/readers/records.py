@@ -1,4 +1,4 @@
-"""Records with named fields (JSONL, Hugging Face data sets) made into sentences."""
+"""Convert records with named fields (JSONL, Hugging Face data sets) to sentences."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _END_KEYS = ("end", "end_offset")
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFields:
-    """Which fields of a record hold what. None takes the first of the usual names that the record has.
+    """Names of the fields of a record. None: the first of the usual names that the record has.
 
     Attributes:
         tokens: a list of tokens.
-        tags: a tag per token or, of a record with running text, its labelled spans.
-        text: running text, where the record has no tokens.
-        tag_names: what number n stands for, where tags are numbers.
-        tagged: False leaves tags and spans alone and gives sentences without tags.
+        tags: one tag per token. In records with running text, labelled spans.
+        text: running text, if the record has no tokens.
+        tag_names: the tag of each number, if tags are numbers.
+        tagged: False ignores tags and spans, and yields sentences without tags.
     """
 
     tokens: str | None = None
@@ -43,20 +43,20 @@ class RecordFields:
 def sentences_from(
     record: object, place: str, number: int, report: ReadReport, *, fields: RecordFields, tokenizer: Tokenizer
 ) -> Iterator[Sentence]:
-    """The sentences of one record: one where it has tokens, as many as the tokenizer finds where it has running text.
+    """Yield the sentences of one record. A record with tokens is one sentence. Running text is split by the tokenizer.
 
-    A `document` field names their document; otherwise running text is a document of its own, named by `number`.
+    The field `document` names the document. Without it, running text is a document of its own, named by `number`.
 
     Args:
         record: field values by name.
-        place: where it stands (`file:line`), for messages.
-        number: counted from 1 over all records.
-        report: the account, in which the record is the open line.
-        fields: which fields hold what.
+        place: its `file:line`, for messages.
+        number: number of the record, counted from 1.
+        report: counts what is read. The record is its open line.
+        fields: names of the fields.
         tokenizer: for running text.
 
     Raises:
-        UserError: with `on_error=stop`, where the record is malformed.
+        UserError: with `on_error=stop`: the record is malformed.
     """
     try:
         yield from deliver(_read(record, place, number, fields, tokenizer), report)
@@ -72,7 +72,7 @@ def _read(record: object, place: str, number: int, fields: RecordFields, tokeniz
     if document is not None and not isinstance(document, str):
         document = str(document)
     token_field = None
-    if fields.tokens or not fields.text:  # who names the text alone wants it tokenised
+    if fields.tokens or not fields.text:  # if only the text field is set, tokenise the text even if there are tokens
         token_field = _field(record, fields.tokens, TOKEN_FIELDS, "data.token_field")
     if token_field is not None:
         return _read_tokens(record, token_field, place, document, fields)
@@ -121,7 +121,7 @@ def _read_tokens(
 
 
 def _named(tags: object, tag_field: str, names: tuple[str, ...] | None) -> list[str]:
-    """Tags as strings."""
+    """Return tags as strings, after checking them."""
     written = _list_of(str, tags)
     if written is not None:
         if not all(tag.strip() for tag in written):
@@ -140,7 +140,7 @@ def _named(tags: object, tag_field: str, names: tuple[str, ...] | None) -> list[
 
 
 def _annotations(spans: object, span_field: str) -> list[Annotation]:
-    """Spans written `[start, end, label]`, `{"start", "end", "label"}` or as doccano's relation export has them."""
+    """Parse spans: `[start, end, label]`, `{"start", "end", "label"}`, or as in doccano's relation export."""
     if not isinstance(spans, Sequence) or isinstance(spans, str):
         raise MalformedError(f"field {span_field!r}: expected spans, found {_kind(spans)}; set data.tag_field")
     return [_annotation(span, f"{span_field}[{position}]") for position, span in enumerate(spans)]
@@ -159,10 +159,10 @@ def _annotation(span: object, where: str) -> Annotation:
 
 
 def make_annotation(start: object, end: object, label: object, where: str) -> Annotation:
-    """An annotation out of values read from a file, `where` being their field.
+    """Check values read from a file and build an annotation. `where` names their field in messages.
 
     Raises:
-        MalformedError: offsets are no whole numbers, or the label is no text, empty or holds control characters.
+        MalformedError: offsets are not whole numbers, or the label is not text, empty, or has control characters.
     """
     if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool) or isinstance(end, bool):
         raise MalformedError(f"{where}: expected whole numbers as start and end, found {start!r} and {end!r}")
@@ -174,10 +174,10 @@ def make_annotation(start: object, end: object, label: object, where: str) -> An
 
 
 def check_encodable(text: str) -> None:
-    """Turn away half surrogate pairs: JSON can write them, but no file or terminal takes them later.
+    """Refuse half surrogate pairs. JSON can contain them, but they cannot be encoded as UTF-8 for output.
 
     Raises:
-        MalformedError: there is one.
+        MalformedError: the text contains one.
     """
     try:
         text.encode("utf-8")
@@ -186,7 +186,7 @@ def check_encodable(text: str) -> None:
 
 
 def _field(record: Mapping[str, Any], name: str | None, usual: tuple[str, ...], setting: str) -> str | None:
-    """The name of a record's field: the one set, which must be there, or the first usual one that is there."""
+    """Return the name of a field: the one that is set, or the first usual one in the record. A set one must exist."""
     if name is None:
         return next((candidate for candidate in usual if record.get(candidate) is not None), None)
     if name not in record:
@@ -195,7 +195,7 @@ def _field(record: Mapping[str, Any], name: str | None, usual: tuple[str, ...], 
 
 
 def _list_of(kind: type[T], value: object) -> list[T] | None:
-    """`value` as a list of `kind`, or None if it is something else. An empty list is a list of anything."""
+    """Return `value` as a list of `kind`, or None if it is anything else. An empty list fits every kind."""
     if not isinstance(value, (list, tuple)):
         return None
     items = [item for item in value if isinstance(item, kind) and not isinstance(item, bool)]

@@ -1,1 +1,1 @@
-"""Pretrained word vectors: opened, read, looked up."""
+"""Open, read and look up pretrained word vectors."""

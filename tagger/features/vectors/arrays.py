@@ -1,7 +1,7 @@
-"""Word vectors from arrays: `.npz`, `.npy` and safetensors, with the words beside or inside the file.
+"""Read word vectors from arrays: `.npz`, `.npy` and safetensors, with the words in the file or in one beside it.
 
-Arrays are read in blocks straight into float32, so that a compressed or a float64 array is not in memory whole beside
-its table (except one stored column by column, in Fortran's order). Nothing is unpickled.
+Arrays are read in blocks into a float32 table. So a compressed or float64 array is never in memory as a whole, unless
+it is stored in Fortran order. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from tagger.features.vectors.table import ABSENT, VectorTable, WordIndex
 _BLOCK_BYTES = 1 << 18
 _NAMES = ("embeddings", "vectors")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
-_AGAIN = "copy it anew"
+_COPY_AGAIN = "copy it again"
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What a `.npy` stream says of its array."""
+    """The header of a `.npy` stream."""
 
     shape: tuple[int, ...]
     by_column: bool
@@ -40,7 +40,7 @@ class _Header:
 
 
 def read_npy(path: Path, *, words_file: Path | None) -> VectorTable:
-    """Vectors of a `.npy` file with one array; see `read_vectors`."""
+    """Read the vectors of a `.npy` file. See `read_vectors`."""
     try:
         with open_bytes(path) as stream:
             header = _read_header(stream)
@@ -51,9 +51,9 @@ def read_npy(path: Path, *, words_file: Path | None) -> VectorTable:
 
 
 def read_npz(path: Path, *, words_file: Path | None) -> VectorTable:
-    """Vectors of a `.npz` file, of its array `embeddings`, `vectors` or the only one that has two axes.
+    """Read the vectors of a `.npz` file. See `read_vectors`.
 
-    See `read_vectors`.
+    The array is `embeddings`, `vectors` or the only one with two axes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -75,9 +75,10 @@ def read_npz(path: Path, *, words_file: Path | None) -> VectorTable:
 
 
 def read_safetensors(path: Path, *, words_file: Path | None) -> VectorTable:
-    """Vectors of a safetensors file, of its tensor `embeddings`, `vectors` or the only one that has two axes.
+    """Read the vectors of a safetensors file. See `read_vectors`.
 
-    The words may also stand in its metadata, as a JSON list under `words` or `vocab`. See `read_vectors`.
+    The tensor is `embeddings`, `vectors` or the only one with two axes. The words may also be in the metadata, as a
+    JSON list under `words` or `vocab`.
     """
     try:
         with safe_open(path, "numpy") as archive:
@@ -93,14 +94,14 @@ def read_safetensors(path: Path, *, words_file: Path | None) -> VectorTable:
             blocks = (tensor[begin : min(begin + step, rows)] for begin in range(0, rows, step))
             return _gather(place, blocks, columns, words, source)
     except SafetensorError as error:
-        raise UserError(f"{path}: damaged, or not a safetensors file ({error}); {_AGAIN}") from error
+        raise UserError(f"{path}: damaged, or not a safetensors file ({error}); {_COPY_AGAIN}") from error
 
 
 def read_words(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, each a word; line ends may be LF or CRLF.
+    """Read a UTF-8 file of one word per line. Lines end at LF or CRLF.
 
     Raises:
-        UserError: it cannot be read, or is no UTF-8.
+        UserError: it cannot be read, or is not UTF-8.
     """
     words = []
     with open_bytes(path) as stream:
@@ -115,7 +116,7 @@ def read_words(path: Path) -> list[str]:
 
 
 def _words(path: Path, words_file: Path | None, metadata: Mapping[str, str]) -> tuple[list[str], str]:
-    """The words of an array file and where they come from."""
+    """Return the words of an array file, and the name of their source."""
     if words_file is not None:
         return read_words(words_file), str(words_file)
     for key in ("words", "vocab"):
@@ -126,7 +127,7 @@ def _words(path: Path, words_file: Path | None, metadata: Mapping[str, str]) -> 
         if candidate.is_file():
             return read_words(candidate), str(candidate)
     names = ", ".join(candidate.name for candidate in beside)
-    raise UserError(f"{path}: no list of its words beside it (looked for {names}); write the words there, one a line")
+    raise UserError(f"{path}: no list of its words beside it (looked for {names}); write the words there, one per line")
 
 
 def _words_of_metadata(place: str, text: str) -> list[str]:
@@ -140,10 +141,10 @@ def _words_of_metadata(place: str, text: str) -> list[str]:
 
 
 def _read_header(stream: IO[bytes]) -> _Header:
-    """The header of a `.npy` stream, which is then at its first number.
+    """Read the header of a `.npy` stream, up to its first number.
 
     Raises:
-        ValueError: there is none, or a damaged one.
+        ValueError: the header is missing or damaged.
     """
     try:
         version = npy.read_magic(stream)
@@ -151,7 +152,7 @@ def _read_header(stream: IO[bytes]) -> _Header:
             return _Header(*npy.read_array_header_1_0(stream))
         if version == (2, 0):
             return _Header(*npy.read_array_header_2_0(stream))
-    except Exception as error:  # NumPy's parser of headers lets through whatever the text in them makes go wrong
+    except Exception as error:  # damaged text can make NumPy's parser raise almost anything
         raise ValueError(f"no header of an array: {error}") from error
     raise ValueError(f"version {version} of the .npy format is not one for plain numbers")
 
@@ -171,7 +172,7 @@ def _no_arrays(path: Path, names: list[str]) -> str:
 
 
 def _choose(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """The array that holds the vectors: the only one, or that of a known name, or the only one with two axes."""
+    """Return the array with the vectors: one with a known name, the only one, or the only one with two axes."""
     for name in _NAMES:
         if name in shapes:
             return name
@@ -186,13 +187,15 @@ def _check_shape(place: str, shape: tuple[int, ...], words: int, source: str) ->
     if len(shape) != 2 or not all(shape):
         raise UserError(f"{place} has the shape {shape}; expected (words, numbers per word)")
     if shape[0] != words:
-        raise UserError(f"{place} has {shape[0]:,} rows, but {source} has {words:,} words; give the list made with it")
+        raise UserError(
+            f"{place} has {shape[0]:,} rows, but {source} has {words:,} words; give the list that belongs to it"
+        )
 
 
 def _from_npy(
     path: Path, place: str, stream: IO[bytes], header: _Header, size: int, words_file: Path | None
 ) -> VectorTable:
-    """The table of a `.npy` stream that is at its first number and has `size` bytes to come."""
+    """Read the table from a `.npy` stream after its header. `size` bytes remain."""
     if header.dtype.hasobject:
         raise UserError(f"{place} holds pickled Python objects, which could run code when read; save it as float32")
     if header.dtype.kind != "f":
@@ -219,7 +222,7 @@ def _row_blocks(stream: IO[bytes], header: _Header) -> Iterator[NDArray[Any]]:
 
 
 def _gather(place: str, blocks: Iterator[NDArray[Any]], width: int, words: list[str], source: str) -> VectorTable:
-    """The table of the distinct words among `words`, whose vectors come in `blocks` (n, E), in order."""
+    """Build the table of the distinct words. `blocks` (n, E) yield the vectors of all words in order."""
     index = WordIndex()
     rows = np.array([index.place(word) for word in words], np.int64)  # (V,)
     vectors = np.empty((len(index), width), np.float32)
@@ -227,13 +230,13 @@ def _gather(place: str, blocks: Iterator[NDArray[Any]], width: int, words: list[
     for block in blocks:
         chosen = rows[begin : begin + len(block)] != ABSENT
         targets = rows[begin : begin + len(block)][chosen]
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite in float32 is told below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             vectors[targets] = block[chosen]
         if not np.isfinite(vectors[targets]).all():
             bad = int(np.isfinite(vectors[targets]).all(axis=1).argmin())
             row = begin + int(np.flatnonzero(chosen)[bad])
             raise UserError(
-                f"{place}, row {row} ({words[row]!r}): a number is not finite in float32; mend or leave it out"
+                f"{place}, row {row} ({words[row]!r}): a number is not finite in float32; correct it or leave it out"
             )
         begin += len(block)
     return index.table(source, vectors)
@@ -252,4 +255,4 @@ def _step(row_bytes: int) -> int:
 
 def _damaged(path: Path, error: BaseException) -> UserError:
     reason = str(error) or type(error).__name__
-    return UserError(f"{path}: damaged or cut off ({reason}); {_AGAIN}")
+    return UserError(f"{path}: damaged or cut off ({reason}); {_COPY_AGAIN}")

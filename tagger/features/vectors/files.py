@@ -1,12 +1,12 @@
-"""Static word vectors from the files people have.
+"""Read static word vectors from files.
 
-GloVe text       a line a word: the word, its numbers, parted by blanks; words may hold blanks themselves
-word2vec text    the same below a header `V E`, as are fastText's `.vec` files
-word2vec binary  the header, then per word: the word, a blank, E little-endian float32, perhaps a line end
+GloVe text       per line: a word and its numbers, separated by spaces; words may contain spaces
+word2vec text    a header `V E`, then the same; also fastText's `.vec` files
+word2vec binary  a header `V E`, then per word: the word, a space, E little-endian float32, optionally a line end
 arrays           `.npz`, `.npy`, safetensors, with a list of words; see `arrays`
 
-Text and word2vec binary may be compressed with gzip. What a file is, its content tells; its name only helps to say what
-is wrong with a damaged one.
+Text and word2vec binary may be compressed with gzip. The content of a file determines its format. The suffix matters
+only for damaged files, whose error messages then name the right format.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tagger.features.vectors.table import VectorTable
 from tagger.features.vectors.text_formats import VectorStream
 from tagger.untrusted import begins_as_safetensors
 
-_HEAD = 16  # bytes that tell one kind of file from another
+_HEAD = 16  # bytes that suffice to identify the format
 _GZIP = b"\x1f\x8b"
-_FOREIGN = (  # how files begin that hold vectors in ways not read here, and what to do with them
+_FOREIGN = (  # first bytes of formats that are not supported, with a description and advice
     (re.compile(rb"\x80[\x02-\x05]"), "a pickle, which could run code when read; save the vectors as word2vec text"),
     (re.compile(rb"\xba\x16\x4f\x2f"), "a binary model of fastText; give its .vec file"),
     (re.compile(rb"\x89HDF"), "an HDF5 file; save the vectors as word2vec text or .npz"),
@@ -39,20 +39,20 @@ _FOREIGN = (  # how files begin that hold vectors in ways not read here, and wha
 def read_vectors(path: Path, *, words_file: Path | None = None) -> VectorTable:
     """Read a file of word vectors into float32, in one pass.
 
-    Of a word that is there repeatedly, the first vector counts, and the table's `notes` say so.
+    If a word is repeated, its first vector is used, and the table's `notes` say so.
 
     Args:
-        path: text (GloVe, word2vec, fastText) or word2vec binary, either also gzipped; `.npz`, `.npy`, safetensors.
-        words_file: for arrays, the list of their words, one a line; by default the metadata of a safetensors file,
-            else `NAME.words.txt`, `words.txt` or `vocab.txt` beside it.
+        path: text (GloVe, word2vec, fastText) or word2vec binary, optionally gzipped; `.npz`, `.npy` or safetensors.
+        words_file: for arrays: their words, one per line. Default: the metadata of a safetensors file, else
+            `NAME.words.txt`, `words.txt` or `vocab.txt` beside the array.
 
     Returns:
-        The table, its words in the file's order.
+        The table, with words in the order of the file.
 
     Raises:
-        UserError: there is no such file, it is damaged, cut off or of an unknown kind, a word is not UTF-8, a number
-            not finite, the header not true, or it holds words of its own despite `words_file`. Numbers of lines, and
-            offsets in bytes, are those of the unpacked content.
+        UserError: the file is missing, damaged, truncated or of an unknown format; a word is not UTF-8; a number is not
+            finite; the header is wrong; or `words_file` is given for a file with words of its own. Line numbers and
+            byte offsets refer to the uncompressed content.
     """
     if path.is_dir():
         raise UserError(f"{path}: a folder; give the file of vectors in it")
@@ -60,14 +60,14 @@ def read_vectors(path: Path, *, words_file: Path | None = None) -> VectorTable:
         head = stream.read(_HEAD)
         size = stream.seek(0, 2)
     if not head:
-        raise UserError(f"{path}: an empty file; expected word vectors; copy it anew")
+        raise UserError(f"{path}: an empty file; expected word vectors; copy it again")
     if read_array := _array_reader(path, head, size):
         return read_array(path, words_file=words_file)
     for beginning, kind in _FOREIGN:
         if beginning.match(head):
             raise UserError(f"{path}: {kind}")
     if words_file is not None:
-        raise UserError(f"{path}: holds its own words; expected an array for those of {words_file}; copy it anew")
+        raise UserError(f"{path}: holds its own words; expected an array for those of {words_file}; copy it again")
     return _read_stream(path, head.startswith(_GZIP), size)
 
 
@@ -87,6 +87,6 @@ def _read_stream(path: Path, gzipped: bool, size: int) -> VectorTable:
             with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(unpacked) as stream:
                 return VectorStream(path, stream, raw, size).read()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: damaged or cut off (gzip: {error}); copy it anew") from error
+        raise UserError(f"{path}: damaged or cut off (gzip: {error}); copy it again") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}; check the disk or copy it anew") from error
+        raise UserError(f"{path}: cannot read: {error.strerror or error}; check the disk or copy it again") from error

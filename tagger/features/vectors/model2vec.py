@@ -1,4 +1,4 @@
-"""Static vectors that `model2vec` saved, read without it: a folder of `model.safetensors` and `tokenizer.json`."""
+"""Read static vectors saved by `model2vec`, without that package: `model.safetensors` and `tokenizer.json`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _NORMALIZER = {"clean_text": True, "handle_chinese_chars": True, "lowercase": Tr
 
 
 def is_model2vec(folder: Path) -> bool:
-    """Whether the folder looks like one that `StaticModel.save_pretrained` wrote."""
+    """Return whether the folder has the files that `StaticModel.save_pretrained` writes."""
     return (folder / TENSORS).is_file() and (folder / TOKENIZER).is_file()
 
 
 def read_model2vec(folder: Path) -> WordPieceVectors:
     """Read a model2vec model (0.3 to 0.10) whose tokenizer is BERT's uncased WordPiece.
 
-    Weights of pieces are taken into their vectors, pieces that share a vector (`vocabulary_quantization`) get one each.
-    A word's vector has length 1, also where the model's `normalize` is off.
+    Weights of pieces are multiplied into their vectors. Pieces that share a vector (`vocabulary_quantization`) get a
+    copy each. A word's vector has length 1, even if the model's `normalize` is off.
 
     Raises:
-        UserError: a file is damaged, the two do not belong together, or the tokenizer is of another kind.
+        UserError: a file is damaged, the files do not belong together, or the tokenizer is of another kind.
     """
     pieces = _read_pieces(folder / TOKENIZER)
     vectors = _read_vectors(folder / TENSORS)
     if len(pieces) != len(vectors):
         raise UserError(
-            f"{folder}: {len(pieces)} pieces in {TOKENIZER}, but {len(vectors)} rows in {TENSORS}; copy both anew"
+            f"{folder}: {len(pieces)} pieces in {TOKENIZER}, but {len(vectors)} rows in {TENSORS}; copy both again"
         )
     return WordPieceVectors(pieces, vectors)
 
@@ -51,19 +51,19 @@ def _read_pieces(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path}: damaged: not the JSON of a tokenizer; copy it anew") from error
+        raise UserError(f"{path}: damaged: not the JSON of a tokenizer; copy it again") from error
     if problem:
         raise UserError(f"{path}: {problem}; only BERT's uncased WordPiece is read: save the vectors of words as text")
     pieces = [piece for _, piece in numbered]
     if [number for number, _ in numbered] != list(range(len(pieces))):
-        raise UserError(f"{path}: damaged: the pieces' numbers are not 0 to {len(pieces) - 1}; copy it anew")
+        raise UserError(f"{path}: damaged: the pieces' numbers are not 0 to {len(pieces) - 1}; copy it again")
     if odd := next((piece for piece in pieces if not piece or len(piece.splitlines()) > 1), None):
-        raise UserError(f"{path}: damaged: {odd!r} is no word piece; copy it anew")
+        raise UserError(f"{path}: damaged: {odd!r} is no word piece; copy it again")
     return pieces
 
 
 def _foreign(tokenizer: Mapping[str, Any]) -> str | None:
-    """How the tokenizer differs from BERT's uncased one."""
+    """Describe how the tokenizer differs from BERT's uncased one. None if it does not."""
     model, normalizer = tokenizer["model"], tokenizer["normalizer"] or {}
     before = tokenizer["pre_tokenizer"] or {}
     if model.get("type") != "WordPiece" or model.get("continuing_subword_prefix") != INSIDE:
@@ -77,7 +77,7 @@ def _foreign(tokenizer: Mapping[str, Any]) -> str | None:
 
 
 def _read_vectors(path: Path) -> NDArray[np.float32]:
-    """The vectors (V, E), a row for each piece, its weight taken in."""
+    """Read the vectors (V, E), one row per piece, with weights multiplied in."""
     try:
         tensors = load_file(path)
         stored = next(tensors[name] for name in _EMBEDDINGS if name in tensors)
@@ -91,7 +91,7 @@ def _read_vectors(path: Path) -> NDArray[np.float32]:
     except StopIteration:
         raise UserError(f"{path}: no tensor `embeddings`, only {sorted(tensors)}; not of model2vec?") from None
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise UserError(f"{path}: damaged: {error}; copy it anew") from error
+        raise UserError(f"{path}: damaged: {error}; copy it again") from error
     if vectors.ndim != 2 or not vectors.shape[1]:
         raise UserError(f"{path}: damaged: the vectors have shape {vectors.shape}, expected (pieces, width)")
     return sound_rows(vectors, path)

@@ -1,4 +1,4 @@
-"""Pretrained word vectors of either kind: a vector per word, or per word piece; opened, saved, read back."""
+"""Open and load pretrained vectors of either kind: one vector per word, or one per word piece."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
 
 
 class StaticVectors(LooksUp, Protocol):
-    """Vectors that depend on the word alone."""
+    """Vectors that depend only on the word, not on its context."""
 
     @property
     def width(self) -> int:
-        """Numbers in a vector."""
+        """Size of a vector."""
         ...
 
     def digest(self) -> str:
-        """A checksum of what they are, wherever they lie."""
+        """Return a checksum of the content, independent of its location."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Write them into a folder that `load_static` reads."""
+        """Write a folder that `load_static` reads."""
         ...
 
 
 def open_static(source: str) -> StaticVectors:
-    """Open the vectors that a configuration names.
+    """Open vectors by the name used in a configuration.
 
     Args:
-        source: `bundled`, a folder of word-piece vectors, also one of model2vec, or a file of word vectors.
+        source: `bundled`, a folder of word-piece vectors (also of model2vec), or a file of word vectors.
 
     Raises:
         UserError: they are missing or damaged.
@@ -49,7 +49,7 @@ def open_static(source: str) -> StaticVectors:
 
 
 def load_static(folder: Path) -> StaticVectors:
-    """Read vectors that `save` wrote.
+    """Load vectors written by `save`.
 
     Raises:
         UserError: they are missing or damaged.

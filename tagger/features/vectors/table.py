@@ -1,4 +1,4 @@
-"""Static word vectors in memory: a table, how words are looked up in it, and how much of a text it covers."""
+"""Hold static word vectors in memory, look up words, and measure coverage of a text."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ WORDS, VECTORS = "words.txt", "vectors.safetensors"
 
 
 def look_up_forms(word: str) -> Iterator[str]:
-    """The forms under which a word is sought, best first; some may be the same.
+    """Yield the forms under which to look up a word, best first. Some may be equal.
 
-    As written, in lower case, with its digits as `0` (as written, then in lower case), and, of words with several
-    digits, with these as `#`, which is how word2vec's GoogleNews vectors write numbers.
+    1. The word as written, then in lower case.
+    2. With digits replaced by `0`, then also in lower case.
+    3. If it has several digits: with `#` in place of `0`, as in word2vec's GoogleNews vectors.
     """
     yield word
     yield word.lower()
@@ -36,24 +37,24 @@ def look_up_forms(word: str) -> Iterator[str]:
 
 
 class LooksUp(Protocol):
-    """Anything that has vectors for words."""
+    """A source of vectors for words."""
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """(U, width) the words' vectors, zeros where there is none; (U,) where there is one."""
+        """Return the vectors (U, width), zeros for words without one, and (U,) which words have one."""
         ...
 
 
 class VectorTable:
-    """V words and their vectors.
+    """A table of V words and their vectors.
 
     Attributes:
-        words: the V words; of one that stands there repeatedly the first counts.
+        words: the V words. If one is repeated, its first row is used.
         vectors: (V, E) float32.
-        notes: what a reader found odd but could make do with, a line each.
+        notes: one-line remarks of the reader on oddities of the file.
     """
 
     def __init__(self, words: Sequence[str], vectors: Floats, notes: Sequence[str] = ()) -> None:
-        """`words` and `vectors` (V, E) belong together, row by row."""
+        """Take V words and their vectors (V, E), row by row."""
         assert vectors.ndim == 2
         assert len(words) == len(vectors)
         self.words = list(words)
@@ -65,14 +66,14 @@ class VectorTable:
 
     @property
     def width(self) -> int:
-        """E, the numbers of a vector."""
+        """E, the size of a vector."""
         return int(self.vectors.shape[1])
 
     def __len__(self) -> int:
         return len(self.words)
 
     def row(self, word: str) -> int:
-        """The row of a word's vector, under the first of its `look_up_forms` that is there, or `ABSENT`."""
+        """Return the row of the first of the word's `look_up_forms` in the table, or `ABSENT`."""
         for form in look_up_forms(word):
             row = self._rows.get(form, ABSENT)
             if row != ABSENT:
@@ -80,7 +81,7 @@ class VectorTable:
         return ABSENT
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Vectors of U words, as (U, E) float32, zeros where there is none, and (U,) whether there is one."""
+        """Return the vectors of U words (U, E), zeros for words without one, and (U,) which words have one."""
         rows = np.array([self.row(word) for word in words], np.int64)  # (U,)
         found = rows != ABSENT
         vectors = np.zeros((len(rows), self.width), np.float32)
@@ -88,16 +89,16 @@ class VectorTable:
         return vectors, found
 
     def digest(self) -> str:
-        """A checksum of words and vectors."""
+        """Return a checksum of words and vectors."""
         return digest_of(self.words, self.vectors)
 
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `vectors.safetensors`, which `files.read_vectors` reads.
 
-        Words with a line end in them, which a list of one a line cannot hold and no token is, are left out.
+        Words that contain a line end are left out: the list has one word per line. No token contains one.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: the files cannot be written.
         """
         rows = [row for row, word in enumerate(self.words) if not {"\n", "\r"} & set(word)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ class VectorTable:
 
 
 def digest_of(names: Iterable[str], *arrays: NDArray[Any]) -> str:
-    """A checksum of what has vectors, words or pieces, and of the arrays that hold these."""
+    """Return a checksum of names (words or pieces) and arrays."""
     digest = hashlib.sha256(json.dumps([list(names), *((str(one.dtype), one.shape) for one in arrays)]).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
@@ -116,7 +117,7 @@ def digest_of(names: Iterable[str], *arrays: NDArray[Any]) -> str:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of a text's tokens, and of its distinct words (types), have a vector."""
+    """Numbers of a text's tokens, and of its distinct words (types), that have a vector."""
 
     tokens: int
     token_hits: int
@@ -128,14 +129,14 @@ class Coverage:
 
 
 def coverage(vectors: LooksUp, token_counts: Mapping[str, int]) -> Coverage:
-    """What vectors cover of a text, given how often each distinct word occurs in it."""
+    """Measure the coverage of a text, given the count of each distinct word."""
     found = vectors.look_up(list(token_counts))[1]
     hits = [count for count, there in zip(token_counts.values(), found, strict=True) if there]
     return Coverage(sum(token_counts.values()), sum(hits), len(token_counts), len(hits))
 
 
 class WordIndex:
-    """Gives rows of a table in the making to words, in the order they come: a row to each distinct word."""
+    """Row numbers for a table that is being read: one row per distinct word, in order."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
@@ -147,7 +148,7 @@ class WordIndex:
         return len(self._rows)
 
     def place(self, word: str) -> int:
-        """The row for the next word, or `ABSENT` if it has one already."""
+        """Assign the next row to a word. Returns `ABSENT` if the word already has one."""
         if word in self._rows:
             self._first_repeated = self._first_repeated or word
             self._repeated += 1
@@ -156,17 +157,17 @@ class WordIndex:
         return row
 
     def note(self, what: str) -> None:
-        """Something odd about the file, for the table's `notes`."""
+        """Add a remark on the file to the table's `notes`."""
         self._notes.append(what)
 
     def table(self, source: str, vectors: Floats) -> VectorTable:
-        """The finished table, of as many `vectors` as rows were given; it says which words of `source` repeated."""
+        """Return the finished table, with one vector per assigned row. Its notes mention repeated words of `source`."""
         if self._repeated:
             times = "1 word is" if self._repeated == 1 else f"{self._repeated:,} words are"
             example = f"{self._first_repeated!r}" if self._repeated == 1 else f"such as {self._first_repeated!r}"
             self.note(f"{source}: {times} there already ({example}); the first vector of each counts")
         words = list(self._rows)
-        self._rows.clear()  # the table builds its own: not both at once
+        self._rows.clear()  # free memory: the table builds its own index
         return VectorTable(words, vectors, self._notes)
 
 

@@ -1,4 +1,4 @@
-"""Word vectors from a stream: GloVe and word2vec text, word2vec binary. One pass, straight into the table's rows."""
+"""Read word vectors from a stream in one pass: GloVe and word2vec text, word2vec binary."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MAX_LINE = 1 << 20  # bytes
 _MAX_WORD = 4096  # bytes
 _MAX_WIDTH = 1 << 16
 _CHUNK = 1 << 18
-_SAMPLE = 100  # lines that settle the width of a file without a header
+_SAMPLE = 100  # lines that determine the width of a file without a header
 _FIRST_ROWS = 16
-_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER = re.compile(rb"([0-9]{1,18})[ \t]+([0-9]{1,18})\s*")
 _NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 _CONTROL = re.compile(rb"[^\t\n\r -~\x80-\xff]")
@@ -29,14 +29,14 @@ _CONTROL = re.compile(rb"[^\t\n\r -~\x80-\xff]")
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the beginning of a file tells of the rest.
+    """Layout of a file, determined from its beginning.
 
     Attributes:
         width: E.
-        count: V of the header; None: there is no header.
-        binary: whether the vectors are in word2vec's binary form.
-        begin: the bytes before the first word.
-        reason: why the width is taken for true, for messages.
+        count: V of the header. None: no header.
+        binary: whether it is in word2vec's binary format.
+        begin: bytes before the first word.
+        reason: evidence for the width, for messages.
     """
 
     width: int
@@ -47,10 +47,10 @@ class _Layout:
 
 
 class VectorStream:
-    """Reads one file of text or word2vec binary."""
+    """Reader of one file of text or word2vec binary."""
 
     def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int) -> None:
-        """`stream` gives the content; `raw` is the file below it, `size` bytes long: the same, or the gzipped one."""
+        """Take the content (`stream`) and the file below it (`raw`, of `size` bytes): the same, or the gzipped one."""
         self._path = path
         self._stream = stream
         self._raw = raw
@@ -59,7 +59,7 @@ class VectorStream:
         self._vectors: Floats = np.empty((0, 0), np.float32)
 
     def read(self) -> VectorTable:
-        """The table; see `read_vectors`. Can be called once."""
+        """Read the table. See `read_vectors`. Call this only once."""
         layout = self._layout()
         self._stream.seek(layout.begin)
         self._allocate(layout)
@@ -72,7 +72,7 @@ class VectorStream:
 
     def _layout(self) -> _Layout:
         first = self._stream.readline(_MAX_LINE)
-        mark = len(_MARK) if first.startswith(_MARK) else 0
+        mark = len(_BYTE_ORDER_MARK) if first.startswith(_BYTE_ORDER_MARK) else 0
         if header := _HEADER.fullmatch(first[mark:]):
             count, width = map(int, header.groups())
             if not 1 <= width <= _MAX_WIDTH or not count:
@@ -87,17 +87,17 @@ class VectorStream:
         return _Layout(width, None, False, mark, "as in most lines" if widths.total() > 1 else "as in line 1")
 
     def _allocate(self, layout: _Layout) -> None:
-        """Room for all words if the header tells how many, but never for more than a file of this size can hold."""
+        """Allocate rows for all words of the header, but never more than a file of this size can contain."""
         rows = _FIRST_ROWS
         if layout.count is not None and self._stream is self._raw:
-            least = 2 + (4 if layout.binary else 2) * layout.width  # bytes a word takes up
+            least = 2 + (4 if layout.binary else 2) * layout.width  # bytes per word
             rows = min(layout.count, self._size // least + 1)
         self._vectors = np.empty((rows, layout.width), np.float32)
 
     def _place(self, word: bytes) -> int:
-        """The row for a word's vector, which is made if need be, or `ABSENT`.
+        """Return the row for a word's vector, or `ABSENT` if the word is repeated. Allocates more rows if needed.
 
-        The room grows to what the share of the file read so far lets expect.
+        The new size is extrapolated from the share of the file that was read so far.
         """
         row = self._index.place(word.decode())
         rows, width = self._vectors.shape
@@ -109,7 +109,7 @@ class VectorStream:
 
     def _read_text(self, layout: _Layout) -> None:
         found = 0
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is told
+        with np.errstate(over="ignore"):  # overflow gives infinity, which is refused
             for number, line in self._lines(layout):
                 bare = line.rstrip()
                 if not bare:
@@ -141,7 +141,7 @@ class VectorStream:
     def _remedy(self) -> str:
         if self._stream.read(1):
             return "correct or remove the line"
-        return "it is the last line: copy the file anew if it is cut off here, else correct or remove the line"
+        return "it is the last line: copy the file again if it is cut off here, else correct or remove the line"
 
     def _read_binary(self, layout: _Layout) -> None:
         size = f"the header ({layout.count:,} words of {layout.width:,} numbers)"
@@ -151,16 +151,16 @@ class VectorStream:
             try:
                 row = self._place(word)
             except UnicodeDecodeError as error:
-                self._refuse_byte(offset, f"{_not_utf8(error)}; copy the file anew, or correct {size}")
+                self._refuse_byte(offset, f"{_not_utf8(error)}; copy the file again, or correct {size}")
             if row != ABSENT:
                 self._vectors[row] = vector
                 if not np.isfinite(vector).all():
                     where = f"number {int(np.isfinite(vector).argmin()) + 1} of word {found:,} ({word.decode()!r})"
-                    self._refuse_byte(offset, f"{where} is not finite; copy the file anew, or correct {size}")
+                    self._refuse_byte(offset, f"{where} is not finite; copy the file again, or correct {size}")
         self._check_count(layout, found)
 
     def _binary_words(self, layout: _Layout) -> Iterator[tuple[int, bytes, Floats]]:
-        """Offset, word and vector (E,) of all words announced, or of those there are."""
+        """Yield offset, word and vector (E,), up to the count of the header or the end of the file."""
         assert layout.count is not None
         length, done = 4 * layout.width, 0
         buffer, begin, base = b"", 0, layout.begin
@@ -171,7 +171,7 @@ class VectorStream:
                 yield base + space - len(word), word, np.frombuffer(buffer, "<f4", layout.width, space + 1)
                 begin, done = space + 1 + length, done + 1
             elif space < 0 and len(buffer) - begin >= _MAX_WORD:
-                remedy = "copy the file anew, or correct the numbers in its header"
+                remedy = "copy the file again, or correct the numbers in its header"
                 self._refuse_byte(base + begin, f"no word within {_MAX_WORD:,} bytes; {remedy}")
             else:
                 base, buffer = base + begin, buffer[begin:]
@@ -182,7 +182,7 @@ class VectorStream:
         rest = buffer[begin:].lstrip(b"\n")
         if done < layout.count and rest:
             here = f"the file ends inside word {done + 1:,} of {layout.count:,} or its vector"
-            self._refuse_byte(base + len(buffer), f"{here}; it is cut off: copy it anew, or correct its header")
+            self._refuse_byte(base + len(buffer), f"{here}; it is cut off: copy it again, or correct its header")
         if rest or self._stream.read(_CHUNK).lstrip(b"\n"):
             more = f"more follows than the {layout.count:,} words of {layout.width:,} numbers that line 1 announces"
             self._refuse_byte(base + len(buffer) - len(rest), f"{more}; correct line 1")
@@ -190,7 +190,7 @@ class VectorStream:
     def _check_count(self, layout: _Layout, found: int) -> None:
         if layout.count is not None and found != layout.count:
             announced = f"the header announces {layout.count:,} words, but {found:,} are there"
-            self._refuse(1, f"{announced}; copy the file anew if it may be cut off, else correct the header")
+            self._refuse(1, f"{announced}; copy the file again if it may be cut off, else correct the header")
 
     def _refuse(self, line: int, problem: str) -> NoReturn:
         raise UserError(f"{self._path}:{line}: {problem}") from None
@@ -200,7 +200,7 @@ class VectorStream:
 
 
 def _is_binary(beginning: bytes, width: int) -> bool:
-    """Whether what follows a header is binary: no numbers in its first line, but bytes that no text has."""
+    """Return whether the content after a header is binary: not a line of numbers, but bytes that no text has."""
     rest = beginning.partition(b" ")[2]
     fields = rest.partition(b"\n")[0].split()
     if len(fields) > 1 and all(map(_NUMBER.fullmatch, fields)):
@@ -214,10 +214,10 @@ def _is_binary(beginning: bytes, width: int) -> bool:
 
 
 def _word_end(line: bytes, layout: _Layout) -> int:
-    """Where the word of a line ends that is not simply a word, E numbers and single blanks between.
+    """Return where the word ends in a line that is not just a word and E numbers between single spaces.
 
     Raises:
-        ValueError: it has not E numbers.
+        ValueError: the line does not have E numbers.
     """
     fields = line.rsplit(None, layout.width)
     if len(fields) <= layout.width:
@@ -231,14 +231,14 @@ def _parse(text: bytes, row: Floats, layout: _Layout) -> None:
     """Read the numbers of a line into `row` (E,).
 
     Raises:
-        ValueError: there are not E, or one of them is none or not finite.
+        ValueError: there are not E fields, or one is not a finite number.
     """
     fields = text.split()
     if len(fields) != len(row):
         raise ValueError(_wrong_count(len(fields), layout))
     try:
-        row[:] = fields  # NumPy reads the numbers in bytes
-        sound = b"_" not in text and bool(np.isfinite(row).all())  # to Python, 1_0 is a number
+        row[:] = fields  # NumPy parses bytes
+        sound = b"_" not in text and bool(np.isfinite(row).all())  # Python accepts 1_0 as a number
     except ValueError:
         sound = False
     if not sound:

@@ -1,10 +1,10 @@
-"""Static vectors of word pieces: a vector for any word, read without a tokenizer library.
+"""Compute a static vector for any word from vectors of word pieces, without a tokenizer library.
 
-A folder of them holds
-    pieces.txt            V word pieces, one a line, UTF-8; a piece inside a word begins with `##`
+A folder of such vectors contains
+    pieces.txt            V word pieces, one per line, UTF-8; a piece inside a word begins with `##`
     vectors.safetensors   `vectors` (V, E): float32, float16, or int8 with `scales` (V,) float32 to multiply the rows by
 
-`scripts/distill_vectors.py` makes such folders; `data/vectors/` holds the bundled one, with a README of its own.
+`scripts/distill_vectors.py` makes such folders. The bundled one is in `data/vectors/`, with its own README.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tagger.kernels.compiled import PieceIndex
 from tagger.kernels.loader import kernels
 
 PIECES, VECTORS = "pieces.txt", "vectors.safetensors"
-INSIDE = "##"  # how pieces begin that continue a word
+INSIDE = "##"  # prefix of pieces that continue a word
 
-_MAX_CHARACTERS = 100  # BERT takes longer words for unknown
-TOO_LARGE = 1e15  # for a value in a vector or weight: sums of products would overflow
+_MAX_CHARACTERS = 100  # longer words are unknown to BERT
+TOO_LARGE = 1e15  # for a value in a vector or weight: larger ones could overflow in sums of products
 _WORTH_AN_INDEX = 256  # words
-_BLOCK = 8192  # words looked up at a time, which bounds the memory beside the result
+_BLOCK = 8192  # words looked up at a time, to bound memory
 _ASCII_PUNCTUATION = frozenset("$+<=>^`|~")  # symbols to Unicode, punctuation to BERT
-_IDEOGRAPHS = (  # BERT's; the range that begins at 2B920 begins there in `tokenizers` too, not at 2B820
+_IDEOGRAPHS = (  # as in BERT's `tokenizers`, where one range begins at 2B920, not at 2B820
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F)),
     *((0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0x2F800, 0x2FA1F)),
 )
@@ -46,25 +46,27 @@ Bools = NDArray[np.bool_]
 
 
 class WordPieceVectors:
-    """V word pieces with a vector each; a word's vector is the mean over its pieces, brought to length 1.
+    """V word pieces with a vector each. A word's vector is the mean over its pieces, scaled to length 1.
 
-    Splitting follows BERT's uncased tokenizer (Devlin et al. 2019): `basic_tokens`, then of each the longest piece
-    that begins it, the longest piece that goes on, and so forth (greedy WordPiece, Wu et al. 2016). The vector is that
-    of `model2vec.StaticModel.encode(word, max_length=None)` with `normalize` set, as `model2vec.distill` sets it
-    (model2vec 0.10): a basic token that no sequence of pieces spells, or of more than 100 characters, is left out of
-    the mean. Whatever weights the pieces have are in the lengths of their vectors. The one difference: `[UNK]` and
-    `[PAD]` are special to model2vec even in a text, and five or seven characters here.
+    Words are split as by BERT's uncased tokenizer (Devlin et al. 2019). `basic_tokens` splits a word. Then greedy
+    WordPiece (Wu et al. 2016) takes the longest piece at the start of each token, then the longest that continues it.
+
+    Basic tokens that greedy search cannot split, and those of more than 100 characters, are left out of the mean. The
+    lengths of the vectors contain the weights of the pieces.
+
+    The result equals `model2vec.StaticModel.encode(word, max_length=None)` (model2vec 0.10) with `normalize` set, the
+    default of `model2vec.distill`. One difference: model2vec treats `[UNK]` and `[PAD]` in a text as special tokens,
+    this class as ordinary characters.
 
     Attributes:
-        pieces: V, all different.
+        pieces: V distinct pieces.
         width: E.
     """
 
     def __init__(self, pieces: Sequence[str], vectors: Floats | Bytes, scales: Floats | None = None) -> None:
-        """Take V pieces and their vectors (V, E), which have to fit: `load` checks what comes from a file.
+        """Take V pieces and their vectors (V, E). They must fit; `load` checks those from a file.
 
-        `scales` (V,), where given, are what the rows have yet to be multiplied by: whole numbers stay as small as they
-        are in a file.
+        `scales` (V,), if given, are factors of the rows. They allow to keep int8 vectors in memory.
         """
         self.pieces = tuple(pieces)
         self._vectors: NDArray[Any] = vectors
@@ -92,21 +94,23 @@ class WordPieceVectors:
         vectors, scales = _read_vectors(folder / VECTORS)
         if len(pieces) != len(vectors):
             raise UserError(
-                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both anew"
+                f"{folder}: {len(pieces)} pieces in {PIECES}, but {len(vectors)} rows in {VECTORS}; copy both again"
             )
         return cls(pieces, vectors, scales)
 
     def digest(self) -> str:
-        """A checksum of pieces and vectors."""
+        """Return a checksum of pieces and vectors."""
         scales = () if self._scales is None else (self._scales,)
         return digest_of(self.pieces, self._vectors, *scales)
 
     def save(self, folder: Path) -> None:
-        """Write the two files, vectors as int8 with a scale per row: values change by at most 1/254 of a row's largest.
+        """Write the two files, with vectors as int8 and a scale per row.
+
+        Rounding changes a value by at most 1/254 of the largest in its row.
 
         Raises:
-            ValueError: a piece is empty or holds a line break.
-            OSError: they cannot be written.
+            ValueError: a piece is empty or contains a line break.
+            OSError: the files cannot be written.
         """
         if any(not piece or "\n" in piece or "\r" in piece for piece in self.pieces):
             raise ValueError("a piece is empty or holds a line break, which a file of one piece a line cannot keep")
@@ -117,44 +121,44 @@ class WordPieceVectors:
         (folder / VECTORS).write_bytes(save({"scales": rounded._scales, "vectors": rounded._vectors}))
 
     def rounded(self) -> WordPieceVectors:
-        """These vectors as `save` keeps them."""
+        """Return the vectors rounded as `save` writes them."""
         return self if self._scales is not None else WordPieceVectors(self.pieces, *quantised(self._vectors))
 
     @property
     def vectors(self) -> Floats:
-        """(V, E)."""
+        """All vectors, (V, E) float32."""
         return self._vectors if self._scales is None else self._rows_of(np.arange(len(self._vectors)))
 
     def _rows_of(self, rows: Ints) -> Floats:
-        """The vectors of n pieces, (n, E)."""
+        """Return the vectors of n pieces, (n, E)."""
         vectors: Floats = self._vectors[rows]
         return vectors if self._scales is None else vectors * self._scales[rows][:, None]
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, Bools]:
-        """Vectors of U words.
+        """Return the vectors of U words.
 
         Args:
-            words: U of them, any strings at all.
+            words: U arbitrary strings.
 
         Returns:
-            Their vectors (U, E), of length 1, or zeros for a word without a known piece; and (U,) whether it has one.
+            Vectors (U, E) of length 1, zeros for words without a known piece; and (U,) which words have one.
         """
         vectors = np.zeros((len(words), self.width), dtype=np.float32)
         known = np.zeros(len(words), dtype=np.bool_)
         for begin in range(0, len(words), _BLOCK):
             rows, counts = self._pieces_of_each(words[begin : begin + _BLOCK])
             known[begin : begin + len(counts)] = counts > 0
-            sums = self._sums(rows, counts)  # of the same direction as the means
+            sums = self._sums(rows, counts)  # same direction as the means
             lengths = np.sqrt(np.einsum("ue,ue->u", sums, sums))[:, None]
             np.divide(sums, lengths, out=vectors[begin : begin + len(counts)], where=lengths > 0)
         return vectors, known
 
     def _sums(self, rows: Ints, counts: Ints) -> Floats:
-        """Sums over the rows of each of U words, (U, E).
+        """Sum the vectors of the pieces of each of U words, (U, E).
 
         Args:
-            rows: (P,) one word's after the other's.
-            counts: (U,) how many each has.
+            rows: (P,) rows of pieces, word after word.
+            counts: (U,) pieces per word.
         """
         if self._scales is not None and (compiled := kernels()) is not None:
             return compiled.sums_of_pieces(rows, counts, self._vectors, self._scales)
@@ -166,11 +170,11 @@ class WordPieceVectors:
         return sums
 
     def pieces_of(self, word: str) -> list[int]:
-        """Rows of a word's pieces, those of unknown parts left out."""
+        """Return the rows of a word's pieces, without unknown parts."""
         return self._pieces_of_each([word])[0].tolist()
 
     def _pieces_of_each(self, words: Sequence[str]) -> tuple[Ints, Ints]:
-        """Rows of the pieces of U words, one word's after the other's, and (U,) how many each has."""
+        """Return the rows of the pieces of U words, (P,) word after word, and (U,) pieces per word."""
         lines = joined(words)
         self._looked_up += len(words)
         if lines is not None and (index := self._index()) is not None:
@@ -188,13 +192,13 @@ class WordPieceVectors:
         return np.array(rows, dtype=np.int64), np.diff(ends)
 
     def _index(self) -> PieceIndex | None:
-        """The pieces for the compiled search, once it is there and there are words enough to repay this index."""
+        """Return the index for the compiled search. None without kernels, or before enough look-ups to repay it."""
         if self._compiled is None and self._looked_up >= _WORTH_AN_INDEX and (found := kernels()) is not None:
             self._compiled = PieceIndex(found, self.pieces, INSIDE)
         return self._compiled
 
     def _add_longest_first(self, token: str, rows: list[int]) -> None:
-        """Add the rows of a basic token's pieces by greedy search; none if it comes to a place where no piece fits."""
+        """Append the rows of a basic token's pieces by greedy search. Append none if no piece fits at some place."""
         known, longest, before = self._rows.get, self._longest, len(rows)
         rest, least = token, 0
         while (end := len(rest)) > least:
@@ -209,12 +213,14 @@ class WordPieceVectors:
 
 
 def basic_tokens(text: str) -> list[str]:
-    """What BERT's uncased normaliser and pre-tokenizer make of a text: WordPiece is done within each of these.
+    """Split a text as BERT's uncased normaliser and pre-tokenizer do. WordPiece then splits each of these tokens.
 
-    In lower case, without accents (NFD, then category Mn left out) and control characters; split at white space, and
-    on both sides of punctuation and of CJK ideographs. Every step is done character by character: as nothing of
-    category Mn remains, so is NFD. Characters have the properties of this Python's Unicode version, those of
-    `tokenizers` are of an older one: they differ in marks and punctuation that Unicode has got since 2015 or so.
+    The text is lower-cased. Accents (NFD, then category Mn removed) and control characters are removed. It is split at
+    white space, and on both sides of punctuation and CJK ideographs. Every step works character by character. This is
+    possible even for NFD, because nothing of category Mn remains.
+
+    Character properties are those of Python's Unicode version. `tokenizers` uses an older version. They differ in marks
+    and punctuation added to Unicode since about 2015.
     """
     return _fold_all(text).split()
 
@@ -224,7 +230,7 @@ def _fold_all(text: str) -> str:
 
 
 class _Folded(dict[int, str]):
-    """What each character becomes, found when it is first met."""
+    """Cache from a code point to its folded text."""
 
     def __missing__(self, code: int) -> str:
         self[code] = folded = _fold(chr(code))
@@ -232,11 +238,11 @@ class _Folded(dict[int, str]):
 
 
 _FOLDED = _Folded()
-_FOLDED_LINES = _Folded({ord("\n"): "\n"})  # for words that are a line each
+_FOLDED_LINES = _Folded({ord("\n"): "\n"})  # for one word per line
 
 
 def _fold(character: str) -> str:
-    """What BERT's normaliser makes of a character, with spaces where a basic token ends."""
+    """Normalise a character as BERT does, with spaces where a basic token ends."""
     if character in "\t\n\r":
         return " "
     if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs"):
@@ -254,9 +260,9 @@ def _is_punctuation(character: str) -> bool:
 
 
 def quantised(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Rows (V, E) as whole numbers from -127 to 127, and the (V,) scales that they have to be multiplied by."""
+    """Round rows (V, E) to whole numbers from -127 to 127. Also return their scales (V,), the factors to undo it."""
     scales = np.abs(vectors).max(axis=1, initial=0) / np.float32(127)
-    scales[scales < np.finfo(np.float32).tiny] = 1  # nothing but zeros, or next to it
+    scales[scales < np.finfo(np.float32).tiny] = 1  # rows of zeros, or nearly so
     return np.rint(vectors / scales[:, None]).astype(np.int8), scales
 
 
@@ -266,28 +272,34 @@ def _read_pieces(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it anew") from error
+        raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it again") from error
     distinct = set(pieces)
     if "" in distinct:
-        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it anew")
+        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it again")
     if len(distinct) < len(pieces):
         twice = next(piece for piece, count in Counter(pieces).items() if count > 1)
         earlier = pieces.index(twice)
         line = pieces.index(twice, earlier + 1) + 1
-        raise UserError(f"{path}:{line}: damaged: {twice!r} stands in line {earlier + 1} too; copy it anew")
+        raise UserError(f"{path}:{line}: damaged: {twice!r} is in line {earlier + 1} too; copy it again")
     return pieces
 
 
 def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
-    """The vectors (V, E) as int8 with scales (V,) where they are kept so, else as float32."""
+    """Read the vectors (V, E): int8 with scales (V,) if stored so, else float32."""
     try:
         tensors = load_file(path)
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:  # types unknown to NumPy
-        raise UserError(f"{path}: damaged: {error}; copy it anew") from error
+    except (
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # also for types unknown to NumPy
+        raise UserError(f"{path}: damaged: {error}; copy it again") from error
     if problem := _problem(tensors):
-        raise UserError(f"{path}: {problem}; copy it anew, or make it with scripts/distill_vectors.py")
+        raise UserError(f"{path}: {problem}; copy it again, or make it with scripts/distill_vectors.py")
     vectors, scales = tensors["vectors"], tensors.get("scales")
     if vectors.dtype != np.int8:
         vectors = vectors.astype(np.float32)
@@ -301,24 +313,24 @@ def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
 
 
 def sound_rows(vectors: Floats, path: Path) -> Floats:
-    """The same vectors (V, E), none of whose numbers is infinite, huge or none at all.
+    """Return the vectors (V, E) unchanged, after checking them.
 
     Raises:
-        UserError: a row has such a number.
+        UserError: a row has a number that is infinite, NaN or huge.
     """
     _require_sensible(np.abs(vectors).max(axis=1), path)
     return vectors
 
 
 def _require_sensible(largest: Floats, path: Path) -> None:
-    """Of each row's (V,) largest number, without its sign."""
-    sound = largest < TOO_LARGE  # NaN is not less either
+    """Check the largest absolute value of each row, (V,)."""
+    sound = largest < TOO_LARGE  # also False for NaN
     if not sound.all():
-        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it anew")
+        raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it again")
 
 
 def _problem(tensors: Mapping[str, NDArray[np.generic]]) -> str | None:
-    """What is wrong with names, types or shapes."""
+    """Describe what is wrong with names, types or shapes. None if nothing is."""
     vectors, scales = tensors.get("vectors"), tensors.get("scales")
     if vectors is None:
         return f"no tensor `vectors`, only {sorted(tensors)}"

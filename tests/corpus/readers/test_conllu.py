@@ -60,7 +60,7 @@ def test_words_may_hold_blanks() -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "problem"),
     [
-        ("1\ta\tO\n", {}, "file:1: expected 10 columns parted by TABs, found 3"),
+        ("1\ta\tO\n", {}, "file:1: expected 10 columns separated by TABs, found 3"),
         (word("1", "a") + word("x", "b"), {}, "file:2: expected a word's number in the first column, found 'x'"),
         (word("1", "a", ""), {}, "file:1: no tag in column 3; write _ where there is none"),
         (word("1", "a", "N\u2028N"), {}, r"file:1: tag or label 'N\\u2028N' holds a control character"),

@@ -217,7 +217,7 @@ def test_metadata_that_name_data_elsewhere_are_refused_and_nothing_is_fetched(
 
 
 def test_files_that_metadata_led_to_are_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagger.corpus.huggingface.check_metadata", lambda *_: None)
+    monkeypatch.setattr("tagger.corpus.readers.huggingface.check_metadata", lambda *_: None)
     folder = folder_with(tmp_path, "README.md", "data_files: [train.jsonl, ../outside.jsonl]")
     with pytest.raises(UserError, match=r"outside\.jsonl', which is outside of the folder"):
         open_dataset(str(folder))

@@ -71,7 +71,7 @@ THREE = b"a 1 2 3\nb 4 5 6\nc 7 8 9\n"
         (b"a 1 2 3\nb -inf 5 6\nc 7 8 9\n", ":2:", "number 1 is '-inf', which is not finite"),
         (b"a 1 2 3\nb 4 5 1e39\nc 7 8 9\n", ":2:", "number 3 is '1e39', which is not finite"),
         (b"a 1 2 3\nb\xff 4 5 6\nc 7 8 9\n", ":2:", "not UTF-8 (byte 0xff at position 2)"),
-        (THREE[:-5], ":3:", "copy the file anew if it is cut off here"),
+        (THREE[:-5], ":3:", "copy the file again if it is cut off here"),
         (b"3 4\n" + THREE, ":2:", "expected 4 numbers (as line 1 announces) after the word, found 3"),
         (b"3 2\n" + THREE, ":2:", "expected 2 numbers (as line 1 announces) after the word, found 3"),
         (b"4 3\n" + THREE, ":1:", "announces 4 words, but 3 are there"),

@@ -295,7 +295,7 @@ def floats(*shape: int) -> np.ndarray:
         (b"a\nb\nc\n", {"vectors": floats(2, 4)}, "3 pieces in pieces.txt, but 2 rows"),
         (b"a\n\nb\n", {"vectors": floats(3, 4)}, "pieces.txt:2: damaged: an empty line"),
         (b"", {"vectors": floats(1, 4)}, "pieces.txt:1: damaged: an empty line"),
-        (b"a\nb\na\n", {"vectors": floats(3, 4)}, "pieces.txt:3: damaged: 'a' stands in line 1 too"),
+        (b"a\nb\na\n", {"vectors": floats(3, 4)}, "pieces.txt:3: damaged: 'a' is in line 1 too"),
         (b"a\nb\xff\n", {"vectors": floats(2, 4)}, "not UTF-8 at byte 3"),
         (b"a\nb\n", {"embeddings": floats(2, 4)}, "no tensor `vectors`, only ['embeddings']"),
         (b"a\nb\n", {"vectors": floats(2)}, "`vectors` is float32 (2,)"),
