@@ -17,6 +17,7 @@ from tagger.decoding.k_best import NO_PATH, n_best_paths
 from tagger.features.batching import packed_positions, sentence_lengths
 from tagger.kernels.compiled import padded
 from tagger.kernels.loader import kernels
+from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -74,7 +75,7 @@ class Decoder:
         cls, tags: Sequence[str], scheme: Scheme, tensors: Mapping[str, Floats], temperature: float = 1.0
     ) -> Decoder:
         """The decoder of a model's tensors, by the names of `TaggerModel.state_dict()`: with the CRF's, if any."""
-        crf = {name: tensors[f"crf.{name}"] for name in ("transitions", "start", "end") if f"crf.{name}" in tensors}
+        crf = {argument: tensors[name] for argument, name in CRF._asdict().items() if name in tensors}
         return cls(tags, scheme, **crf, temperature=temperature)
 
     def at(self, temperature: float) -> Decoder:

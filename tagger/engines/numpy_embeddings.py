@@ -7,17 +7,25 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.config import EmbeddingsConfig
+from tagger.config import AffixEmbedding, EmbeddingsConfig
 from tagger.engines.numpy_layers import GRULayer
 from tagger.features.batching import reversed_positions
 from tagger.features.encoding import WordFeatures
 from tagger.features.vocabulary import PAD, UNK
 from tagger.kernels.loader import kernels
+from tagger.tensor_shapes import (
+    CHARACTER_FILTERS,
+    CHARACTER_GRU,
+    CHARACTERS,
+    STATIC_CORRECTIONS,
+    WORD_SHAPES,
+    WORDS,
+    affix_table,
+)
 
 Floats = NDArray[np.float32]
 _CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
 _ELEMENTS_AT_ONCE = 1 << 22  # of the widest array that is made of characters
-_PREFIX = "embeddings.parts."
 
 
 class WordVectors:
@@ -33,7 +41,7 @@ class WordVectors:
         if config.shape:
             self._parts.append(Shapes(tensors))
         if config.affixes:
-            self._parts.append(Affixes(tensors))
+            self._parts.append(Affixes(config.affixes, tensors))
         if config.static:
             self._parts.append(FineTuned(tensors) if config.static.trained else Pretrained())
 
@@ -46,12 +54,12 @@ class CharCNN:
     """The character convolution as one table look-up and sum per kernel position, some thousand words at a time."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        kernel = tensors[f"{_PREFIX}characters.convolution.weight"]  # (F, S, W)
-        table = tensors[f"{_PREFIX}characters.table.weight"]  # (V, S)
+        kernel = tensors[CHARACTER_FILTERS.weight]  # (F, S, W)
+        table = tensors[CHARACTERS]  # (V, S)
         # what each character adds to each filter at each place under the kernel; padding adds nothing
         self._contribution = np.ascontiguousarray(np.stack([table @ place.T for place in np.moveaxis(kernel, 2, 0)]))
         self._contribution[:, PAD] = 0  # (W, V, F)
-        self._bias = tensors[f"{_PREFIX}characters.convolution.bias"]
+        self._bias = tensors[CHARACTER_FILTERS.bias]
 
     def __call__(self, features: WordFeatures) -> Floats:
         if (compiled := kernels()) is not None:
@@ -84,8 +92,8 @@ class CharGRU:
     """The last states of a GRU over the characters in both directions, some thousand words at a time."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._layer = GRULayer(tensors, f"{_PREFIX}characters.recurrence.")
-        self._projections = self._layer.project(tensors[f"{_PREFIX}characters.table.weight"])  # (V, 6H)
+        self._layer = GRULayer(tensors, CHARACTER_GRU)
+        self._projections = self._layer.project(tensors[CHARACTERS])  # (V, 6H)
 
     def __call__(self, features: WordFeatures) -> Floats:
         lengths = (features.characters != PAD).sum(axis=1)
@@ -108,7 +116,7 @@ class CharGRU:
 
 class Words:
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[f"{_PREFIX}word.table.weight"]
+        self._table = tensors[WORDS]
 
     def __call__(self, features: WordFeatures) -> Floats:
         return self._table[features.words]
@@ -116,16 +124,15 @@ class Words:
 
 class Shapes:
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[f"{_PREFIX}shape.table.weight"]
+        self._table = tensors[WORD_SHAPES]
 
     def __call__(self, features: WordFeatures) -> Floats:
         return self._table[features.shapes]
 
 
 class Affixes:
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        names = [name for name in tensors if name.startswith(f"{_PREFIX}affixes.tables.")]
-        self._tables = [tensors[f"{_PREFIX}affixes.tables.{number}.weight"] for number in range(len(names))]
+    def __init__(self, config: AffixEmbedding, tensors: Mapping[str, Floats]) -> None:
+        self._tables = [tensors[affix_table(number)] for number in range(2 * len(config.lengths))]
 
     def __call__(self, features: WordFeatures) -> Floats:
         columns = zip(self._tables, features.affixes.T, strict=True)
@@ -141,7 +148,7 @@ class FineTuned:
     """Pretrained vectors plus what training added to those of known words."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._corrections = tensors[f"{_PREFIX}static.corrections.weight"]
+        self._corrections = tensors[STATIC_CORRECTIONS]
 
     def __call__(self, features: WordFeatures) -> Floats:
         known = features.words > UNK

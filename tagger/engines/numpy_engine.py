@@ -21,6 +21,7 @@ from tagger.features.batching import packed_positions, reversed_positions
 from tagger.features.encoding import FeatureEncoder
 from tagger.kernels.packed_weights import Numbers
 from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import EMISSIONS, FEED_FORWARD, layer_prefix, norm_tensors, skip_tensor
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -85,8 +86,8 @@ class NumpyEngine:
         self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None
         kinds = _kinds_of_layers(config.encoder, precision)
         self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
-        self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
-        self._emission_bias = tensors["emissions.bias"]
+        self._emissions = np.ascontiguousarray(tensors[EMISSIONS.weight].T)  # (W, K)
+        self._emission_bias = tensors[EMISSIONS.bias]
         self._words = WordCache(self._project, _CACHE_BYTES)
 
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
@@ -135,8 +136,7 @@ class _FeedForward:
     """Linear, GELU in its tanh form, Linear: (M, E) → (M, F)."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        names = ("inner.weight", "inner.bias", "outer.weight", "outer.bias")
-        self._weights = [tensors[f"encoder.feed_forward.{name}"] for name in names]
+        self._weights = [tensors[name] for linear in FEED_FORWARD for name in linear]
 
     def __call__(self, vectors: Floats) -> Floats:
         inner, inner_bias, outer, outer_bias = self._weights
@@ -151,11 +151,11 @@ class _Layer:
     def __init__(
         self, config: EncoderConfig, number: int, kind: type[RecurrentLayer], tensors: Mapping[str, Floats]
     ) -> None:
-        self._recurrence = kind(tensors, f"encoder.layers.{number}.")
+        self._recurrence = kind(tensors, layer_prefix(number))
         self._merge = config.merge
-        self._norm = [tensors[f"encoder.norms.{number}.{name}"] for name in ("weight", "bias") if config.layer_norm]
+        self._norm = [tensors[name] for name in norm_tensors(number)] if config.layer_norm else []
         self._skip = config.skip
-        self._skip_weight = tensors.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
+        self._skip_weight = tensors.get(skip_tensor(number))  # none where the widths are equal
 
     @property
     def row_by_row(self) -> bool:

@@ -24,10 +24,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import GATES, Cell, EncoderConfig, ModelConfig
-from tagger.engines.reference_cells import NORM_EPSILON
+from tagger.engines.reference_cells import NORM_EPSILON, cell_weights
 from tagger.errors import UserError
 from tagger.features.vocabulary import PAD, UNK
 from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import (
+    CHARACTER_FILTERS,
+    CHARACTER_GRU,
+    CHARACTERS,
+    EMISSIONS,
+    FEED_FORWARD,
+    STATIC_CORRECTIONS,
+    WORD_SHAPES,
+    WORDS,
+    affix_table,
+    layer_prefix,
+    norm_tensors,
+    skip_tensor,
+)
 
 try:
     import onnx
@@ -44,7 +58,6 @@ _ORDER: dict[Cell, tuple[int, ...]] = {
     "gru_reset_before": (1, 0, 2),
     "lstm": (0, 3, 1, 2),
 }
-_DIRECTIONS = ("", "_reverse")
 
 
 def graph_of(folder: ModelFolder) -> bytes:
@@ -64,8 +77,8 @@ def graph_of(folder: ModelFolder) -> bytes:
     values = graph("Transpose", values, perm=[1, 0, 2])  # (T, B, E)
     for number in range(config.encoder.depth):
         values = _layer(graph, config.encoder, number, values)
-    values = graph("MatMul", values, graph.constant(folder.tensors["emissions.weight"].T))
-    values = graph("Add", values, graph.constant(folder.tensors["emissions.bias"]))  # (T, B, K)
+    values = graph("MatMul", values, graph.constant(folder.tensors[EMISSIONS.weight].T))
+    values = graph("Add", values, graph.constant(folder.tensors[EMISSIONS.bias]))  # (T, B, K)
     graph("Transpose", values, perm=[1, 0, 2], into="emissions")
     graph.input("rows", TensorProto.INT64, "B", "T")
     graph.input("lengths", TensorProto.INT32, "B")
@@ -114,50 +127,50 @@ class _Graph:
 def _embeddings(graph: _Graph, config: ModelConfig) -> str:
     """Vectors of the words (U, E)."""
     parts = []
-    prefix, embeddings = "embeddings.parts.", config.embeddings
+    embeddings = config.embeddings
     if embeddings.word or (embeddings.static and embeddings.static.trained):
         graph.input("words", TensorProto.INT64, "U")
     if embeddings.word:
-        parts.append(graph("Gather", graph.weight(f"{prefix}word.table.weight"), "words"))
+        parts.append(graph("Gather", graph.weight(WORDS), "words"))
     if embeddings.characters:
         graph.input("characters", TensorProto.INT64, "U", "C")
         spelling = _convolved if embeddings.characters.kind == "cnn" else _read
-        parts.append(spelling(graph, f"{prefix}characters."))
+        parts.append(spelling(graph))
     if embeddings.shape:
         graph.input("shapes", TensorProto.INT64, "U")
-        parts.append(graph("Gather", graph.weight(f"{prefix}shape.table.weight"), "shapes"))
+        parts.append(graph("Gather", graph.weight(WORD_SHAPES), "shapes"))
     if embeddings.affixes:
         tables = 2 * len(embeddings.affixes.lengths)
         graph.input("affixes", TensorProto.INT64, "U", tables)
         for number in range(tables):
             column = graph("Gather", "affixes", graph.constant(np.int64(number)), axis=1)
-            parts.append(graph("Gather", graph.weight(f"{prefix}affixes.tables.{number}.weight"), column))
+            parts.append(graph("Gather", graph.weight(affix_table(number)), column))
     if embeddings.static:
         vectors = graph.input("static", TensorProto.FLOAT, "U", embeddings.static.width or 0)
         if embeddings.static.trained:
-            corrections = graph.tensors[f"{prefix}static.corrections.weight"].copy()
+            corrections = graph.tensors[STATIC_CORRECTIONS].copy()
             corrections[: UNK + 1] = 0
             vectors = graph("Add", vectors, graph("Gather", graph.constant(corrections), "words"))
         parts.append(vectors)
     return graph("Concat", *parts, axis=1)
 
 
-def _spelled(graph: _Graph, prefix: str) -> tuple[str, str]:
+def _spelled(graph: _Graph) -> tuple[str, str]:
     """Characters' vectors (U, C, S), padding's all zero, and where characters are (U, C)."""
-    table = graph.tensors[f"{prefix}table.weight"].copy()
+    table = graph.tensors[CHARACTERS].copy()
     table[PAD] = 0
     there = graph("Not", graph("Equal", "characters", graph.constant(np.int64(PAD))))
     return graph("Gather", graph.constant(table), "characters"), there
 
 
-def _convolved(graph: _Graph, prefix: str) -> str:
-    vectors, there = _spelled(graph, prefix)
-    half = graph.tensors[f"{prefix}convolution.weight"].shape[2] // 2
+def _convolved(graph: _Graph) -> str:
+    vectors, there = _spelled(graph)
+    half = graph.tensors[CHARACTER_FILTERS.weight].shape[2] // 2
     filtered = graph(
         "Conv",
         graph("Transpose", vectors, perm=[0, 2, 1]),
-        graph.weight(f"{prefix}convolution.weight"),
-        graph.weight(f"{prefix}convolution.bias"),
+        graph.weight(CHARACTER_FILTERS.weight),
+        graph.weight(CHARACTER_FILTERS.bias),
         pads=[half, half],
     )  # (U, F, C)
     somewhere = graph("Unsqueeze", there, graph.constant(np.array([1])))  # (U, 1, C)
@@ -165,13 +178,13 @@ def _convolved(graph: _Graph, prefix: str) -> str:
     return graph("Relu", graph("ReduceMax", kept, graph.constant(np.array([2])), keepdims=0))
 
 
-def _read(graph: _Graph, prefix: str) -> str:
+def _read(graph: _Graph) -> str:
     """The last states of a GRU over the characters; zeros for a word without any."""
-    vectors, there = _spelled(graph, prefix)
+    vectors, there = _spelled(graph)
     lengths = graph("ReduceSum", graph("Cast", there, to=TensorProto.INT32), graph.constant(np.array([1])), keepdims=0)
     at_least_one = graph("Max", lengths, graph.constant(np.int32(1)))
     inputs = graph("Transpose", vectors, perm=[1, 0, 2])  # (C, U, S)
-    states = _recurrence(graph, "gru", f"{prefix}recurrence.", inputs, at_least_one, last=True)  # (2, U, H)
+    states = _recurrence(graph, "gru", CHARACTER_GRU, inputs, at_least_one, last=True)  # (2, U, H)
     both = graph("Transpose", states, perm=[1, 0, 2])
     flat = graph("Reshape", both, graph.constant(np.array([0, -1])))  # (U, 2H)
     spelled = graph("Cast", graph("Greater", lengths, graph.constant(np.int32(0))), to=TensorProto.FLOAT)
@@ -180,14 +193,10 @@ def _read(graph: _Graph, prefix: str) -> str:
 
 def _recurrence(graph: _Graph, cell: Cell, prefix: str, inputs: str, lengths: str, *, last: bool = False) -> str:
     """All states (T, 2, B, H) of both directions, or the `last` ones (2, B, H), of inputs (T, B, E)."""
-
-    def both(*names: str) -> str:
-        """Both directions' weights of these names, one below the other, (2, …)."""
-        found = [[_ordered(graph.tensors[f"{prefix}{name}{way}"], cell) for name in names] for way in _DIRECTIONS]
-        return graph.constant(np.stack([np.concatenate(weights) for weights in found]))
-
-    weights = both("weight_ih_l0"), both("weight_hh_l0"), both("bias_ih_l0", "bias_hh_l0")
-    settings: dict[str, Any] = {"hidden_size": graph.tensors[f"{prefix}weight_hh_l0"].shape[1]}
+    ordered = ([_ordered(stacked, cell) for stacked in weights] for weights in cell_weights(graph.tensors, prefix))
+    from_input, from_state, *biases = map(np.stack, zip(*ordered, strict=True))  # (2, GH, …) each
+    weights = [graph.constant(stacked) for stacked in (from_input, from_state, np.concatenate(biases, axis=1))]
+    settings: dict[str, Any] = {"hidden_size": from_state.shape[2]}
     if _OPERATORS[cell] == "GRU":
         settings["linear_before_reset"] = int(cell == "gru")
     operator, outputs = _OPERATORS[cell], 2 if last else 1
@@ -201,7 +210,7 @@ def _ordered(stacked: Floats, cell: Cell) -> Floats:
 
 def _layer(graph: _Graph, config: EncoderConfig, number: int, inputs: str) -> str:
     """A recurrent layer with what stands around it, (T, B, E) → (T, B, W); see `EncoderConfig`."""
-    states = _recurrence(graph, config.stack[number].cell, f"encoder.layers.{number}.", inputs, "lengths")
+    states = _recurrence(graph, config.stack[number].cell, layer_prefix(number), inputs, "lengths")
     if config.merge == "concat":
         together = graph("Transpose", states, perm=[0, 2, 1, 3])  # (T, B, 2, H)
         values = graph("Reshape", together, graph.constant(np.array([0, 0, -1])))
@@ -209,16 +218,15 @@ def _layer(graph: _Graph, config: EncoderConfig, number: int, inputs: str) -> st
         reduction = "ReduceSum" if config.merge == "sum" else "ReduceMean"
         values = graph(reduction, states, graph.constant(np.array([1])), keepdims=0)
     if config.layer_norm:
-        names = (f"encoder.norms.{number}.weight", f"encoder.norms.{number}.bias")
-        values = graph("LayerNormalization", values, *map(graph.weight, names), axis=-1, epsilon=NORM_EPSILON)
+        scale_and_shift = map(graph.weight, norm_tensors(number))
+        values = graph("LayerNormalization", values, *scale_and_shift, axis=-1, epsilon=NORM_EPSILON)
     if config.skip:
-        weight = f"encoder.skips.{number}.weight"  # none where the widths are equal
+        weight = skip_tensor(number)  # none where the widths are equal
         values = graph("Add", values, graph.linear(inputs, weight) if weight in graph.tensors else inputs)
     return values
 
 
 def _feed_forward(graph: _Graph, vectors: str) -> str:
     """Linear, GELU in its tanh form, Linear."""
-    prefix = "encoder.feed_forward."
-    inner = graph.linear(vectors, f"{prefix}inner.weight", f"{prefix}inner.bias")
-    return graph.linear(graph("Gelu", inner, approximate="tanh"), f"{prefix}outer.weight", f"{prefix}outer.bias")
+    inner, outer = FEED_FORWARD
+    return graph.linear(graph("Gelu", graph.linear(vectors, *inner), approximate="tanh"), *outer)

@@ -13,6 +13,7 @@ from tagger.corpus.sentence import Span
 from tagger.decoding.decoder import Decoder
 from tagger.engines.base import Engine
 from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -105,7 +106,7 @@ def path_of(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
     crf = folder.config.decoder.kind == "crf"
     transitions, end = np.zeros(len(best)), 0.0
     if crf:
-        between, start, last = (folder.tensors[f"crf.{name}"] for name in ("transitions", "start", "end"))
+        between, start, last = (folder.tensors[name] for name in CRF)
         transitions[0], transitions[1:], end = start[best[0]], between[best[:-1], best[1:]], float(last[best[-1]])
     leads, alone = own - others.max(axis=1), emissions.argmax(axis=1)
     columns = [column.tolist() for column in (best, own, transitions, leads, alone)]

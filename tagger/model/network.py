@@ -14,8 +14,6 @@ from tagger.model.crf import LinearChainCRF
 from tagger.model.embeddings import EmbeddingStack
 from tagger.model.encoder import RecurrentEncoder
 
-ENCODER_PREFIX = "embeddings.parts.encoder."  # of the weights of an encoder that is trained along
-
 
 class TaggerModel(nn.Module):
     """Embeddings (N, E) → recurrent layers (N, W) → emissions (N, K), all packed by time."""

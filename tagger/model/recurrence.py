@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tagger.config import GATES, Cell
 from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
+from tagger.tensor_shapes import layer_shapes
 
 
 def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 0) -> nn.Module:
@@ -92,11 +93,8 @@ class ResetBeforeGRU(nn.Module):
     def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
         super().__init__()
         self.frozen = frozen
-        for direction in ("", "_reverse"):
-            self.register_parameter(f"weight_ih_l0{direction}", _parameter(3 * hidden_size, input_width))
-            self.register_parameter(f"weight_hh_l0{direction}", _parameter(3 * hidden_size, hidden_size))
-            self.register_parameter(f"bias_ih_l0{direction}", _parameter(3 * hidden_size))
-            self.register_parameter(f"bias_hh_l0{direction}", _parameter(3 * hidden_size))
+        for name, shape in layer_shapes("", "gru_reset_before", input_width, hidden_size).items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
 
     def forward(self, inputs: PackedSequence | Tensor) -> tuple[PackedSequence | Tensor, None]:
         """Hidden states of both directions, packed where the inputs are.
@@ -150,7 +148,3 @@ def _last(states: PackedSequence) -> Tensor:
     forward, reverse = states.data.chunk(2, dim=1)
     last = torch.stack([forward[ends], reverse[:sentences]])
     return last if states.unsorted_indices is None else last[:, states.unsorted_indices]
-
-
-def _parameter(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.zeros(shape))

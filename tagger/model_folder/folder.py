@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelConfig, from_mapping
+from tagger.config import ModelConfig, from_mapping
 from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
@@ -46,6 +46,7 @@ from tagger.model_folder.contents import (
     WEIGHTS,
     check_files,
 )
+from tagger.tensor_shapes import Shapes, expected_shapes
 from tagger.untrusted import read_json
 
 FORMAT = "tagger-model"
@@ -56,7 +57,6 @@ _LONGEST = 500  # of what is told of a damage
 _COLDEST, _HOTTEST = 0.001, 1000
 
 Floats = NDArray[np.float32]
-_Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -226,81 +226,6 @@ def put_graph(folder: Path, graph: bytes) -> None:
         raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
 
 
-def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every tensor of a model with this configuration and these vocabularies."""
-    tags = len(vocabularies.tags)
-    shapes, width = _embedding_shapes(config.embeddings, vocabularies)
-    of_encoder, width = _encoder_shapes(config.encoder, width)
-    shapes |= of_encoder
-    shapes |= {"emissions.weight": (tags, width), "emissions.bias": (tags,)}
-    if config.decoder.kind == "crf":
-        shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
-    return shapes
-
-
-def _embedding_shapes(embeddings: EmbeddingsConfig, vocabularies: Vocabularies) -> tuple[_Shapes, int]:
-    """The embeddings' tensors, and how many values they give per token."""
-    shapes: _Shapes = {}
-    width = 0
-    if embeddings.word:
-        shapes["embeddings.parts.word.table.weight"] = (len(vocabularies.words), embeddings.word.size)
-        width += embeddings.word.size
-    if characters := embeddings.characters:
-        prefix = "embeddings.parts.characters."
-        shapes[f"{prefix}table.weight"] = (len(vocabularies.characters), characters.size)
-        if characters.kind == "cnn":
-            shapes[f"{prefix}convolution.weight"] = (characters.filters, characters.size, characters.kernel)
-            shapes[f"{prefix}convolution.bias"] = (characters.filters,)
-        else:
-            shapes |= _layer_shapes(f"{prefix}recurrence.", "gru", characters.size, characters.hidden_size)
-        width += characters.width
-    if embeddings.shape:
-        shapes["embeddings.parts.shape.table.weight"] = (len(vocabularies.shapes), embeddings.shape.size)
-        width += embeddings.shape.size
-    if embeddings.affixes:
-        affixes = (vocabularies.prefixes, vocabularies.suffixes)
-        tables = [table[length] for table in affixes for length in embeddings.affixes.lengths]
-        for number, table in enumerate(tables):
-            shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
-        width += embeddings.affixes.size * len(tables)
-    if static := embeddings.static:
-        if static.trained:
-            shapes["embeddings.parts.static.corrections.weight"] = (len(vocabularies.words), static.width or 0)
-        width += static.width or 0
-    if embeddings.encoder:
-        width += embeddings.encoder.width or 0
-    return shapes, width
-
-
-def _encoder_shapes(encoder: EncoderConfig, width: int) -> tuple[_Shapes, int]:
-    """The tensors of an encoder that reads `width` values per token, and how many it gives."""
-    shapes: _Shapes = {}
-    if inner := encoder.feed_forward:
-        shapes |= {"encoder.feed_forward.inner.weight": (inner, width), "encoder.feed_forward.inner.bias": (inner,)}
-        shapes |= {"encoder.feed_forward.outer.weight": (inner, inner), "encoder.feed_forward.outer.bias": (inner,)}
-        width = inner
-    for number, layer in enumerate(encoder.stack):
-        after = encoder.width(layer)
-        shapes |= _layer_shapes(f"encoder.layers.{number}.", layer.cell, width, layer.hidden_size)
-        if encoder.layer_norm:
-            shapes[f"encoder.norms.{number}.weight"] = shapes[f"encoder.norms.{number}.bias"] = (after,)
-        if encoder.skip and width != after:
-            shapes[f"encoder.skips.{number}.weight"] = (after, width)
-        width = after
-    return shapes, width
-
-
-def _layer_shapes(prefix: str, cell: Cell, width: int, hidden: int) -> _Shapes:
-    """The tensors of a bidirectional layer."""
-    shapes: _Shapes = {}
-    stacked = GATES[cell] * hidden
-    for direction in ("", "_reverse"):
-        shapes[f"{prefix}weight_ih_l0{direction}"] = (stacked, width)
-        shapes[f"{prefix}weight_hh_l0{direction}"] = (stacked, hidden)
-        shapes[f"{prefix}bias_ih_l0{direction}"] = shapes[f"{prefix}bias_hh_l0{direction}"] = (stacked,)
-    return shapes
-
-
 def _data_files(folder: Path) -> list[str]:
     """The files whose checksums `config.json` holds."""
     within = [part for part in (STATIC, ENCODER) if (folder / part).is_dir()]
@@ -351,14 +276,14 @@ def _check_tags(tags: Sequence[str], scheme: Scheme) -> None:
         raise UserError(f"tags: {OUTSIDE} is missing")
 
 
-def _check_size(weights: Path, shapes: _Shapes) -> None:
+def _check_size(weights: Path, shapes: Shapes) -> None:
     """Before they are read: no larger than these tensors and a header that names them."""
     most = 4 * sum(map(math.prod, shapes.values())) + _HEADER_BYTES * (len(shapes) + 1)
     if (size := weights.stat().st_size) > most:
         raise UserError(f"{weights.name}: {size:,} bytes, expected at most {most:,} for the tensors of {CONFIG}")
 
 
-def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Shapes) -> None:
     """Refuse missing, unknown and misshapen tensors, and numbers that are NaN, infinite or huge."""
     for name in sorted(shapes.keys() ^ tensors.keys()):
         what = "is missing" if name in shapes else "does not belong there"

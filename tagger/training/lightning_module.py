@@ -22,7 +22,8 @@ from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.errors import UserError
 from tagger.evaluation.scores import Scores, score, score_entities
 from tagger.model.batch import TensorBatch
-from tagger.model.network import ENCODER_PREFIX, TaggerModel
+from tagger.model.network import TaggerModel
+from tagger.tensor_shapes import CRF, TRANSFORMER
 from tagger.training.loader import Step
 from tagger.training.process_group import gathered, joined
 from tagger.training.random_states import random_states, restore_random_states
@@ -118,7 +119,7 @@ class TaggingModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._settle()
-        crf = {} if self.model.crf is None else self.model.crf.state_dict(prefix="crf.")
+        crf = {} if self.model.crf is None else {name: self.model.get_parameter(name).detach() for name in CRF}
         weights = {name: tensor.float().cpu().numpy() for name, tensor in crf.items()}
         self._decoder = Decoder.of(self._tags, self._scheme, weights)
         self._predicted = {}
@@ -262,4 +263,4 @@ def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tuned(name: str) -> bool:
     """Whether a parameter is of an encoder that is trained along."""
-    return name.startswith(ENCODER_PREFIX)
+    return name.startswith(TRANSFORMER)
