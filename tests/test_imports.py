@@ -18,7 +18,7 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 
 # A room is a top-level module or a folder with all that is below it, unless that is a room of its own. Each may import
 # itself and the rooms named here, all of which stand above it.
-BASE = ("printable", "errors", "config", "files", "untrusted", "hub", "python_process")
+BASE = ("printable", "errors", "config", "files", "untrusted", "hub", "python_process", "shared_state")
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
     "errors": ("printable",),
@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "untrusted": ("errors",),
     "hub": ("errors",),
     "python_process": (),
+    "shared_state": (),
     "html": BASE,
     "corpus": BASE,
     "kernels": BASE,

@@ -1,4 +1,4 @@
-"""What depends on a word alone, in NumPy: its vector from each embedding."""
+"""Compute words' vectors in NumPy, from each embedding."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tagger.tensor_shapes import (
 )
 
 Floats = NDArray[np.float32]
-_CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
-_ELEMENTS_AT_ONCE = 1 << 22  # of the widest array that is made of characters
+_CHARACTERS_AT_ONCE = 2048  # few enough to stay in the processor's cache
+_ELEMENTS_AT_ONCE = 1 << 22  # of the largest array that is made for characters
 
 
 class WordVectors:
@@ -46,17 +46,17 @@ class WordVectors:
             self._parts.append(FineTuned(tensors) if config.static.trained else Pretrained())
 
     def __call__(self, features: WordFeatures) -> Floats:
-        """Vectors of U words, (U, E)."""
+        """Compute the vectors of U words, (U, E)."""
         return np.concatenate([part(features) for part in self._parts], axis=1)
 
 
 class CharCNN:
-    """The character convolution as one table look-up and sum per kernel position, some thousand words at a time."""
+    """The character convolution, as one table look-up and one sum per kernel position."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         kernel = tensors[CHARACTER_FILTERS.weight]  # (F, S, W)
         table = tensors[CHARACTERS]  # (V, S)
-        # what each character adds to each filter at each place under the kernel; padding adds nothing
+        # the product of each character's vector with each filter, for each position of the kernel; zero for padding
         self._contribution = np.ascontiguousarray(np.stack([table @ place.T for place in np.moveaxis(kernel, 2, 0)]))
         self._contribution[:, PAD] = 0  # (W, V, F)
         self._bias = tensors[CHARACTER_FILTERS.bias]
@@ -89,10 +89,10 @@ class CharCNN:
 
 
 class CharGRU:
-    """The last states of a GRU over the characters in both directions, some thousand words at a time."""
+    """The last states of a bidirectional GRU over a word's characters."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._layer = GRULayer(tensors, CHARACTER_GRU)
+        self._layer = GRULayer(tensors, CHARACTER_GRU, independent=True)
         self._projections = self._layer.project(tensors[CHARACTERS])  # (V, 6H)
 
     def __call__(self, features: WordFeatures) -> Floats:
@@ -115,6 +115,8 @@ class CharGRU:
 
 
 class Words:
+    """A vector per known word."""
+
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self._table = tensors[WORDS]
 
@@ -123,6 +125,8 @@ class Words:
 
 
 class Shapes:
+    """A vector per word shape."""
+
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self._table = tensors[WORD_SHAPES]
 
@@ -131,6 +135,8 @@ class Shapes:
 
 
 class Affixes:
+    """A vector per prefix and suffix of each length, concatenated."""
+
     def __init__(self, config: AffixEmbedding, tensors: Mapping[str, Floats]) -> None:
         self._tables = [tensors[affix_table(number)] for number in range(2 * len(config.lengths))]
 
@@ -140,12 +146,14 @@ class Affixes:
 
 
 class Pretrained:
+    """The pretrained vectors."""
+
     def __call__(self, features: WordFeatures) -> Floats:
         return features.static
 
 
 class FineTuned:
-    """Pretrained vectors plus what training added to those of known words."""
+    """The pretrained vectors, plus a trained correction for known words."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self._corrections = tensors[STATIC_CORRECTIONS]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -140,6 +139,21 @@ class GRULayer(RecurrentLayer):
     fixed: ClassVar[bool] = False  # True: the compiled loops compute in fixed point
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
+    def __init__(self, tensors: Mapping[str, Floats], prefix: str, *, independent: bool = False) -> None:
+        """
+        Args:
+            tensors, prefix: as in `RecurrentLayer`.
+            independent: compute states whose bits do not depend on the sentences beside them. Slow if H is large.
+        """
+        super().__init__(tensors, prefix)
+        self._independent = independent
+        self._compiled = kernels()
+        if self._compiled is not None:
+            from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
+            blocks = self._compiled.blocks
+            self._packed_input = Packed.of(from_input, blocks, fixed=self.fixed)
+            self._packed_recurrent = Packed.of(self._recurrent.swapaxes(1, 2), blocks, fixed=self.fixed)
+
     def _projected_bias(self, hidden_bias: Floats) -> Floats:
         candidate = 2 * self.hidden_size
         self._candidate_bias = hidden_bias[:, candidate:].copy()  # (2, H), multiplied by the reset gate
@@ -147,31 +161,25 @@ class GRULayer(RecurrentLayer):
 
     @property
     def row_by_row(self) -> bool:
-        return kernels() is not None
+        return self._compiled is not None
 
     def project(self, vectors: Floats) -> Numbers:
-        if (compiled := kernels()) is None:
+        if self._compiled is None:
             return super().project(vectors)
-        from_input, _ = self._packed
-        return compiled.gru_projections(from_input, self._bias.reshape(2, 3, -1), vectors)
+        return self._compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), vectors)
 
     def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
-        if (compiled := kernels()) is None:
+        if self._compiled is None:
             return super().run(projections, rows, batch_sizes, backward)
-        _, recurrent = self._packed
-        return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, batch_sizes, backward)
-
-    @cached_property
-    def _packed(self) -> tuple[Packed, ...]:
-        """Input and hidden weights, packed for the compiled loops."""
-        compiled = kernels()
-        assert compiled is not None
-        from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
-        recurrent = self._recurrent.swapaxes(1, 2)
-        return tuple(Packed.of(weights, compiled.blocks, fixed=self.fixed) for weights in (from_input, recurrent))
+        weights, bias = self._packed_recurrent, self._candidate_bias
+        return self._compiled.gru_states(weights, bias, projections, rows, batch_sizes, backward)
 
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
-        np.matmul(memory[0], self._recurrent[direction], out=product)
+        state, weights = memory[0], self._recurrent[direction]
+        if self._independent:
+            np.matmul(state[:, None], weights[:, None], out=product[:, :, None])  # one product per sentence
+        else:
+            np.matmul(state, weights, out=product)
         both, candidate = product[:2], product[2]
         both += gates[:2]
         _finish_sigmoid(both)

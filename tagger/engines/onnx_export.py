@@ -1,18 +1,19 @@
-"""A model's network as an ONNX graph, built from its weights: from features of words to emissions.
+"""Build a model's network as an ONNX graph from its weights: from features of words to emissions.
 
-Inputs, B sentences of T tokens, longest first or not, U distinct words:
-    rows (B, T) int64         each token's row in the arrays of words; any row beyond a sentence's end
+Inputs, for B sentences of T tokens in any order, with U distinct words:
+    rows (B, T) int64         each token's row in the arrays below; any row after a sentence's end
     lengths (B,) int32        tokens of each sentence, at least 1
-    words (U,) int64          the words' features, those the model has; see `features.encoding.WordFeatures`
+    words (U,) int64          features of the words, those the model has; see `features.encoding.WordFeatures`
     characters (U, C) int64
     shapes (U,) int64
     affixes (U, 2L) int64
     static (U, D) float32
 Output:
-    emissions (B, T, K) float32, without meaning beyond a sentence's end
+    emissions (B, T, K) float32, without meaning after a sentence's end
 
-Recurrent layers are ONNX's own operators, whose gates stand in another order than PyTorch's: GRU z, r, h for r, z, n,
-with `linear_before_reset` telling the two conventions apart (see `reference_cells`), LSTM i, o, f, c for i, f, g, o.
+Recurrent layers are ONNX's own operators. Their gates are in another order than PyTorch's: GRU z, r, h instead of
+r, z, n; LSTM i, o, f, c instead of i, f, g, o. `linear_before_reset` selects the GRU's convention; see
+`reference_cells`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ except ImportError:
     raise UserError("ONNX graphs need the package onnx; install the extra: pip install 'tagger[onnx]'") from None
 
 Floats = NDArray[np.float32]
-_OPSET, _FORMAT = 22, 10  # the newest operators used are of opset 22, which ONNX files of version 10 hold
+_OPSET, _FORMAT = 22, 10  # the newest operators used are of opset 22, which needs ONNX files of version 10
 _OPERATORS: dict[Cell, str] = {"rnn": "RNN", "gru": "GRU", "gru_reset_before": "GRU", "lstm": "LSTM"}
 _ORDER: dict[Cell, tuple[int, ...]] = {
     "rnn": (0,),
@@ -61,7 +62,7 @@ _ORDER: dict[Cell, tuple[int, ...]] = {
 
 
 def graph_of(folder: ModelFolder) -> bytes:
-    """The file `model.onnx` of a model, the same bytes for the same weights.
+    """Return the content of a model's `model.onnx`: the same bytes for the same weights.
 
     Raises:
         UserError: the model has a contextual encoder.
@@ -90,7 +91,7 @@ def graph_of(folder: ModelFolder) -> bytes:
 
 
 class _Graph:
-    """Nodes and constants, named by their number."""
+    """A graph in the making: nodes and constants, named by their numbers."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self.tensors = tensors
@@ -99,14 +100,14 @@ class _Graph:
         self.inputs: list[Any] = []
 
     def __call__(self, operator: str, *inputs: str, into: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """Add a node; the name of its last output. Of several, those before it are dropped."""
+        """Add a node and return the name of its last output. Outputs before the last are dropped."""
         name = into or f"{operator}_{len(self.nodes)}"
         names = [*[""] * (outputs - 1), name]
         self.nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
         return name
 
     def constant(self, value: Any) -> str:
-        """Add an array; its name."""
+        """Add an array and return its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
@@ -119,13 +120,13 @@ class _Graph:
         return name
 
     def linear(self, values: str, weight: str, bias: str | None = None) -> str:
-        """values @ weight.T + bias."""
+        """Add values @ weight.T + bias."""
         values = self("MatMul", values, self.constant(self.tensors[weight].T))
         return values if bias is None else self("Add", values, self.weight(bias))
 
 
 def _embeddings(graph: _Graph, config: ModelConfig) -> str:
-    """Vectors of the words (U, E)."""
+    """Add the words' vectors (U, E)."""
     parts = []
     embeddings = config.embeddings
     if embeddings.word or (embeddings.static and embeddings.static.trained):
@@ -156,7 +157,7 @@ def _embeddings(graph: _Graph, config: ModelConfig) -> str:
 
 
 def _spelled(graph: _Graph) -> tuple[str, str]:
-    """Characters' vectors (U, C, S), padding's all zero, and where characters are (U, C)."""
+    """Add the characters' vectors (U, C, S), zero for padding, and a mask (U, C) that is true for characters."""
     table = graph.tensors[CHARACTERS].copy()
     table[PAD] = 0
     there = graph("Not", graph("Equal", "characters", graph.constant(np.int64(PAD))))
@@ -174,12 +175,12 @@ def _convolved(graph: _Graph) -> str:
         pads=[half, half],
     )  # (U, F, C)
     somewhere = graph("Unsqueeze", there, graph.constant(np.array([1])))  # (U, 1, C)
-    kept = graph("Where", somewhere, filtered, graph.constant(np.float32(0)))  # what is below zero is cut off anyway
+    kept = graph("Where", somewhere, filtered, graph.constant(np.float32(0)))  # the rectifier comes last
     return graph("Relu", graph("ReduceMax", kept, graph.constant(np.array([2])), keepdims=0))
 
 
 def _read(graph: _Graph) -> str:
-    """The last states of a GRU over the characters; zeros for a word without any."""
+    """Add the last states of a GRU over the characters; zeros for a word without any."""
     vectors, there = _spelled(graph)
     lengths = graph("ReduceSum", graph("Cast", there, to=TensorProto.INT32), graph.constant(np.array([1])), keepdims=0)
     at_least_one = graph("Max", lengths, graph.constant(np.int32(1)))
@@ -192,7 +193,7 @@ def _read(graph: _Graph) -> str:
 
 
 def _recurrence(graph: _Graph, cell: Cell, prefix: str, inputs: str, lengths: str, *, last: bool = False) -> str:
-    """All states (T, 2, B, H) of both directions, or the `last` ones (2, B, H), of inputs (T, B, E)."""
+    """Add all states (T, 2, B, H) of both directions, or the `last` ones (2, B, H), from inputs (T, B, E)."""
     ordered = ([_ordered(stacked, cell) for stacked in weights] for weights in cell_weights(graph.tensors, prefix))
     from_input, from_state, *biases = map(np.stack, zip(*ordered, strict=True))  # (2, GH, …) each
     weights = [graph.constant(stacked) for stacked in (from_input, from_state, np.concatenate(biases, axis=1))]
@@ -204,12 +205,12 @@ def _recurrence(graph: _Graph, cell: Cell, prefix: str, inputs: str, lengths: st
 
 
 def _ordered(stacked: Floats, cell: Cell) -> Floats:
-    """Weights (GH, …) with their gates in ONNX's order."""
+    """Put the gates of weights (GH, …) into ONNX's order."""
     return np.concatenate([np.split(stacked, GATES[cell])[gate] for gate in _ORDER[cell]])
 
 
 def _layer(graph: _Graph, config: EncoderConfig, number: int, inputs: str) -> str:
-    """A recurrent layer with what stands around it, (T, B, E) → (T, B, W); see `EncoderConfig`."""
+    """Add a recurrent layer with merge, normalisation and skip connection, (T, B, E) → (T, B, W)."""
     states = _recurrence(graph, config.stack[number].cell, layer_prefix(number), inputs, "lengths")
     if config.merge == "concat":
         together = graph("Transpose", states, perm=[0, 2, 1, 3])  # (T, B, 2, H)
@@ -227,6 +228,6 @@ def _layer(graph: _Graph, config: EncoderConfig, number: int, inputs: str) -> st
 
 
 def _feed_forward(graph: _Graph, vectors: str) -> str:
-    """Linear, GELU in its tanh form, Linear."""
+    """Add Linear, GELU in its tanh form, Linear."""
     inner, outer = FEED_FORWARD
     return graph.linear(graph("Gelu", graph.linear(vectors, *inner), approximate="tanh"), *outer)

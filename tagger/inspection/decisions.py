@@ -164,5 +164,5 @@ def _probabilities(emissions: Floats, length: int, wanted: Sequence[Span], decod
     batch_sizes = np.full(length, sentences)
     if decoder.scheme is not Scheme.PLAIN:
         return np.array(decoder.span_probabilities(emissions, batch_sizes, [wanted] * sentences))
-    marginals = decoder.lattice(emissions, batch_sizes).tokens.reshape(length, sentences, -1)
+    marginals = decoder.lattice(emissions, batch_sizes).marginals().reshape(length, sentences, -1)
     return np.stack([marginals[span.start, :, decoder.tags.index(span.label)] for span in wanted], axis=1)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tagger.config import GATES, Cell
 from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
+from tagger.shared_state import ProcessSetting
 from tagger.tensor_shapes import layer_shapes
 
 
@@ -55,7 +56,7 @@ class _InOwnType(nn.Module):
     def forward(self, inputs: Any, state: Any = None) -> Any:
         kind = (inputs.data if isinstance(inputs, PackedSequence) else inputs).device.type
         as_is = torch.is_grad_enabled() or torch.is_autocast_enabled(kind)
-        with torch.autocast(kind, enabled=False), nullcontext() if as_is else _without_tf32():
+        with torch.autocast(kind, enabled=False), nullcontext() if as_is else _without_tf32:
             return super().forward(inputs.to(next(self.parameters()).dtype), state)
 
 
@@ -109,13 +110,16 @@ class ResetBeforeGRU(nn.Module):
 
 
 @contextmanager
-def _without_tf32() -> Iterator[None]:
+def _tf32_off() -> Iterator[None]:
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+_without_tf32 = ProcessSetting(_tf32_off)  # threads that tag at the same time share it
 
 
 def _states(
