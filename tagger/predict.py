@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -22,54 +24,61 @@ from tagger.engines.base import AheadEngine, Engine
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
 from tagger.features.batching import length_batches
-from tagger.model_folder.contents import CONFIG
-from tagger.model_folder.folder import ModelFolder
+from tagger.model_folder.folder import ModelFolder, read_description
 from tagger.model_folder.from_hub import local_folder, on_hub
+from tagger.shared_state import survive_forks
 
 _BATCH_TOKENS = 4096
-_WINDOW_TOKENS = 16 * _BATCH_TOKENS  # read ahead, so that batches hold sentences of like length
+_WINDOW_TOKENS = 16 * _BATCH_TOKENS  # read ahead, so that batches hold sentences of similar length
 _WINDOW_SENTENCES = 8192
-_PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "onnx": ("fp32",)}  # of each engine
+_PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "onnx": ("fp32",)}  # by engine
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
 class Tagger:
-    """A trained model ready to tag.
+    """A trained model, ready to tag.
 
-    Threads may share a tagger: the model is only read, and caches lock where words are looked up. A tagger that `load`
-    opened can be pickled: the pickle holds its path and settings, and unpickling loads it again.
+    Threads may share a tagger. A tagger from `load` can be pickled: the pickle holds path and settings, and unpickling
+    loads the model again, or refuses if it has changed. A forked process may use a tagger with the engine `numpy`. With
+    `torch` and `onnx`, whose own threads a fork does not copy, start processes by `spawn`.
 
     Attributes:
-        tokenizer: name of the tokenizer the model is meant for.
-        language: ISO 639-1 code of its training data, or "".
-        labels: the labels (entity types, or plain tags) it knows.
-        plain: whether it gives plain tags (parts of speech) rather than spans.
-        folder, engine: what it was made of.
+        tokenizer: name of the tokenizer that splits text for the model.
+        language: ISO 639-1 code of the training data, or "".
+        labels: the labels (entity types, or plain tags) that the model knows.
+        plain: True if it predicts plain tags (parts of speech) rather than spans.
+        folder, engine: the model and what runs it.
     """
 
-    def __init__(self, folder: ModelFolder, engine: Engine) -> None:
+    def __init__(self, folder: ModelFolder, engine: Engine, decoder: Decoder | None = None) -> None:
+        """
+        Args:
+            folder: the model.
+            engine: runs it.
+            decoder: the model's; made here by default.
+        """
         self.tokenizer, self.language = folder.tokenizer, folder.language
         self.plain = folder.scheme is Scheme.PLAIN
         self.labels = folder.labels
         self.folder, self.engine = folder, engine
         self._ahead = engine if isinstance(engine, AheadEngine) else None
-        self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
+        self._decoder = decoder or _decoder_of(folder)
         self._split: Tokenizer | None = None
         self._opened: _Opened | None = None
 
-    def __reduce__(self) -> tuple[Callable[[str, _Settings], Tagger], tuple[str, _Settings]]:
+    def __reduce__(self) -> tuple[Callable[[str, _Settings, str], Tagger], tuple[str, _Settings, str]]:
         if self._opened is None:
             raise UserError("only taggers that tagger.load opened can be pickled; save the model and load it")
-        return _load, (self._opened.path, self._opened.settings)
+        return _load, (self._opened.path, self._opened.settings, self._opened.digest)
 
     def tag(self, text: str, *, scores: bool = False, n_best: int = 0) -> Document:
         """Split running text into sentences and tokens and tag it.
 
         Args:
-            text: any.
-            scores, n_best: as `tag_sentences` takes them.
+            text: any text.
+            scores, n_best: as in `tag_sentences`.
 
         Returns:
             The document: `.entities` with character offsets into `text`, `.sentences` with tokens and tags.
@@ -82,15 +91,15 @@ class Tagger:
     def tag_sentences(
         self, sentences: Iterable[Sentence], *, scores: bool = False, n_best: int = 0
     ) -> Iterator[Sentence]:
-        """The same sentences, in order, with predicted tags (IOB2 or plain).
+        """Yield the same sentences, in order, with predicted tags (IOB2 or plain).
 
-        Lazy: reads ahead one window of some ten thousand tokens, whatever the input's length. The input's own tags
-        are not looked at and its sentences not changed.
+        Reads ahead at most 65,536 tokens or 8,192 sentences. The input's own tags are ignored and its sentences are not
+        changed.
 
         Args:
-            sentences: any number.
-            scores: also give the probability of each entity, or of each plain tag (`Sentence.scores`).
-            n_best: also give so many of the best taggings of each sentence (`Sentence.alternatives`).
+            sentences: any number of sentences.
+            scores: add the probability of each entity, or of each plain tag (`Sentence.scores`).
+            n_best: add this many of the most probable taggings of each sentence (`Sentence.alternatives`).
         """
         wanted = _Wanted(scores, n_best)
         window: list[Sentence] = []
@@ -123,7 +132,7 @@ class Tagger:
 
 
 class _Predicted(NamedTuple):
-    """What is predicted of a sentence; see `Sentence`."""
+    """The prediction for a sentence; see `Sentence`."""
 
     tags: list[str]
     scores: list[float | None] | None
@@ -132,7 +141,7 @@ class _Predicted(NamedTuple):
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What tagging is to give beside tags."""
+    """What tagging computes beside tags."""
 
     scores: bool
     n_best: int
@@ -142,14 +151,14 @@ class _Wanted:
             raise UserError(f"n_best: must be at least 0, not {self.n_best}")
 
     def of(self, decoder: Decoder, emissions: Floats, batch_sizes: Ints) -> Iterator[_Predicted]:
-        """For each sentence of a batch."""
+        """Decode each sentence of a batch."""
         tags = decoder.decode(emissions, batch_sizes)
         scores = decoder.scores(emissions, batch_sizes, tags) if self.scores else repeat(None)
         alternatives = decoder.alternatives(emissions, batch_sizes, self.n_best) if self.n_best else repeat(None)
         return map(_Predicted, tags, scores, alternatives)
 
     def of_nothing(self) -> _Predicted:
-        """For a sentence without tokens, which has one tagging."""
+        """Return the prediction for a sentence without tokens, which has one tagging."""
         return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
@@ -164,29 +173,29 @@ def load(
 ) -> Tagger:
     """Load a model folder.
 
-    Taggers of one folder, opened with the same settings, share their weights and caches.
+    Taggers of one model, loaded with the same settings, share its weights and caches.
 
     Args:
-        path: the folder, as training wrote it; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
-        engine: `numpy` (CPU; PyTorch is not needed), `torch`, `onnx` (needs the folder's `model.onnx`, which
-            `tagger export_onnx` writes), or `auto`: torch for models with a contextual encoder and for devices
-            other than `cpu`, numpy for all others.
+        path: the folder that training wrote; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
+        engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (needs the folder's `model.onnx`, which
+            `tagger export_onnx` writes), or `auto`. Auto chooses torch for models with a contextual encoder and for
+            devices other than `cpu`, and numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
-        precision: what the engine computes in: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra
-            `fast` and layers of GRUs; for `torch` also `bf16` or `fp16`.
-        threads: for `torch` and `onnx` on the CPU, how many; None: what PyTorch takes (for the whole process), and one
-            for `onnx`. `numpy` has one.
-        encoder: where the model's contextual encoder lies, if not where it lay in training.
+        precision: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra `fast` and layers of GRUs; for
+            `torch` also `bf16` or `fp16`.
+        threads: number of CPU threads for `torch` (set for the whole process) and `onnx`. None leaves PyTorch's number
+            as it is, and is one for `onnx`. `numpy` always uses one.
+        encoder: the path of the model's contextual encoder, if it has moved since training.
 
     Raises:
         UserError: the folder is missing, damaged or of a newer format, the engine is unknown or not installed, or the
-            encoder is missing or another one.
+            encoder is missing or not the model's.
     """
     return _load(path, _Settings(engine, device, precision, threads, encoder))
 
 
 class _Settings(NamedTuple):
-    """How a model is run; see `load`."""
+    """The arguments of `load` except the path."""
 
     engine: str
     device: str
@@ -194,8 +203,8 @@ class _Settings(NamedTuple):
     threads: int | None
     encoder: str | None
 
-    def engine_of(self, folder: ModelFolder, place: Path) -> Engine:
-        """Open the engine for a model that lies at `place`."""
+    def open_engine(self, folder: ModelFolder, place: Path) -> Engine:
+        """Open the engine for a model in the folder `place`."""
         engine, device, precision, threads, encoder = self
         if engine == "auto":
             encodes = folder.config.embeddings.transformer or encoder is not None
@@ -223,31 +232,60 @@ class _Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class _Opened:
-    """What taggers of one folder with the same settings share.
+    """What taggers of one model with the same settings share.
 
     Attributes:
         path: absolute, or the model's name on the Hub.
+        digest: of the model's `config.json`, which holds the checksums of all other files.
     """
 
     path: str
+    digest: str
     settings: _Settings
     folder: ModelFolder
     engine: Engine
+    decoder: Decoder
 
 
-_opened: WeakValueDictionary[tuple[str, bytes, _Settings], _Opened] = WeakValueDictionary()
-_opening = Lock()
+def _decoder_of(folder: ModelFolder) -> Decoder:
+    return Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
 
 
-def _load(path: str | Path, settings: _Settings) -> Tagger:
-    place = local_folder(path)
-    folder = ModelFolder.load(place)  # checked each time, also where one that is open takes its place below
-    name = str(path) if on_hub(path) else str(place.resolve())
-    key = name, (place / CONFIG).read_bytes(), settings  # config.json has the checksums of all other files
-    with _opening:
-        opened = _opened.get(key)
-        if opened is None:
-            opened = _opened[key] = _Opened(name, settings, folder, settings.engine_of(folder, place))
-    tagger = Tagger(opened.folder, opened.engine)
+class _OpenModels:
+    """The models that taggers of this process use. Each is read once, and dropped with its last tagger."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._opened: WeakValueDictionary[tuple[str, str, _Settings], _Opened] = WeakValueDictionary()
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Use a new lock in a forked child: another thread may have been opening a model."""
+        self._lock = Lock()
+
+    def open(self, path: str | Path, settings: _Settings, digest: str | None = None) -> _Opened:
+        """Return the model at `path`: the one in use, if its `config.json` is the same, or read it."""
+        place = local_folder(path)
+        description = read_description(place)
+        found = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+        name = str(path) if on_hub(path) else str(place.resolve())
+        if digest not in (None, found):
+            raise UserError(f"{name}: not the model that was pickled; load it again and pickle that")
+        with self._lock:
+            opened = self._opened.get((name, found, settings))
+            if opened is None:
+                folder = ModelFolder.load_described(place, description)
+                engine = settings.open_engine(folder, place)
+                opened = _Opened(name, found, settings, folder, engine, _decoder_of(folder))
+                self._opened[name, found, settings] = opened
+        return opened
+
+
+_models = _OpenModels()
+
+
+def _load(path: str | Path, settings: _Settings, digest: str | None = None) -> Tagger:
+    opened = _models.open(path, settings, digest)
+    tagger = Tagger(opened.folder, opened.engine, opened.decoder)
     tagger._opened = opened
     return tagger

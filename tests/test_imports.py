@@ -20,7 +20,7 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 # itself and the rooms named here, all of which stand above it.
 BASE = (
     *("printable", "errors", "config", "config_parsing", "files", "untrusted", "hub", "python_process"),
-    "renamed_settings",
+    *("renamed_settings", "shared_state"),
 )
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
@@ -32,20 +32,22 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "hub": ("errors",),
     "python_process": (),
     "renamed_settings": (),
+    "shared_state": (),
     "html": BASE,
     "corpus": BASE,
     "kernels": BASE,
     "features": (*BASE, "corpus", "kernels"),
-    "model": (*BASE, "corpus", "features"),
-    "model_folder": (*BASE, "corpus", "features"),
-    "engines": (*BASE, "corpus", "kernels", "features", "model", "model_folder"),
-    "decoding": (*BASE, "corpus", "kernels", "features"),
+    "tensor_shapes": ("config", "features"),
+    "model": (*BASE, "corpus", "features", "tensor_shapes"),
+    "model_folder": (*BASE, "corpus", "features", "tensor_shapes"),
+    "engines": (*BASE, "corpus", "kernels", "features", "tensor_shapes", "model", "model_folder"),
+    "decoding": (*BASE, "corpus", "kernels", "features", "tensor_shapes"),
     "predict": (*BASE, "corpus", "features", "model_folder", "engines", "decoding"),
     "__init__": ("errors", "corpus", "predict"),
-    "inspection": (*BASE, "html", "corpus", "features", "model_folder", "engines", "decoding"),
+    "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
-    "training": (*BASE, "corpus", "features", "model", "model_folder", "decoding", "evaluation"),
+    "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
     "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "commands": (

@@ -1,12 +1,15 @@
-"""Share a tagger between threads: what each gets is what it would get alone, whatever the caches evict meanwhile."""
+"""Share a tagger between threads and processes: each gets what it would get alone, whatever the caches evict."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import pickle
 import random
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from tagger.engines.onnx_export import graph_of
 from tagger.errors import UserError
 from tagger.model_folder.folder import ModelFolder, put_graph
 from tagger.predict import Tagger
+from tests.helpers.forking import succeeds_in_a_fork
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 
 THREADS = 8
@@ -117,6 +121,46 @@ def test_a_pickled_tagger_tags_alike(model: Path) -> None:
     assert again.engine is opened.engine
 
 
+@pytest.mark.parametrize(("engine", "precision"), ENGINES)
+def test_spawned_processes_get_the_tagger_and_tag_alike(model: Path, engine: str, precision: str) -> None:
+    opened = tagger.load(model, engine=engine, precision=precision, threads=1)
+    shares = [texts_of_new_words(10, seed) for seed in range(4)]
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(partial(tag_texts, opened), shares))
+    assert found == [tag_texts(opened, share) for share in shares]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("precision", ["fp32", "int16"])
+def test_processes_forked_while_threads_tag_do_so_too(model: Path, precision: str) -> None:
+    opened = tagger.load(model, precision=precision)
+    share = texts_of_new_words(10, seed=99)
+    expected = tag_texts(opened, share)
+    ended = threading.Event()
+
+    def keep_tagging(seed: int) -> None:
+        while not ended.is_set():
+            tag_texts(opened, texts_of_new_words(5, seed))
+            seed += 4
+
+    with ThreadPoolExecutor(4) as pool:
+        threads = [pool.submit(keep_tagging, seed) for seed in range(4)]
+        try:
+            assert all(succeeds_in_a_fork(lambda: tag_texts(opened, share) == expected) for _ in range(20))
+        finally:
+            ended.set()
+    assert all(thread.exception() is None for thread in threads)
+
+
+def test_a_pickle_of_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "model"
+    random_folder(seed=1).save(place, "")
+    pickled = pickle.dumps(tagger.load(place))
+    random_folder(seed=2).save(place, "")
+    with pytest.raises(UserError, match="model: not the model that was pickled; load it again and pickle that"):
+        pickle.loads(pickled)
+
+
 def test_a_tagger_that_was_not_loaded_says_why_it_cannot_be_pickled() -> None:
     folder = random_folder()
     with pytest.raises(UserError, match=r"only taggers that tagger\.load opened can be pickled"):
@@ -128,6 +172,24 @@ def test_taggers_of_a_folder_share_what_is_only_read(model: Path) -> None:
     assert first.folder is second.folder
     assert first.engine is second.engine
     assert tagger.load(model, precision="int16").engine is not first.engine
+
+
+def test_a_model_in_use_is_not_read_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tagger.load(model)
+    monkeypatch.setattr("tagger.model_folder.folder.load_file", lambda path: pytest.fail("read again"))
+    assert tagger.load(model).engine is first.engine
+
+
+def test_threads_that_load_a_model_together_share_it(model: Path) -> None:
+    together = threading.Barrier(THREADS)
+
+    def load(_: int) -> Tagger:
+        together.wait()
+        return tagger.load(model)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        loaded = list(pool.map(load, range(THREADS)))
+    assert len({id(one.engine) for one in loaded}) == 1
 
 
 def test_a_folder_that_changed_is_not_taken_for_the_one_that_is_open(tmp_path: Path) -> None:

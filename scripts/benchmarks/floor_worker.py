@@ -22,6 +22,7 @@ from tasks import event
 
 from tagger.config import GATES, Cell
 from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import CHARACTER_FILTERS, EMISSIONS, FEED_FORWARD, cell_tensors, layer_prefix
 
 TANH = {"rnn": 1, "gru": 3, "gru_reset_before": 3, "lstm": 5}  # per hidden unit: gates, and what comes of the cell
 _BATCHES = (64, 128, 256)  # sentences at one time step
@@ -42,22 +43,17 @@ def products(folder: ModelFolder, tokens: int, words: int, characters: int) -> d
         `recurrence`: h @ U; `projections`: what is read by the first layer, once per word; `rest`: of later layers and
         of the emissions.
     """
-    sizes = {name: tensor.size for name, tensor in folder.tensors.items() if tensor.ndim > 1}
-    recurrence = sum(size for name, size in sizes.items() if _in_layer(name) and "weight_hh" in name)
-    first = sum(size for name, size in sizes.items() if name.startswith("encoder.layers.0.weight_ih"))
-    first += sum(size for name, size in sizes.items() if name.startswith("encoder.feed_forward."))
-    later = sum(size for name, size in sizes.items() if _in_layer(name) and "weight_ih" in name)
-    later -= sum(size for name, size in sizes.items() if name.startswith("encoder.layers.0.weight_ih"))
-    spelling = sizes.get("embeddings.parts.characters.convolution.weight", 0)
+    sizes = {name: tensor.size for name, tensor in folder.tensors.items()}
+    layers = [cell_tensors(layer_prefix(number)) for number in range(folder.config.encoder.depth)]
+    recurrence = sum(sizes[way.hidden] for layer in layers for way in layer)
+    first = sum(sizes[way.input] for way in layers[0]) + sum(sizes.get(linear.weight, 0) for linear in FEED_FORWARD)
+    later = sum(sizes[way.input] for layer in layers[1:] for way in layer)
+    spelling = sizes.get(CHARACTER_FILTERS.weight, 0)
     return {
         "recurrence": 2 * tokens * recurrence,
         "projections": 2 * (words * first + characters * spelling),
-        "rest": 2 * tokens * (later + sizes["emissions.weight"]),
+        "rest": 2 * tokens * (later + sizes[EMISSIONS.weight]),
     }
-
-
-def _in_layer(name: str) -> bool:
-    return name.startswith("encoder.layers.")
 
 
 def tanhs(cells: Mapping[int, tuple[Cell, int]], tokens: int) -> int:

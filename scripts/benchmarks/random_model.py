@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from tagger.corpus.schemes import Scheme
-from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import expected_shapes
 
 
 def with_tags(folder: ModelFolder, tags: int) -> ModelFolder:

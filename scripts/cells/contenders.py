@@ -11,8 +11,9 @@ from math import prod
 from pathlib import Path
 
 from tagger.config import Cell, LayerConfig
-from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder
 from tagger.runs.record import RunRecord
+from tagger.tensor_shapes import expected_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, PARAMETERS = "size", "parameters"  # what is equal

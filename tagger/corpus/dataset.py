@@ -57,7 +57,8 @@ class Split:
         tokens = sum(map(len, self.sentences))
         details = [report.summary() for report in self.reports] + self.notes
         first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
-        return "\n".join([first, *(in_a_line(f"  {one}") for one in details)])
+        lines = (line for one in details for line in f"  {one}".split("\n"))
+        return "\n".join([first, *map(in_a_line, lines)])
 
     def labels(self) -> Counter[str]:
         """Count entities by label. If tags are plain, count tokens by tag."""

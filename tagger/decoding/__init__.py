@@ -1,1 +1,1 @@
-"""From emissions to tags and probabilities, in NumPy."""
+"""Emissions to tags and probabilities, in NumPy."""

@@ -1,10 +1,9 @@
-"""From emissions to tags: the one decoder of validation, evaluation and tagging."""
+"""Turn emissions into tags. Validation, evaluation and tagging use this one decoder."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from tagger.decoding.k_best import NO_PATH, n_best_paths
 from tagger.features.batching import packed_positions, sentence_lengths
 from tagger.kernels.compiled import padded
 from tagger.kernels.loader import kernels
+from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -26,11 +26,11 @@ _TO_IOB2 = {"S": "B", "E": "I"}
 
 
 class Decoder:
-    """Viterbi over the tag sequences that the scheme allows, and the probabilities of these.
+    """Viterbi over the tag sequences that the scheme allows, and their probabilities.
 
-    With a CRF's scores the best path is that of the CRF; without (softmax) it is the legal path of the highest summed
-    emissions, which for plain tags is each token's best tag. Probabilities are a CRF's in both cases; without its
-    scores, those of the softmax over each token's tags, shared out among the legal sequences alone.
+    With a CRF's scores the best path is the CRF's. Without them (softmax) it is the legal path with the largest sum of
+    emissions; for plain tags that is each token's best tag. Probabilities are a CRF's in both cases: without its scores
+    they are the softmax over all legal sequences.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Decoder:
             scheme: their scheme: IOB2, BIOES or PLAIN.
             transitions: (K, K) scores from row to column; zeros by default.
             start, end: (K,) scores of the first and the last tag; zeros by default.
-            temperature: what all scores are divided by for probabilities; paths do not depend on it.
+            temperature: divides all scores before they become probabilities. Paths do not depend on it.
         """
         self.tags, self.scheme, self.temperature = list(tags), scheme, temperature
         count = len(self.tags)
@@ -63,8 +63,8 @@ class Decoder:
         self._out_of = allowed[:, :, None]  # (K, K, 1): row = the tag left
         self._start = np.where(begin, zeros if start is None else start, FORBIDDEN)
         self._end = np.where(finish, zeros if end is None else end, FORBIDDEN)
-        self._free = not (self._into.any() or self._start.any() or self._end.any())
-
+        self._free = not (self._into.any() or self._start.any() or self._end.any())  # each token's best tag is best
+        self._padded = {"out_of": padded(allowed), "start": padded(self._start), "end": padded(self._end)}
         written = self.tags if scheme is Scheme.PLAIN else [_TO_IOB2.get(tag[0], tag[0]) + tag[1:] for tag in self.tags]
         self._written = np.array(written, dtype=object)
         self._numbers = {tag: number for number, tag in enumerate(self.tags)}
@@ -73,34 +73,34 @@ class Decoder:
     def of(
         cls, tags: Sequence[str], scheme: Scheme, tensors: Mapping[str, Floats], temperature: float = 1.0
     ) -> Decoder:
-        """The decoder of a model's tensors, by the names of `TaggerModel.state_dict()`: with the CRF's, if any."""
-        crf = {name: tensors[f"crf.{name}"] for name in ("transitions", "start", "end") if f"crf.{name}" in tensors}
+        """Make the decoder of a model from its tensors: with the CRF's scores, if there are any."""
+        crf = {argument: tensors[name] for argument, name in CRF._asdict().items() if name in tensors}
         return cls(tags, scheme, **crf, temperature=temperature)
 
     def at(self, temperature: float) -> Decoder:
-        """The same decoder at another temperature."""
+        """Return the same decoder with another temperature."""
         other = copy.copy(self)
         other.temperature = temperature
         return other
 
     def decode(self, emissions: Floats, batch_sizes: Ints) -> list[list[str]]:
-        """The best legal tags of each sentence, longest first, as they are given out: IOB2 or plain.
+        """Return the best legal tags of each sentence, longest first, in IOB2 or plain.
 
         Args:
-            emissions, batch_sizes: as `best_paths` takes them.
+            emissions, batch_sizes: as in `best_paths`.
         """
         return _by_sentence(self._written[self.best_paths(emissions, batch_sizes)], batch_sizes)
 
     def scores(self, emissions: Floats, batch_sizes: Ints, tags: Sequence[Sequence[str]]) -> list[list[float | None]]:
-        """How probable the tags are that `decode` gave for these arguments, a number per token.
+        """Return the probability of the tags that `decode` returned for these arguments, a number per token.
 
         Returns:
-            Of plain tags the probability of each token's tag. Otherwise on all tokens of a span the probability of
-            the span (see `span_probabilities`), and None on tokens outside.
+            For plain tags, the probability of each token's tag. Otherwise the probability of the span on each of its
+            tokens (see `span_probabilities`), and None on tokens outside.
         """
         if self.scheme is Scheme.PLAIN:
             rows = _by_sentence(np.arange(len(emissions)), batch_sizes)
-            marginals = self.lattice(emissions, batch_sizes).tokens
+            marginals = self.lattice(emissions, batch_sizes).marginals()
             numbers = [[self._numbers[tag] for tag in sentence] for sentence in tags]
             return [marginals[row, number].tolist() for row, number in zip(rows, numbers, strict=True)]
         scores: list[list[float | None]] = [[None] * len(sentence) for sentence in tags]
@@ -114,11 +114,11 @@ class Decoder:
     def span_probabilities(
         self, emissions: Floats, batch_sizes: Ints, spans: Sequence[Sequence[Span]]
     ) -> list[list[float]]:
-        """The probability of any spans: that of all legal tag sequences in which just this span with this label is one.
+        """Return the probability of any spans: that of all legal tag sequences with exactly this span and label.
 
         Args:
-            emissions, batch_sizes: as `best_paths` takes them.
-            spans: of each sentence, longest first. The scheme is not that of plain tags.
+            emissions, batch_sizes: as in `best_paths`.
+            spans: of each sentence, longest first. The scheme must not be that of plain tags.
         """
         sentences, known = [], []
         numbers: list[int] = []
@@ -139,9 +139,10 @@ class Decoder:
         return [[next(found) for _ in within] for within in spans]
 
     def alternatives(self, emissions: Floats, batch_sizes: Ints, count: int) -> list[list[Tagging]]:
-        """The `count` best taggings of each sentence with their probabilities, best first; fewer where fewer are legal.
+        """Return the `count` best taggings of each sentence with their probabilities, best first; fewer if not so many
+        are legal.
 
-        The first is what `decode` gives; `n_best_paths` tells the order of equals.
+        The first is what `decode` returns. `n_best_paths` defines the order of equals.
         """
         paths = n_best_paths(
             emissions, batch_sizes, into=self._into, start=self._start, end=self._end, count=count
@@ -160,10 +161,10 @@ class Decoder:
     def log_probabilities(
         self, emissions: Floats, batch_sizes: Ints, tags: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
-        """(B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
+        """Compute (B,) log P(tags | x) of tags in any scheme; minus infinity where one is not known.
 
         Args:
-            emissions, batch_sizes: as `best_paths` takes them.
+            emissions, batch_sizes: as in `best_paths`.
             tags: of each sentence, longest first.
         """
         own = [convert_tags(sentence, self.scheme) for sentence in tags]
@@ -174,7 +175,7 @@ class Decoder:
         return np.where(known, self.lattice(emissions, batch_sizes).log_probability(path), -np.inf)
 
     def lattice(self, emissions: Floats, batch_sizes: Ints) -> Lattice:
-        """All legal taggings of a batch with their probabilities at this decoder's temperature."""
+        """Return all legal taggings of a batch, with their probabilities at this decoder's temperature."""
         return Lattice(
             emissions,
             batch_sizes,
@@ -185,12 +186,12 @@ class Decoder:
         )
 
     def best_paths(self, emissions: Floats, batch_sizes: Ints) -> Ints:
-        """The best legal tag of every token (Viterbi 1967; ties go to the tag of the lower number).
+        """Find the tags of the best legal path (Viterbi 1967). Ties go to the tag with the lower number.
 
         Args:
             emissions: (N, K) packed by time: the first tokens of all sentences, longest sentence first, then the
                 second tokens of those that have one, and so on.
-            batch_sizes: (T,) sentences that reach each time step, in falling order.
+            batch_sizes: (T,) sentences at each time step, in falling order.
 
         Returns:
             (N,) tag numbers, packed in the same way.
@@ -202,22 +203,17 @@ class Decoder:
         begins = np.cumsum(batch_sizes) - batch_sizes
         reached = self._reached(emissions, batch_sizes)
         path = np.empty(len(emissions), dtype=np.int64)
-        tags = np.empty(0, dtype=np.int64)  # of the sentences that go on, at the step behind
+        tags = np.empty(0, dtype=np.int64)  # at the next step, of the sentences that have one
         for step in range(len(batch_sizes) - 1, -1, -1):
-            going, now = len(tags), slice(begins[step], begins[step] + batch_sizes[step])
+            longer, now = len(tags), slice(begins[step], begins[step] + batch_sizes[step])
             scores = reached[now]
-            scores[:going] += self._into[tags]
-            scores[going:] += self._end
+            scores[:longer] += self._into[tags]
+            scores[longer:] += self._end
             path[now] = tags = scores.argmax(axis=1)
         return path
 
-    @cached_property
-    def _padded(self) -> dict[str, Floats]:
-        """The scores as the compiled search takes them."""
-        return {"out_of": padded(self._into.T), "start": padded(self._start), "end": padded(self._end)}
-
     def _reached(self, emissions: Floats, batch_sizes: Ints) -> Floats:
-        """(N, K) score of the best path up to each token that ends in each tag, relative to the best of them."""
+        """Compute (N, K) the score of the best path up to each token that ends in each tag, relative to the best."""
         reached = np.empty_like(emissions)
         best = np.ascontiguousarray((self._start + emissions[: batch_sizes[0]]).T)  # (K, n): sentences side by side
         done = 0
@@ -233,7 +229,7 @@ class Decoder:
         return reached
 
     def _best_into(self, best: Floats) -> Floats:
-        """The score of the best path over each tag, before its emission, from the best up to all tags: (K, n) each."""
+        """Extend the best paths (K, n) that end in each tag by one tag, before its emission: (K, n)."""
         tags, sentences = best.shape
         arrived = np.empty(best.shape, dtype=np.float32)
         at_once = max(1, _SCORES_AT_ONCE // tags**2)
@@ -245,7 +241,7 @@ class Decoder:
 
 
 def _by_sentence(values: NDArray[Any], batch_sizes: Ints) -> list[list[Any]]:
-    """(N,) values packed by time as a list for each sentence."""
+    """Split (N,) values packed by time into a list per sentence."""
     table = np.empty_like(values)
     table[packed_positions(batch_sizes)] = values
     flat = table.tolist()
@@ -254,7 +250,7 @@ def _by_sentence(values: NDArray[Any], batch_sizes: Ints) -> list[list[Any]]:
 
 
 def batch_sizes_of(lengths: Ints) -> Ints:
-    """(T,) how many of the sentences reach each time step.
+    """Count the sentences (T,) at each time step.
 
     Args:
         lengths: (B,) in falling order, each at least 1.

@@ -1,4 +1,4 @@
-"""The n best paths: Viterbi that keeps, for each tag, not one path into it but n (Schwartz and Chow 1990)."""
+"""Find the n best paths: Viterbi that keeps n paths into each tag instead of one (Schwartz and Chow 1990)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ _SCORES_AT_ONCE = 1 << 22
 
 
 def n_best_paths(emissions: Floats, batch_sizes: Ints, *, into: Floats, start: Floats, end: Floats, count: int) -> Ints:
-    """The `count` best legal paths of each sentence, best first, all of them different.
+    """Find the `count` best legal paths of each sentence, best first, all of them different.
 
-    Sums are taken as `Decoder.best_paths` takes them, so that the first path is its path. Of equal scores the path
-    comes first whose last tag is of the lower number; where that is the same tag, the tag before it decides, and so on.
+    Sums are computed as in `Decoder.best_paths`, so that the first path is the same. Of two paths with equal scores,
+    the one whose last tag has the lower number comes first. If that is the same tag, the tag before it decides, and so
+    on.
 
     Args:
         emissions: (N, K) packed by time.
-        batch_sizes: (T,) sentences that reach each time step, in falling order.
+        batch_sizes: (T,) sentences at each time step, in falling order.
         into: (K, K) scores to the row's tag from the column's; minus infinity where forbidden, as in the next two.
         start, end: (K,) scores of the first and the last tag.
-        count: how many paths are wanted, at least 1.
+        count: at least 1.
 
     Returns:
-        (N, count) tag numbers packed in the same way; NO_PATH where a sentence has fewer legal paths.
+        (N, count) tag numbers packed in the same way; NO_PATH if a sentence has fewer legal paths.
     """
     begins = np.concatenate([[0], np.cumsum(batch_sizes)])
     best = np.full((batch_sizes[0], emissions.shape[1], count), -np.inf, dtype=np.float32)
@@ -50,14 +51,14 @@ def n_best_paths(emissions: Floats, batch_sizes: Ints, *, into: Floats, start: F
 
 
 def _merged(best: Floats, into: Floats) -> tuple[NDArray[np.int32], Floats]:
-    """Of all paths into each of J tags the n best: where they come from, as tag * n + rank, and their scores.
+    """Choose the n best of all paths into each of J tags: their origins, as tag * n + rank, and their scores.
 
     Args:
         best: (B, K, n) scores of the n best paths that end in each tag, falling.
         into: (J, K).
 
     Returns:
-        (B, J, n) each; NO_PATH and minus infinity beyond the last path there is.
+        (B, J, n) each; NO_PATH and minus infinity after the last path.
     """
     sentences, tags, count = best.shape
     origin = np.empty((sentences, len(into), count), dtype=np.int32)
@@ -71,9 +72,9 @@ def _merged(best: Floats, into: Floats) -> tuple[NDArray[np.int32], Floats]:
 
 
 def _merge(best: Floats, into: Floats, origin: NDArray[np.int32], reached: Floats) -> None:
-    """Take n times the best of what leads the K falling lists, and let the next of that list lead it."""
+    """Merge K falling lists: n times take the largest first element and advance its list."""
     sentences, _, count = best.shape
-    lists = np.concatenate([best, np.full_like(best[:, :, :1], -np.inf)], axis=2)  # an end to each list
+    lists = np.concatenate([best, np.full_like(best[:, :, :1], -np.inf)], axis=2)  # ends each list
     leading = best[:, None, :, 0] + into  # (n, J, K)
     ranks = np.zeros(leading.shape, dtype=np.int32)
     sentence, row = np.arange(sentences)[:, None], np.arange(len(into))[None, :]

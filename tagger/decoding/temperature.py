@@ -1,4 +1,4 @@
-"""The temperature at which a decoder's probabilities fit what is right (Guo et al. 2017, arXiv:1706.04599)."""
+"""Fit the temperature of a decoder's probabilities to gold tags (Guo et al. 2017, arXiv:1706.04599)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class GoldBatch(NamedTuple):
-    """Emissions (N, K) and batch_sizes (T,) as `Decoder.best_paths` takes them, and each sentence's gold tags."""
+    """Emissions (N, K) and batch_sizes (T,) as in `Decoder.best_paths`, and each sentence's gold tags."""
 
     emissions: NDArray[np.float32]
     batch_sizes: NDArray[np.int64]
@@ -25,16 +25,18 @@ class GoldBatch(NamedTuple):
 
 
 def fit_temperature(decoder: Decoder, batches: Sequence[GoldBatch]) -> float:
-    """The T that minimises -Σ log P(gold tags | x) at T, plus (log T)² / 2.
+    """Find the temperature T that minimises -Σ log P(gold tags | x) + (log T)² / 2.
 
-    The sum runs over sentences. It is convex in 1/T, as every log-likelihood of this form is, and what training itself
-    minimises for a CRF. The addend, a standard normal prior of log T, only matters where there is hardly any data: a
-    handful of sentences without a mistake would otherwise make any model certain of everything. Sentences with tags
-    that the decoder does not know have no part in it.
+    The sum runs over sentences and is convex in 1/T. For a CRF it is the training loss. The second term is a standard
+    normal prior of log T. It matters only with very little data, where a few sentences without a mistake would make the
+    model certain of everything. Sentences with tags that the decoder does not know are left out.
 
     Args:
-        decoder: its own temperature is not looked at.
-        batches: of sentences that the model has not been trained on, with gold tags in any scheme.
+        decoder: its own temperature is ignored.
+        batches: of sentences that the model was not trained on, with gold tags in any scheme.
+
+    Returns:
+        T, from 0.1 to 10; 1 without batches.
     """
 
     def loss(log_temperature: float) -> float:
@@ -46,7 +48,7 @@ def fit_temperature(decoder: Decoder, batches: Sequence[GoldBatch]) -> float:
 
 
 def _minimum(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one minimum has it, by golden section (Kiefer 1953)."""
+    """Find the minimum of a function that has one, by golden section (Kiefer 1953)."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > _PRECISION:

@@ -1,4 +1,4 @@
-"""What an engine is: words of a batch in, emissions out. Encoding before and decoding after are shared."""
+"""The interface of an engine: words of a batch in, emissions out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Engine(Protocol):
     """Runs a model folder's network."""
 
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """How well each tag fits each token, before transitions.
+        """Compute how well each tag fits each token, before transitions.
 
         Args:
             sentences: the words of B sentences, longest first, none empty.
-            batch_sizes: (T,) sentences that reach each time step, in falling order.
+            batch_sizes: (T,) sentences at each time step, in falling order.
 
         Returns:
             (N, K) packed by time: the first tokens of all sentences, then the second tokens of those that have one,
@@ -28,14 +28,14 @@ class Engine(Protocol):
 
 @runtime_checkable
 class AheadEngine(Engine, Protocol):
-    """An engine that goes on with the next batch while what it found for one is looked at.
+    """An engine that starts the next batch while the caller works on the emissions of the one before.
 
     Attributes:
-        batch_tokens: how many tokens a batch had best have.
+        batch_tokens: the best number of tokens per batch.
     """
 
     batch_tokens: int
 
     def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
-        """Emissions of batches in their order, each as `emissions` gives them."""
+        """Yield the emissions of batches in order, each as from `emissions`."""
         ...

@@ -1,4 +1,4 @@
-"""Sentences to batches for engines that run the whole network; features of words met before are kept."""
+"""Turn sentences into batches, for engines that run the whole network. Features of known words are cached."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _MOST_WORDS = 1 << 15
 
 
 class BatchEncoder:
-    """Make batches. Features of some ten thousand words are kept from batch to batch. Threads may share it."""
+    """Makes batches, and caches the features of up to 32,768 words. Threads may share one."""
 
     def __init__(self, encoder: FeatureEncoder) -> None:
         self._encoder = encoder
         self._lock = Lock()
         self._rows: dict[str, int] = {}
-        self._known = encoder.encode_words([])  # its first rows are in use, those beyond are room
+        self._known = encoder.encode_words([])  # the first len(_rows) rows are in use
 
     def __call__(self, sentences: Sequence[Sequence[str]], context: Context | None = None) -> Batch:
-        """The batch of B sentences, longest first, none empty; without gold tags.
+        """Make the batch of B sentences, longest first, none empty, without gold tags.
 
         Args:
             sentences: their words.
-            context: what an encoder gives for them.
+            context: their contextual vectors, for a model that has them.
         """
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
         words = list(chain.from_iterable(sentences))
@@ -49,7 +49,7 @@ class BatchEncoder:
         return Batch(lengths, rows, features, np.zeros_like(rows), numbers, given)
 
     def _remember(self, words: Sequence[str]) -> None:
-        """Have features of all words, forgetting all others where there are too many."""
+        """Cache the features of all words. If there are too many with those cached, drop these."""
         new = [word for word in dict.fromkeys(words) if word not in self._rows]
         if len(self._rows) + len(new) > _MOST_WORDS:
             self._rows, new = {}, list(dict.fromkeys(words))
@@ -63,7 +63,7 @@ class BatchEncoder:
 
 
 def _put(array: NDArray[Any], used: int, values: NDArray[Any]) -> NDArray[Any]:
-    """The array with `values` behind its first `used` rows, made larger (and wider, with zeros) where need be."""
+    """Write `values` after the first `used` rows of an array. Enlarge it with zeros if needed."""
     rows, *widths = np.maximum((used + len(values), *array.shape[1:]), values.shape)
     if rows > len(array) or tuple(widths) != array.shape[1:]:
         grown = np.zeros((max(rows, 2 * len(array)), *widths), dtype=array.dtype)

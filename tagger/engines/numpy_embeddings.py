@@ -1,4 +1,4 @@
-"""What depends on a word alone, in NumPy: its vector from each embedding."""
+"""Compute words' vectors in NumPy, from each embedding."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.config import EmbeddingsConfig
+from tagger.config import AffixEmbedding, EmbeddingsConfig
 from tagger.engines.numpy_layers import GRULayer
 from tagger.features.batching import reversed_positions
 from tagger.features.encoding import WordFeatures
 from tagger.features.vocabulary import PAD, UNK
 from tagger.kernels.loader import kernels
+from tagger.tensor_shapes import (
+    CHARACTER_FILTERS,
+    CHARACTER_GRU,
+    CHARACTERS,
+    STATIC_CORRECTIONS,
+    WORD_SHAPES,
+    WORDS,
+    affix_table,
+)
 
 Floats = NDArray[np.float32]
-_CHARACTERS_AT_ONCE = 2048  # convolved, so that they stay in the processor's cache
-_ELEMENTS_AT_ONCE = 1 << 22  # of the widest array that is made of characters
-_PREFIX = "embeddings.parts."
+_CHARACTERS_AT_ONCE = 2048  # few enough to stay in the processor's cache
+_ELEMENTS_AT_ONCE = 1 << 22  # of the largest array that is made for characters
 
 
 class WordVectors:
@@ -33,25 +41,25 @@ class WordVectors:
         if config.shape:
             self._parts.append(Shapes(tensors))
         if config.affixes:
-            self._parts.append(Affixes(tensors))
+            self._parts.append(Affixes(config.affixes, tensors))
         if config.static:
             self._parts.append(FineTuned(tensors) if config.static.trainable else Pretrained())
 
     def __call__(self, features: WordFeatures) -> Floats:
-        """Vectors of U words, (U, E)."""
+        """Compute the vectors of U words, (U, E)."""
         return np.concatenate([part(features) for part in self._parts], axis=1)
 
 
 class CharCNN:
-    """The character convolution as one table look-up and sum per kernel position, some thousand words at a time."""
+    """The character convolution, as one table look-up and one sum per kernel position."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        kernel = tensors[f"{_PREFIX}characters.convolution.weight"]  # (F, S, W)
-        table = tensors[f"{_PREFIX}characters.table.weight"]  # (V, S)
-        # what each character adds to each filter at each place under the kernel; padding adds nothing
+        kernel = tensors[CHARACTER_FILTERS.weight]  # (F, S, W)
+        table = tensors[CHARACTERS]  # (V, S)
+        # the product of each character's vector with each filter, for each position of the kernel; zero for padding
         self._contribution = np.ascontiguousarray(np.stack([table @ place.T for place in np.moveaxis(kernel, 2, 0)]))
         self._contribution[:, PAD] = 0  # (W, V, F)
-        self._bias = tensors[f"{_PREFIX}characters.convolution.bias"]
+        self._bias = tensors[CHARACTER_FILTERS.bias]
 
     def __call__(self, features: WordFeatures) -> Floats:
         if (compiled := kernels()) is not None:
@@ -81,11 +89,11 @@ class CharCNN:
 
 
 class CharGRU:
-    """The last states of a GRU over the characters in both directions, some thousand words at a time."""
+    """The last states of a bidirectional GRU over a word's characters."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._layer = GRULayer(tensors, f"{_PREFIX}characters.recurrence.")
-        self._projections = self._layer.project(tensors[f"{_PREFIX}characters.table.weight"])  # (V, 6H)
+        self._layer = GRULayer(tensors, CHARACTER_GRU, independent=True)
+        self._projections = self._layer.project(tensors[CHARACTERS])  # (V, 6H)
 
     def __call__(self, features: WordFeatures) -> Floats:
         lengths = (features.characters != PAD).sum(axis=1)
@@ -107,25 +115,30 @@ class CharGRU:
 
 
 class Words:
+    """A vector per known word."""
+
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[f"{_PREFIX}word.table.weight"]
+        self._table = tensors[WORDS]
 
     def __call__(self, features: WordFeatures) -> Floats:
         return self._table[features.words]
 
 
 class Shapes:
+    """A vector per word shape."""
+
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[f"{_PREFIX}shape.table.weight"]
+        self._table = tensors[WORD_SHAPES]
 
     def __call__(self, features: WordFeatures) -> Floats:
         return self._table[features.shapes]
 
 
 class Affixes:
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        names = [name for name in tensors if name.startswith(f"{_PREFIX}affixes.tables.")]
-        self._tables = [tensors[f"{_PREFIX}affixes.tables.{number}.weight"] for number in range(len(names))]
+    """A vector per prefix and suffix of each length, concatenated."""
+
+    def __init__(self, config: AffixEmbedding, tensors: Mapping[str, Floats]) -> None:
+        self._tables = [tensors[affix_table(number)] for number in range(2 * len(config.lengths))]
 
     def __call__(self, features: WordFeatures) -> Floats:
         columns = zip(self._tables, features.affixes.T, strict=True)
@@ -133,15 +146,17 @@ class Affixes:
 
 
 class Pretrained:
+    """The pretrained vectors."""
+
     def __call__(self, features: WordFeatures) -> Floats:
         return features.static
 
 
 class FineTuned:
-    """Pretrained vectors plus what training added to those of known words."""
+    """The pretrained vectors, plus a trained correction for known words."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._corrections = tensors[f"{_PREFIX}static.corrections.weight"]
+        self._corrections = tensors[STATIC_CORRECTIONS]
 
     def __call__(self, features: WordFeatures) -> Floats:
         known = features.words > UNK

@@ -1,11 +1,14 @@
-"""The model run in NumPy: what depends on a word alone once per distinct word, then a packed recurrence."""
+"""Run the model in NumPy.
+
+What depends on a word alone is computed once per distinct word and cached. Then comes a packed recurrence.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from functools import cache
 from itertools import chain
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,61 +24,45 @@ from tagger.features.batching import packed_positions, reversed_positions
 from tagger.features.encoding import FeatureEncoder
 from tagger.kernels.packed_weights import Numbers
 from tagger.model_folder.folder import ModelFolder
+from tagger.shared_state import ProcessSetting
+from tagger.tensor_shapes import EMISSIONS, FEED_FORWARD, layer_prefix, norm_tensors, skip_tensor
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_ROWS = 16  # few enough for a sentence with some new words, and near the speed of many
-_CACHE_BYTES = 48 << 20  # more would save some work, and cost what memory there is to spend
+_CACHE_BYTES = 48 << 20
 
 
-class _OneBlasThread:
-    """Limit BLAS to one thread while any engine of this process runs.
-
-    More threads cost the small products here more than they save, and change the last bits. The limit is the process's:
-    the first engine to start sets it, the last to end lifts it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._running = 0
-        self._controller: ThreadpoolController | None = None  # made when NumPy's BLAS is loaded for sure
-        self._limit: AbstractContextManager[object] = nullcontext()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._running += 1
-            if self._running == 1:
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-                self._limit.__enter__()
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._running -= 1
-            if not self._running:
-                self._limit.__exit__(None, None, None)
+@cache
+def _blas() -> ThreadpoolController:
+    """Find the BLAS libraries, at the first use of an engine: then NumPy's is loaded."""
+    return ThreadpoolController()
 
 
-_one_blas_thread = _OneBlasThread()
+def _limited_blas() -> AbstractContextManager[object]:
+    return _blas().limit(limits=1, user_api="blas")
+
+
+# In the small products here, more threads cost more than they save, and they change the last bits.
+_one_blas_thread = ProcessSetting(_limited_blas)
 
 
 class NumpyEngine:
-    """Emissions from a model folder's weights, equal to PyTorch's to rounding.
+    """Emissions from a model folder's weights, equal to PyTorch's except for rounding.
 
-    What the first layer reads depends on the word alone: its input projection (and what its skip connection adds) is
-    computed once per distinct word and kept, up to some 48 MB.
+    The input of the first layer depends on the word alone. Its projection, and what the skip connection adds, is
+    computed once per distinct word and cached, up to 48 MB.
 
-    Threads may share an engine: weights are only read, and `WordCache` locks where words are looked up.
+    Threads may share an engine: weights are only read, and `WordCache` locks while it looks words up.
     """
 
     def __init__(self, folder: ModelFolder, precision: str = "fp32") -> None:
         """
         Args:
             folder: the model.
-            precision: `fp32`, or `int16` for recurrent layers in fixed point, see `FixedPointGRULayer`.
+            precision: `fp32`, or `int16` for recurrent layers in fixed point (see `FixedPointGRULayer`).
 
         Raises:
-            UserError: the model, or this installation, has something that cannot be run so.
+            UserError: the model has a transformer, or `int16` is not possible with this model or installation.
         """
         config, tensors = folder.config, folder.tensors
         if config.embeddings.transformer is not None:
@@ -85,8 +72,8 @@ class NumpyEngine:
         self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None
         kinds = _kinds_of_layers(config.encoder, precision)
         self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
-        self._emissions = np.ascontiguousarray(tensors["emissions.weight"].T)  # (W, K)
-        self._emission_bias = tensors["emissions.bias"]
+        self._emissions = np.ascontiguousarray(tensors[EMISSIONS.weight].T)  # (W, K)
+        self._emission_bias = tensors[EMISSIONS.bias]
         self._words = WordCache(self._project, _CACHE_BYTES)
 
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
@@ -106,20 +93,20 @@ class NumpyEngine:
         return emissions
 
     def _project(self, words: Sequence[str]) -> list[Numbers]:
-        """What the first layer takes of U words; see `_Layer.project`."""
+        """Compute what the first layer reads of U words; see `_Layer.project`."""
         vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
         if self._feed_forward is None and self._layers[0].row_by_row:
             return self._layers[0].project(vectors)
-        # the last bits of a product depend on its number of rows: always the same one, so that they are the word's own
-        blocks = np.zeros((max(1, -(-len(words) // _ROWS)), _ROWS, vectors.shape[1]), dtype=np.float32)
-        blocks.reshape(-1, vectors.shape[1])[: len(words)] = vectors
-        projected = zip(*map(self._project_block, blocks), strict=True)
+        # The last bits of a row of a product depend on its place and on the number of rows: so each word alone.
+        alone = vectors if len(words) else np.zeros((1, vectors.shape[1]), dtype=np.float32)
+        projected = zip(*(self._project_alone(vector[None]) for vector in alone), strict=True)
         return [np.concatenate(parts)[: len(words)] for parts in projected]
 
-    def _project_block(self, vectors: Floats) -> list[Numbers]:
+    def _project_alone(self, vector: Floats) -> list[Numbers]:
+        """Compute what the first layer reads of one word, from its vector (1, E)."""
         if self._feed_forward is not None:
-            vectors = self._feed_forward(vectors)
-        return self._layers[0].project(vectors)
+            vector = self._feed_forward(vector)
+        return self._layers[0].project(vector)
 
 
 def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[RecurrentLayer]]:
@@ -135,8 +122,7 @@ class _FeedForward:
     """Linear, GELU in its tanh form, Linear: (M, E) → (M, F)."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        names = ("inner.weight", "inner.bias", "outer.weight", "outer.bias")
-        self._weights = [tensors[f"encoder.feed_forward.{name}"] for name in names]
+        self._weights = [tensors[name] for linear in FEED_FORWARD for name in linear]
 
     def __call__(self, vectors: Floats) -> Floats:
         inner, inner_bias, outer, outer_bias = self._weights
@@ -146,24 +132,24 @@ class _FeedForward:
 
 
 class _Layer:
-    """A recurrent layer with what stands around it: merge, normalisation, skip connection; see `EncoderConfig`."""
+    """A recurrent layer with merge, normalisation and skip connection; see `EncoderConfig`."""
 
     def __init__(
         self, config: EncoderConfig, number: int, kind: type[RecurrentLayer], tensors: Mapping[str, Floats]
     ) -> None:
-        self._recurrence = kind(tensors, f"encoder.layers.{number}.")
+        self._recurrence = kind(tensors, layer_prefix(number))
         self._merge = config.merge
-        self._norm = [tensors[f"encoder.norms.{number}.{name}"] for name in ("weight", "bias") if config.layer_norm]
+        self._norm = [tensors[name] for name in norm_tensors(number)] if config.layer_norm else []
         self._skip = config.skip
-        self._skip_weight = tensors.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
+        self._skip_weight = tensors.get(skip_tensor(number))  # none where the widths are equal
 
     @property
     def row_by_row(self) -> bool:
-        """Whether `project` gives a row the same bits whichever others there are."""
+        """True if `project` gives a row exactly the same bits whichever rows are beside it."""
         return self._recurrence.row_by_row and not self._skip
 
     def project(self, vectors: Floats) -> list[Numbers]:
-        """What the layer takes of inputs (M, E), before the recurrence.
+        """Compute all that depends on inputs (M, E) alone, before the recurrence.
 
         Returns:
             The projections (M, 2GH) and, with a skip connection, what it adds to the output, (M, W).
@@ -174,13 +160,13 @@ class _Layer:
         return [projections, vectors if self._skip_weight is None else vectors @ self._skip_weight.T]
 
     def run(self, projected: Sequence[Numbers], rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
-        """The layer's output (N, W) packed by time.
+        """Compute the layer's output (N, W), packed by time.
 
         Args:
-            projected: what `project` gave.
-            rows: (N,) the row in it of each token.
+            projected: from `project`.
+            rows: (N,) each token's row in `projected`.
             batch_sizes: (T,) sentences at each time step.
-            backward: (N,) the tokens' reversed positions.
+            backward: (N,) the tokens' reversed positions; see `RecurrentLayer.run`.
         """
         values = self._recurrence.run(projected[0], rows, batch_sizes, backward)  # (N, 2H)
         if self._merge != "concat":

@@ -1,28 +1,30 @@
-"""Bidirectional recurrent layers in NumPy over sentences packed by time, both directions advancing together.
+"""Bidirectional recurrent layers in NumPy, over sentences packed by time.
 
-Each layer equals its cell in `reference_cells`, looped over a sentence once from either end. What the input adds to
-the gates (the projection) is computed apart from the loop, so that it can be kept for words met before. σ is taken as
-σ(x) = (tanh(x/2) + 1) / 2, with weights halved beforehand, as one `tanh` over all gates is the fastest way there is.
+A layer computes the same as its cell in `reference_cells`, looped over a sentence once from either end. Both directions
+advance together, many sentences at a time. What the input adds to the gates (the projection) is computed before the
+loop, so that it can be cached per word.
+
+σ is computed as σ(x) = (tanh(x/2) + 1) / 2, with weights halved when the layer is made: one `tanh` over all gates is
+the fastest in NumPy.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Cell
+from tagger.engines.reference_cells import cell_weights
 from tagger.errors import UserError
 from tagger.kernels.loader import kernels
 from tagger.kernels.packed_weights import Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_DIRECTIONS = ("", "_reverse")
 
 
 class RecurrentLayer(ABC):
@@ -33,55 +35,61 @@ class RecurrentLayer(ABC):
         gates: G, how many matrices are stacked in each weight.
     """
 
-    memories: ClassVar[int] = 1  # S, arrays kept from step to step: the hidden state, of an LSTM its cell's too
-    scales: ClassVar[tuple[float, ...]]  # of each gate's argument: ½ before a σ, 1 before a tanh
-    order: ClassVar[tuple[int, ...]]  # the stored gates in the order in which the step wants them
+    memories: ClassVar[int] = 1  # S, arrays kept from step to step: the hidden state, and an LSTM's memory
+    scales: ClassVar[tuple[float, ...]]  # factor of each gate's argument: ½ before a σ, 1 before a tanh
+    order: ClassVar[tuple[int, ...]]  # the stored gates in the order in which `_step` reads them
 
     def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
-        """Take the tensors under `prefix`, named and stacked as PyTorch does."""
-        self.hidden_size = tensors[f"{prefix}weight_hh_l0"].shape[1]
+        """
+        Args:
+            tensors: a model's weights.
+            prefix: of this layer's names among them; see `tensor_shapes`.
+        """
+        forward, backward = cell_weights(tensors, prefix)
+        self.hidden_size = forward.hidden.shape[1]
         self.gates = len(self.scales)
-        recurrent_bias = self._stacked(tensors, f"{prefix}bias_hh_l0")  # (2, GH)
-        bias = self._stacked(tensors, f"{prefix}bias_ih_l0") + self._projected_bias(recurrent_bias)
+        hidden_bias = self._stacked(forward.hidden_bias, backward.hidden_bias)  # (2, GH)
+        bias = self._stacked(forward.input_bias, backward.input_bias) + self._projected_bias(hidden_bias)
         self._bias = bias.reshape(-1)  # (2GH,)
-        from_input = self._stacked(tensors, f"{prefix}weight_ih_l0")  # (2, GH, E)
+        from_input = self._stacked(forward.input, backward.input)  # (2, GH, E)
         self._input = np.ascontiguousarray(from_input.reshape(len(self._bias), -1).T)  # (E, 2GH)
-        by_gate = self._stacked(tensors, f"{prefix}weight_hh_l0").reshape(2, self.gates, self.hidden_size, -1)
+        hidden = self._stacked(forward.hidden, backward.hidden)  # (2, GH, H)
+        by_gate = hidden.reshape(2, self.gates, self.hidden_size, self.hidden_size)
         self._recurrent = np.ascontiguousarray(by_gate.swapaxes(2, 3))  # (2, G, H, H)
 
-    def _stacked(self, tensors: Mapping[str, Floats], name: str) -> Floats:
-        """Both directions' weights, gates scaled and put in order."""
+    def _stacked(self, forward: Floats, backward: Floats) -> Floats:
+        """Stack both directions' weights (GH, …), with their gates scaled and in the order of the step."""
         scales = np.array(self.scales, dtype=np.float32)
-        both = np.stack([tensors[f"{name}{direction}"] for direction in _DIRECTIONS])
+        both = np.stack([forward, backward])
         by_gate = both.reshape(2, self.gates, self.hidden_size, -1) * scales[:, None, None]
         return by_gate[:, list(self.order)].reshape(both.shape)
 
-    def _projected_bias(self, recurrent_bias: Floats) -> Floats:
-        """What of the recurrent bias (2, GH) is simply added to the gates, and so can be part of the projection."""
-        return recurrent_bias
+    def _projected_bias(self, hidden_bias: Floats) -> Floats:
+        """Return the part of the hidden bias (2, GH) that is added to the gates before any product with a gate."""
+        return hidden_bias
 
     @property
     def row_by_row(self) -> bool:
-        """Whether `project` gives a row the same bits whichever others there are."""
+        """True if `project` gives a row exactly the same bits whichever rows are beside it."""
         return False
 
     def project(self, vectors: Floats) -> Numbers:
-        """(M, E) → (M, 2GH): what the input adds to the gates, of the forward and then of the backward direction."""
+        """Compute what the input adds to the gates: (M, E) → (M, 2GH), forward direction first."""
         projections = vectors @ self._input
         projections += self._bias
         return projections
 
     def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
-        """Hidden states (N, 2H) packed by time.
+        """Compute the hidden states (N, 2H), packed by time.
 
         Args:
-            projections: (M, 2GH), as `project` gives them.
-            rows: (N,) the row in it of each token.
+            projections: (M, 2GH), from `project`.
+            rows: (N,) each token's row in `projections`.
             batch_sizes: (T,) sentences at each time step.
-            backward: (N,) where the token stands in the packed order that the backward direction reads as its k-th.
+            backward: (N,) the packed position of the token that the backward direction reads as its k-th.
         """
         hidden, sentences = self.hidden_size, int(batch_sizes[0])
-        halves = projections.reshape(-1, self.gates * hidden)  # (2M, GH), forward and backward by turns
+        halves = projections.reshape(-1, self.gates * hidden)  # (2M, GH), forward and backward alternate
         reading = np.stack([2 * rows, 2 * rows[backward] + 1])  # (2, N)
         states = np.empty((len(rows), 2 * hidden), dtype=np.float32)
         reversed_states = np.empty((len(rows), hidden), dtype=np.float32)
@@ -104,18 +112,18 @@ class RecurrentLayer(ABC):
 
     @abstractmethod
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
-        """One direction's next time step for n sentences.
+        """Take one direction's next time step for n sentences.
 
         Args:
             direction: 0 forward, 1 backward.
             gates: (G, n, H) what the input adds, gate by gate.
-            memory: (S, n, H), to be changed to the new one; the hidden state comes first.
-            product: (G, n, H) room to work in.
+            memory: (S, n, H) overwritten with the new one. The hidden state comes first.
+            product: (G, n, H) scratch space.
         """
 
 
 class ElmanLayer(RecurrentLayer):
-    """Layer of `rnn_cell`."""
+    """A layer of `rnn_cell`."""
 
     scales, order = (1.0,), (0,)
 
@@ -126,43 +134,52 @@ class ElmanLayer(RecurrentLayer):
 
 
 class GRULayer(RecurrentLayer):
-    """Layer of `gru_cell`."""
+    """A layer of `gru_cell`."""
 
-    fixed: ClassVar[bool] = False  # whether the compiled loops compute it in fixed point
+    fixed: ClassVar[bool] = False  # True: the compiled loops compute in fixed point
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
-    def _projected_bias(self, recurrent_bias: Floats) -> Floats:
+    def __init__(self, tensors: Mapping[str, Floats], prefix: str, *, independent: bool = False) -> None:
+        """
+        Args:
+            tensors, prefix: as in `RecurrentLayer`.
+            independent: compute states whose bits do not depend on the sentences beside them. Slow if H is large.
+        """
+        super().__init__(tensors, prefix)
+        self._independent = independent
+        self._compiled = kernels()
+        if self._compiled is not None:
+            from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
+            blocks = self._compiled.blocks
+            self._packed_input = Packed.of(from_input, blocks, fixed=self.fixed)
+            self._packed_recurrent = Packed.of(self._recurrent.swapaxes(1, 2), blocks, fixed=self.fixed)
+
+    def _projected_bias(self, hidden_bias: Floats) -> Floats:
         candidate = 2 * self.hidden_size
-        self._candidate_bias = recurrent_bias[:, candidate:].copy()  # (2, H), which the reset gate scales
-        return np.where(np.arange(recurrent_bias.shape[1]) < candidate, recurrent_bias, np.float32(0))
+        self._candidate_bias = hidden_bias[:, candidate:].copy()  # (2, H), multiplied by the reset gate
+        return np.where(np.arange(hidden_bias.shape[1]) < candidate, hidden_bias, np.float32(0))
 
     @property
     def row_by_row(self) -> bool:
-        return kernels() is not None
+        return self._compiled is not None
 
     def project(self, vectors: Floats) -> Numbers:
-        if (compiled := kernels()) is None:
+        if self._compiled is None:
             return super().project(vectors)
-        from_input, _ = self._packed
-        return compiled.gru_projections(from_input, self._bias.reshape(2, 3, -1), vectors)
+        return self._compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), vectors)
 
     def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
-        if (compiled := kernels()) is None:
+        if self._compiled is None:
             return super().run(projections, rows, batch_sizes, backward)
-        _, recurrent = self._packed
-        return compiled.gru_states(recurrent, self._candidate_bias, projections, rows, batch_sizes, backward)
-
-    @cached_property
-    def _packed(self) -> tuple[Packed, ...]:
-        """The weights of the input and of the state as the compiled loops, which are there, read them."""
-        compiled = kernels()
-        assert compiled is not None
-        from_input = self._input.reshape(-1, 2, 3, self.hidden_size).swapaxes(0, 1)
-        recurrent = self._recurrent.swapaxes(1, 2)
-        return tuple(Packed.of(weights, compiled.blocks, fixed=self.fixed) for weights in (from_input, recurrent))
+        weights, bias = self._packed_recurrent, self._candidate_bias
+        return self._compiled.gru_states(weights, bias, projections, rows, batch_sizes, backward)
 
     def _step(self, direction: int, gates: Floats, memory: Floats, product: Floats) -> None:
-        np.matmul(memory[0], self._recurrent[direction], out=product)
+        state, weights = memory[0], self._recurrent[direction]
+        if self._independent:
+            np.matmul(state[:, None], weights[:, None], out=product[:, :, None])  # one product per sentence
+        else:
+            np.matmul(state, weights, out=product)
         both, candidate = product[:2], product[2]
         both += gates[:2]
         _finish_sigmoid(both)
@@ -174,13 +191,12 @@ class GRULayer(RecurrentLayer):
 
 
 class FixedPointGRULayer(GRULayer):
-    """The same with states, weights and what the input adds to the gates in int16, whose sums are exact.
+    """A layer of `gru_cell` in fixed point: states, weights and projections are int16, and their sums are exact.
 
-    A state is stored in steps of 2⁻¹³, an addition in steps of 2⁻¹¹, an input in steps of 2⁻¹³ of the largest in its
-    vector. Compiled loops alone compute it.
+    A state has steps of 2⁻¹³, a projection steps of 2⁻¹¹, an input steps of 2⁻¹³ of the largest number in its vector.
 
     Raises:
-        UserError: there are none.
+        UserError: there are no compiled loops, which alone can compute this.
     """
 
     fixed = True
@@ -192,7 +208,7 @@ class FixedPointGRULayer(GRULayer):
 
 
 class ResetBeforeGRULayer(RecurrentLayer):
-    """Layer of `gru_cell_reset_before`."""
+    """A layer of `gru_cell_reset_before`."""
 
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
@@ -210,7 +226,7 @@ class ResetBeforeGRULayer(RecurrentLayer):
 
 
 class LSTMLayer(RecurrentLayer):
-    """Layer of `lstm_cell`, its gates in the order i, f, o, g."""
+    """A layer of `lstm_cell`, with its gates in the order i, f, o, g."""
 
     scales, order = (0.5, 0.5, 1.0, 0.5), (0, 1, 3, 2)
     memories = 2
@@ -240,14 +256,14 @@ FIXED_POINT: dict[Cell, type[RecurrentLayer]] = {"gru": FixedPointGRULayer}
 
 
 def _finish_sigmoid(halved: Floats) -> None:
-    """σ(x) in place, from x/2."""
+    """Compute σ(x) in place, from x/2."""
     np.tanh(halved, out=halved)
     halved += 1
     halved *= 0.5
 
 
 def _update(state: Floats, candidate: Floats, update: Floats) -> None:
-    """h' = (1 - z) ⊙ tanh(candidate) + z ⊙ h in place, as n + z (h - n)."""
+    """Compute h' = (1 - z) ⊙ n + z ⊙ h in place, with n = tanh(candidate), as n + z ⊙ (h - n)."""
     np.tanh(candidate, out=candidate)
     state -= candidate
     state *= update

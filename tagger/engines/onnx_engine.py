@@ -1,4 +1,4 @@
-"""The model run by ONNX Runtime from the folder's `model.onnx`."""
+"""Run the model in ONNX Runtime, from the folder's `model.onnx`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _FEATURES = ("words", "characters", "shapes", "affixes", "static")
 
 
 class OnnxEngine:
-    """Emissions from a graph that `graph_of` made, on the CPU."""
+    """Emissions from a graph that `graph_of` made, on the CPU. Threads may share an engine."""
 
     def __init__(self, folder: ModelFolder, graph: bytes, threads: int = 1) -> None:
-        """Take a model, its graph, and how many threads run it."""
+        """Take a model, its graph, and the number of threads that run it."""
         self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -37,18 +37,18 @@ class OnnxEngine:
 
     @classmethod
     def open(cls, folder: ModelFolder, path: Path, threads: int = 1) -> OnnxEngine:
-        """The engine of the file `model.onnx` that `tagger export_onnx` wrote.
+        """Open the file `model.onnx` that `tagger export_onnx` wrote.
 
-        It is run only if it is, to the byte, the graph that the folder's weights give: whatever else it may be (of
-        other weights, with data outside, with operators from elsewhere) is turned away.
+        Its bytes must be those of the graph that `graph_of` makes of the weights. A graph of other weights, with
+        external data or with foreign operators is refused.
 
         Args:
             folder: the model.
-            path: where its folder lies.
-            threads: how many run it.
+            path: of its folder.
+            threads: that run it.
 
         Raises:
-            UserError: `model.onnx` is missing or another graph than the model's, or the model has an encoder.
+            UserError: `model.onnx` is missing or not the model's graph, or the model has a contextual encoder.
         """
         expected, file = graph_of(folder), path / GRAPH
         remedy = f"write it with: python -m tagger export_onnx --model {path}"

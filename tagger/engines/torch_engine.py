@@ -1,4 +1,4 @@
-"""The model run in PyTorch, on any device it has."""
+"""Run the model in PyTorch, on any device that it supports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """Emissions from the trained module itself.
+    """Emissions from the module that was trained. Threads may share an engine.
 
     Attributes:
         batch_tokens: see `AheadEngine`.
@@ -47,14 +47,14 @@ class TorchEngine:
         Args:
             folder: the model.
             device: a PyTorch device, such as `cpu` or `cuda:0`.
-            encoder: where the encoder lies that the model was trained with, if not where it lay then.
-            precision: what products are computed in, one of `PRECISIONS`. The weights and the recurrence stay in fp32,
-                and so does what an encoder gives. In fp32 a GPU does without TF32.
-            threads: how many PyTorch is to use on the CPU in this process; None: as it is.
+            encoder: the path of the model's contextual encoder, if it has moved since training.
+            precision: of products, one of `PRECISIONS`. Weights, recurrence and contextual vectors stay in fp32. In
+                fp32 a GPU computes without TF32.
+            threads: PyTorch's number of CPU threads in this process; None leaves it as it is.
 
         Raises:
-            UserError: there is no such device or precision, or the model's encoder is not there or another one.
-            MemoryError: the device has no room for the model.
+            UserError: there is no such device or precision, or the model's encoder is missing or not the model's.
+            MemoryError: the device has too little memory for the model.
         """
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
@@ -81,15 +81,15 @@ class TorchEngine:
         """Emissions of a batch; see `Engine`.
 
         Raises:
-            MemoryError: there is not enough, here or on the device.
+            MemoryError: the CPU or the device has too little memory.
         """
-        return self._begun(sentences)()
+        return self._start(sentences)()
 
     def emissions_ahead(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[NDArray[np.float32]]:
-        """Emissions of batches, each begun before those of the one before are given out; see `AheadEngine`."""
+        """Emissions of batches, each started before those of the one before are yielded; see `AheadEngine`."""
         before: Callable[[], NDArray[np.float32]] | None = None
         for sentences in batches:
-            now = self._begun(sentences)
+            now = self._start(sentences)
             if before is not None:
                 yield before()
             before = now
@@ -98,22 +98,22 @@ class TorchEngine:
 
     @memory_errors()
     @torch.inference_mode()
-    def _begun(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
-        """Begin with a batch. On a GPU what is returned waits until it is done, and until then the CPU is free."""
+    def _start(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
+        """Start a batch. Call the result to wait for the emissions; until then the CPU is free while a GPU computes."""
         batch = self._batch(sentences)
         with self._precision():
             emissions = self._model(batch).float()  # (N, K)
         if self._device.type != "cuda":
             return emissions.cpu().numpy
-        there = torch.empty(emissions.shape, dtype=emissions.dtype, pin_memory=True)
-        there.copy_(emissions, non_blocking=True)
+        copied = torch.empty(emissions.shape, dtype=emissions.dtype, pin_memory=True)
+        copied.copy_(emissions, non_blocking=True)
         done = torch.cuda.Event()
         done.record(torch.cuda.current_stream(self._device))
 
         @memory_errors()
         def wait() -> NDArray[np.float32]:
             done.synchronize()
-            return there.numpy()
+            return copied.numpy()
 
         return wait
 
@@ -121,7 +121,7 @@ class TorchEngine:
         return nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind)
 
     def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """What the embeddings give for a sentence's T words, (T, E)."""
+        """Compute the embeddings of a sentence's T words, (T, E)."""
         with torch.inference_mode():
             return self._model.embeddings(self._batch([words])).float().cpu().numpy()
 
@@ -141,14 +141,12 @@ def _open_encoder(folder: ModelFolder, path: str | None) -> PretrainedEncoder | 
     try:
         return open_encoder(replace(settings, path=str(chosen or settings.path), revision=revision))
     except UserError as error:
-        advice = (
-            "" if folder.encoder else f" (the model needs the encoder {settings.path}; --encoder says where it lies)"
-        )
+        advice = "" if folder.encoder else f" (the model needs the encoder {settings.path}; give its path by --encoder)"
         raise UserError(f"{error}{advice}") from error
 
 
 def _contextual(encoder: PretrainedEncoder, sentences: Sequence[Sequence[str]]) -> NDArray[np.floating]:
-    """The vectors of all words, to the precision in which training kept them."""
+    """Compute the contextual vectors of all words, in the precision that training used."""
     kind = np.float32 if encoder.settings.trainable else np.float16
     vectors = np.empty((sum(map(len, sentences)), encoder.settings.width or 0), dtype=kind)
     encoder.encode(sentences, vectors)

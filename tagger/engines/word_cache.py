@@ -1,6 +1,6 @@
-"""Keep what was computed for words, within a number of bytes. For any number of threads.
+"""A bounded cache of what was computed per word. Any number of threads may share it.
 
-Bounded cache. Evicts the least frequently used words; ties go to the least recently used.
+It evicts the least frequently used words. Ties go to the least recently used.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.kernels.packed_weights import Numbers
+from tagger.shared_state import survive_forks
 
 Ints = NDArray[np.int64]
 _UNKNOWN = -1
 _AT_ONCE = 512  # words computed together
 _EVICTED = 0.1  # share of the cache evicted at least: evicting word by word would cost more than it saves
-_DECAY = 0.9  # of all counts at each eviction, so that yesterday's words make way for today's
-_PER_WORD = 200  # bytes, about, of the tables below and of Python's for a word, its characters not counted
+_DECAY = 0.9  # factor of all counts at each eviction, so that words of older texts leave
+_PER_WORD = 200  # bytes, about, that the tables below and Python take for a word, its characters not counted
 
 
 class WordCache:
@@ -40,19 +41,30 @@ class WordCache:
         self._compute = compute
         self._limit = limit
         self._lock = Lock()
-        self._rows: dict[str, int] = {}
-        example = compute([])
+        self._clear()
+        survive_forks(self)
+
+    def _clear(self) -> None:
+        example = self._compute([])
         self._width = sum(array.itemsize * array.shape[1] for array in example) + _PER_WORD
-        room = max(1, limit // self._width)
-        self._arrays = [
-            np.empty((room, array.shape[1]), dtype=array.dtype) for array in example
-        ]  # no memory until used
+        room = max(1, self._limit // self._width)
+        self._rows: dict[str, int] = {}
+        # memory of an empty array is taken when a row is first written
+        self._arrays = [np.empty((room, array.shape[1]), dtype=array.dtype) for array in example]
         self._words = np.full(room, None, dtype=object)  # of each row; None: the row is free
         self._bytes = np.zeros(room, dtype=np.int64)
         self._uses = np.zeros(room, dtype=np.float32)  # batches that had the word, decayed
         self._last = np.zeros(room, dtype=np.int64)  # number of the last batch that had it
         self._batch = 0
-        self._in_use: dict[int, Ints] = {}  # rows of the batches in use, by their numbers
+        self._in_use: dict[int, Ints] = {}  # rows of the batches in use, by batch number
+        self._changing = False  # while rows, words and bytes may not fit together
+
+    def after_fork(self) -> None:
+        """Keep the cache in a forked child, or empty it if another thread was changing it."""
+        self._lock = Lock()  # in any case: `locked()` is false while a thread that just got it waits for the GIL
+        if self._changing:
+            self._clear()
+        self._in_use.clear()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,7 +84,7 @@ class WordCache:
         try:
             yield arrays, rows
         finally:
-            del self._in_use[batch]
+            self._in_use.pop(batch, None)  # a fork inside the block has cleared it
 
     def _rows_of(self, words: Sequence[str]) -> Ints:
         rows = np.fromiter(map(self._rows.get, words, repeat(_UNKNOWN)), dtype=np.int64, count=len(words))
@@ -82,7 +94,9 @@ class WordCache:
         self._last[known] = self._batch
         if new.any():
             unknown = list(compress(words, new.tolist()))
+            self._changing = True
             self._learn(list(dict.fromkeys(unknown)))
+            self._changing = False
             rows[new] = np.fromiter(map(self._rows.__getitem__, unknown), dtype=np.int64, count=len(unknown))
         return rows
 
@@ -104,18 +118,18 @@ class WordCache:
         self._rows.update(zip(words, rows.tolist(), strict=True))
 
     def _evict(self, needed: int) -> None:
-        """Free so many bytes, as far as words that no batch in use has take them."""
-        free_to_go = (self._bytes > 0) & (self._last < self._batch)
+        """Free that many bytes, or as many as words take that no batch in use has."""
+        may_go = (self._bytes > 0) & (self._last < self._batch)
         for rows in list(self._in_use.values()):
-            free_to_go[rows] = False
-        evictable = np.flatnonzero(free_to_go)
+            may_go[rows] = False
+        evictable = np.flatnonzero(may_go)
         evictable = evictable[np.lexsort((self._last[evictable], self._uses[evictable]))]
         freed = np.cumsum(self._bytes[evictable])
         total = int(self._bytes.sum())
         wanted = max(total + needed - self._limit, int(_EVICTED * total))
         evicted = evictable[: np.searchsorted(freed, wanted) + 1]
         for word in self._words[evicted].tolist():
-            del self._rows[word]
+            self._rows.pop(word, None)  # a Ctrl-C may have come between two of these steps
         self._words[evicted], self._bytes[evicted] = None, 0
         self._uses *= _DECAY
 

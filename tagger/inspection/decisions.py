@@ -13,6 +13,7 @@ from tagger.corpus.sentence import Span
 from tagger.decoding.decoder import Decoder
 from tagger.engines.base import Engine
 from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -105,7 +106,7 @@ def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
     crf = folder.config.decoder.kind == "crf"
     transitions, end = np.zeros(len(best)), 0.0
     if crf:
-        between, start, last = (folder.tensors[f"crf.{name}"] for name in ("transitions", "start", "end"))
+        between, start, last = (folder.tensors[name] for name in CRF)
         transitions[0], transitions[1:], end = start[best[0]], between[best[:-1], best[1:]], float(last[best[-1]])
     leads, alone = own - others.max(axis=1), emissions.argmax(axis=1)
     columns = [column.tolist() for column in (best, own, transitions, leads, alone)]
@@ -163,5 +164,5 @@ def _probabilities(emissions: Floats, length: int, spans: Sequence[Span], decode
     batch_sizes = np.full(length, sentences)
     if decoder.scheme is not Scheme.PLAIN:
         return np.array(decoder.span_probabilities(emissions, batch_sizes, [spans] * sentences))
-    marginals = decoder.lattice(emissions, batch_sizes).tokens.reshape(length, sentences, -1)
+    marginals = decoder.lattice(emissions, batch_sizes).marginals().reshape(length, sentences, -1)
     return np.stack([marginals[span.start, :, decoder.tags.index(span.label)] for span in spans], axis=1)

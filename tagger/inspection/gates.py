@@ -16,17 +16,18 @@ from tagger.config import Cell, EncoderConfig
 from tagger.engines.reference_cells import (
     NORM_EPSILON,
     CellWeights,
+    cell_weights,
     gru_cell,
     gru_cell_reset_before,
     lstm_cell,
     rnn_cell,
 )
+from tagger.tensor_shapes import EMISSIONS, FEED_FORWARD, layer_prefix, norm_tensors, skip_tensor
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 KEEP_GATES: dict[Cell, str | None] = {"gru": "update", "gru_reset_before": "update", "lstm": "forget", "rnn": None}
 _GRU_CELLS = {"gru": gru_cell, "gru_reset_before": gru_cell_reset_before}
-_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ def trace(vectors: Floats, config: EncoderConfig, tensors: Mapping[str, Floats])
         values = _feed_forward(values, weights)
     layers = []
     for number, layer in enumerate(config.stack):
-        name = f"encoder.layers.{number}."
-        forward = run_direction(layer.cell, values, _cell_weights(weights, name, ""))
-        backward = run_direction(layer.cell, values[::-1], _cell_weights(weights, name, "_reverse"))
+        rightward, leftward = cell_weights(weights, layer_prefix(number))
+        forward = run_direction(layer.cell, values, rightward)
+        backward = run_direction(layer.cell, values[::-1], leftward)
         backward = {what: array[::-1] for what, array in backward.items()}
         values = _layer_output(values, forward["state"], backward["state"], config, number, weights)
         layers.append(LayerTrace(layer.cell, forward, backward, values))
-    return Trace(layers, values @ weights["emissions.weight"].T + weights["emissions.bias"])
+    return Trace(layers, values @ weights[EMISSIONS.weight].T + weights[EMISSIONS.bias])
 
 
 def run_direction(cell: Cell, values: Doubles, weights: CellWeights) -> dict[str, Floats]:
@@ -110,16 +111,12 @@ def run_direction(cell: Cell, values: Doubles, weights: CellWeights) -> dict[str
     return {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
 
 
-def _cell_weights(weights: Mapping[str, Doubles], name: str, direction: str) -> CellWeights:
-    return CellWeights(*(weights[f"{name}{kind}_l0{direction}"] for kind in _WEIGHTS))
-
-
 def _feed_forward(values: Doubles, weights: Mapping[str, Doubles]) -> Doubles:
-    """Apply Linear, GELU in its tanh form (Hendrycks & Gimpel 2016), Linear: (T, E) → (T, F)."""
-    inner, outer = "encoder.feed_forward.inner", "encoder.feed_forward.outer"
-    x = values @ weights[f"{inner}.weight"].T + weights[f"{inner}.bias"]
+    """Linear, GELU in its tanh form (Hendrycks & Gimpel 2016), Linear: (T, E) → (T, F)."""
+    inner, outer = FEED_FORWARD
+    x = values @ weights[inner.weight].T + weights[inner.bias]
     gelu = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-    return gelu @ weights[f"{outer}.weight"].T + weights[f"{outer}.bias"]
+    return gelu @ weights[outer.weight].T + weights[outer.bias]
 
 
 def _layer_output(
@@ -139,8 +136,9 @@ def _layer_output(
         output = (output - output.mean(axis=1, keepdims=True)) / np.sqrt(
             output.var(axis=1, keepdims=True) + NORM_EPSILON
         )
-        output = output * weights[f"encoder.norms.{number}.weight"] + weights[f"encoder.norms.{number}.bias"]
+        scale, shift = (weights[name] for name in norm_tensors(number))
+        output = output * scale + shift
     if not config.skip:
         return output
-    skip = weights.get(f"encoder.skips.{number}.weight")  # none where the widths are equal
+    skip = weights.get(skip_tensor(number))  # none where the widths are equal
     return output + (values if skip is None else values @ skip.T)

@@ -1,1 +1,1 @@
-"""Loops compiled ahead of time; everything works without them, more slowly."""
+"""Inner loops as machine code. Without it everything works, more slowly."""

@@ -18,7 +18,7 @@ from tagger.errors import UserError
 from tagger.files import bytes_written_whole, cache_folder
 
 SUFFIXES = (".so", ".o")  # a shared library, which loads by itself; an object file, which must be linked
-_PROCESSOR = ("model name", "flags", "Features")  # the lines of /proc/cpuinfo that matter
+_PROCESSOR = ("model name", "flags", "Features")  # the lines of /proc/cpuinfo that machine code depends on
 _DIGITS = 16  # of a checksum, in a name
 
 
@@ -97,7 +97,7 @@ def _checksum(content: bytes) -> str:
 
 
 def _processor() -> list[str]:
-    """Return what tells this processor from another that the machine code may not run on."""
+    """Describe this processor: machine code made for another may not run on it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""Call the compiled loops of `source` on NumPy's arrays.
+"""Call the compiled loops of `loops` with NumPy arrays.
 
-A shared library costs nothing to load. Where the system has no linker, llvmlite, which numba brings along, links the
-object file in each process: a tenth of the time and half of the memory of numba itself.
+A shared library loads at once. If the system has no linker, llvmlite (a part of numba) links the object file in each
+process, in a tenth of the time and half of the memory that numba itself takes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from tagger.kernels.packed_weights import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_ROWS = 8  # that are worked on together, at the most; see `gru.AT_ONCE`
+_ROWS = 8  # at most, that a product works on together; see `gru.AT_ONCE`
 _LIBRARY, _ = SUFFIXES
-_FIXED = {False: "", True: "_fixed"}  # how the names of kernels end
+_FIXED = {False: "", True: "_fixed"}  # endings of the names of loops, in float32 and in fixed point
 
 
 class Kernels:
-    """The compiled loops, on NumPy's arrays.
+    """The compiled loops, called with NumPy arrays. Threads may share them: they keep nothing between calls.
 
     Attributes:
-        blocks: how a GRU's weights have to be packed.
+        blocks: blocks of columns per group in a GRU's packed weights; see `Packed`.
     """
 
     def __init__(self, code: Path) -> None:
-        """Load an object file that `loops` made, or a shared library made of it.
+        """Load an object file that `loops` wrote, or a shared library made of it.
 
         Raises:
             OSError, RuntimeError: it cannot be loaded.
@@ -50,9 +50,9 @@ class Kernels:
         self._convolve = self._function("convolve", 10)
 
     def _function(self, name: str, arguments: int) -> Callable[..., None]:
-        """A kernel as a function of that many addresses and sizes."""
+        """Look a loop up by its name, as a function of that many addresses and sizes."""
         function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * (2 + arguments))(self._address(name))
-        unused = ctypes.create_string_buffer(64)  # where numba's functions put what they return or raise
+        unused = ctypes.create_string_buffer(64)  # numba's functions write results and errors there; nobody reads them
         nothing = ctypes.addressof(unused)
 
         def call(*values: int, keep: object = unused) -> None:
@@ -61,15 +61,15 @@ class Kernels:
         return call
 
     def gru_projections(self, weights: Packed, bias: Floats, vectors: Floats) -> Numbers:
-        """(M, 6H) what vectors (M, E) add to a GRU's gates; a row does not depend on the others, to the bit.
+        """Compute what M vectors add to a GRU's gates. A row has the same bits whichever rows are beside it.
 
         Args:
             weights: (2, E, 3, H), packed.
             bias: (2, 3, H).
-            vectors: any number.
+            vectors: (M, E).
 
         Returns:
-            float32; in fixed point int16, times `ADDED_ONE`.
+            (M, 6H) float32; in fixed point int16, multiplied by `ADDED_ONE`.
         """
         vectors = np.ascontiguousarray(vectors)
         result = np.empty((len(vectors), bias.size), dtype=weights.numbers.dtype)
@@ -83,12 +83,12 @@ class Kernels:
     def gru_states(
         self, weights: Packed, bias: Floats, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints
     ) -> Floats:
-        """A GRU layer's states (N, 2H), as `numpy_layers.GRULayer.run` gives them.
+        """Compute a GRU layer's states (N, 2H); see `numpy_layers.GRULayer.run`.
 
         Args:
             weights: (2, H, 3, H), packed.
             bias: (2, H) of the candidate.
-            projections: (M, 6H), of the weights' kind.
+            projections: (M, 6H), of the weights' type.
             rows, batch_sizes, backward: as there.
         """
         sentences, hidden = int(batch_sizes[0]), bias.shape[1]
@@ -103,11 +103,11 @@ class Kernels:
         return states
 
     def best_paths(self, emissions: Floats, batch_sizes: Ints, *, out_of: Floats, start: Floats, end: Floats) -> Ints:
-        """(N,) the best paths, as `decoder.Decoder.best_paths` gives them.
+        """Find the best paths (N,); see `decoder.Decoder.best_paths`.
 
         Args:
             emissions, batch_sizes: as there.
-            out_of, start, end: (W, W), (W,) and (W,), as `padded` makes them.
+            out_of, start, end: (W, W), (W,) and (W,), from `padded`.
         """
         (width,) = end.shape
         path = np.empty(len(emissions), dtype=np.int64)
@@ -118,12 +118,12 @@ class Kernels:
         return path
 
     def sums_of_pieces(self, rows: Ints, counts: Ints, vectors: NDArray[np.int8], scales: Floats) -> Floats:
-        """The sum of each word's pieces' vectors, (U, E).
+        """Add up the vectors of each word's pieces, (U, E).
 
         Args:
             rows: (P,) rows of pieces, one word's after the other's.
-            counts: (U,) how many each word has.
-            vectors, scales: (V, E), and (V,) what the rows have yet to be multiplied by.
+            counts: (U,) pieces of each word.
+            vectors, scales: (V, E), and (V,) factors of the rows.
         """
         sums = np.empty((len(counts), vectors.shape[1]), dtype=np.float32)
         counts = np.ascontiguousarray(counts)
@@ -132,7 +132,7 @@ class Kernels:
         return sums
 
     def convolved(self, characters: Ints, contribution: Floats, bias: Floats) -> Floats:
-        """(U, F), as `word_vectors.CharCNN` gives them.
+        """Convolve words' characters, (U, F); see `numpy_embeddings.CharCNN`.
 
         Args:
             characters: (U, C).
@@ -146,10 +146,15 @@ class Kernels:
 
 
 class PieceIndex:
-    """Word pieces by their hashes, for words to be split into, as `features.vectors.wordpiece` does by a dictionary."""
+    """Splits words into word pieces by a hash table; `features.vectors.wordpiece` does the same by a dictionary."""
 
     def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
-        """`inside` is how those of the pieces begin that continue a word."""
+        """
+        Args:
+            kernels: the compiled loops.
+            pieces: all word pieces.
+            inside: prefix of the pieces that continue a word.
+        """
         self._kernels = kernels
         continues = np.array([piece.startswith(inside) for piece in pieces], dtype=np.int64)
         bare = [piece.removeprefix(inside) for piece in pieces]
@@ -162,12 +167,12 @@ class PieceIndex:
         kernels._index_pieces(*at[:3], len(pieces), *at[3:], slots)
 
     def split(self, folded: str, words: int, most: int) -> tuple[Ints, Ints]:
-        """Rows of the pieces of words, one word's after the other's, and (U,) how many each has.
+        """Return the rows of the words' pieces, one word's after the other's, and (U,) how many each word has.
 
         Args:
-            folded: words, a line each, whose tokens stand between spaces.
+            folded: U words, a line each, their tokens separated by spaces.
             words: U.
-            most: characters of a token that is to be split.
+            most: characters of the longest token that is split.
         """
         codes = code_points(f"{folded}\n")
         hashes = np.empty(self._longest + 1, dtype=np.uint64)
@@ -179,23 +184,23 @@ class PieceIndex:
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """(P,)."""
+    """Return the code points of a text, (P,)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def padded(scores: Floats) -> Floats:
-    """Scores (K,) or (K, K) with so many of minus infinity more that they fill registers: (W,) or (W, W)."""
+    """Pad scores (K,) or (K, K) with minus infinity to fill whole registers: (W,) or (W, W)."""
     return np.ascontiguousarray(np.pad(scores, (0, -len(scores) % LANES), constant_values=-np.inf))
 
 
 def _loaded(library: Path) -> Callable[[str], int]:
-    """The addresses of a shared library's functions, by name."""
+    """Return the addresses of a shared library's functions, by name."""
     functions = ctypes.CDLL(str(library))
     return lambda name: _address_of(getattr(functions, name))
 
 
 def _linked_here(code: Path) -> Callable[[str], int]:
-    """The addresses of an object file's functions, by name, linked in memory."""
+    """Link an object file in memory and return the addresses of its functions, by name."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -208,7 +213,7 @@ def _linked_here(code: Path) -> Callable[[str], int]:
 
 
 def _sums(weights: Packed) -> NDArray[Any]:
-    """Room for a tile's sums."""
+    """Make scratch space for a tile's sums."""
     _, gates, wide = weights.factors.shape
     return np.empty((_ROWS, gates, wide), dtype=np.int32 if weights.fixed else np.float32)
 

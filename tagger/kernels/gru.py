@@ -1,7 +1,6 @@
-"""A GRU's loops, in float32 or in fixed point; see `engines.numpy_layers.GRULayer`, which computes the same.
+"""The loops of a GRU, in float32 or in fixed point; `engines.numpy_layers.GRULayer` computes the same in NumPy.
 
-In fixed point, states and inputs, weights, and what the input adds to the gates are int16; sums are exact in int32, and
-the gates are computed in float32.
+In fixed point, states, inputs, weights and projections are int16. Sums are exact in int32. Gates are in float32.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from numba import carray, njit
 from tagger.kernels.packed_weights import ADDED_ONE, LANES, ROW_ONE
 from tagger.kernels.tiles import add_products, fetch_ahead
 
-FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # liberties for full registers; division is exact
-# rows, and blocks of columns, whose sums fill the registers: 32 of 512 bits, or 16 of 256 and the like
+FINITE = {"nnan", "ninf", "nsz", "contract", "reassoc"}  # what LLVM may assume, to fill registers; division is exact
+# rows and blocks of columns whose sums fill the registers: 32 of 512 bits, or 16 of 256 and the like
 AT_ONCE, BLOCKS = (8, 3) if llvm.get_host_cpu_features().get("avx512f") else (6, 1)
 
 GATES = 3
 _LINE = 64  # bytes of a cache line
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _LARGEST = np.float32(np.iinfo(np.int16).max)
-_FURTHEST = np.float32(7.90531110763549805)  # tanh is 1 to float32 beyond
-# x P(x²) / Q(x²), the rational function of least error in [-7.9, 7.9], as Eigen's `ptanh` has it
+_FURTHEST = np.float32(7.90531110763549805)  # beyond it tanh is 1 in float32
+# tanh x ≈ x P(x²) / Q(x²) in [-7.9, 7.9], the rational function of Eigen's `ptanh`
 _P = tuple(np.float32(c) for c in (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11))
 _P += tuple(np.float32(c) for c in (5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04))
 _P += (np.float32(4.89352455891786e-03),)
@@ -33,13 +32,13 @@ _Q += (np.float32(4.89352518554385e-03),)
 
 
 def columns_at_once(blocks_):  # type: ignore[no-untyped-def]
-    """How many blocks of columns are worked on together, into (1,)."""
+    """Write the number of blocks of columns that are worked on together into (1,)."""
     blocks_[0] = BLOCKS
 
 
 @njit(fastmath=FINITE, error_model="numpy")
 def _tanh(x):  # type: ignore[no-untyped-def]
-    """To 5 units in the last place."""
+    """Compute tanh to 5 units in the last place."""
     x = min(max(x, -_FURTHEST), _FURTHEST)
     y = x * x
     above = ((((((_P[0] * y + _P[1]) * y + _P[2]) * y + _P[3]) * y + _P[4]) * y + _P[5]) * y + _P[6]) * x
@@ -48,7 +47,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
 
 @njit(fastmath=FINITE, error_model="numpy")
 def _updated(for_reset, for_update, added, kept, state):  # type: ignore[no-untyped-def]
-    """A unit's new state."""
+    """Compute a unit's new state."""
     reset, update = _HALF * (_tanh(for_reset) + _ONE), _HALF * (_tanh(for_update) + _ONE)
     candidate = _tanh(added + reset * kept)
     return candidate + update * (state - candidate)
@@ -56,7 +55,7 @@ def _updated(for_reset, for_update, added, kept, state):  # type: ignore[no-unty
 
 @njit(error_model="numpy")
 def _multiply(rows_, first, left, weights_, direction, groups, sums_, depth):  # type: ignore[no-untyped-def]
-    """The sums of the next rows, as many as are left but at most `AT_ONCE`, for all columns; see `add_products`."""
+    """Compute the sums of the next rows, at most `AT_ONCE`, for all columns; see `add_products`."""
     blocks, stride = GATES * groups, GATES * groups * LANES
     for block in range(0, blocks, BLOCKS):
         begin, row, place = (direction * blocks + block) * depth * LANES, first * depth, block * LANES
@@ -74,32 +73,32 @@ def _multiply(rows_, first, left, weights_, direction, groups, sums_, depth):  #
 
 
 def states_of(fixed: bool) -> Callable[..., None]:
-    """The loop over time, in fixed point or in float32."""
+    """Make the loop over time, in fixed point or in float32."""
     row_one, added_unit = np.float32(ROW_ONE), np.float32(1 / ADDED_ONE)
     line = _LINE // (2 if fixed else 4)
 
     def states(  # type: ignore[no-untyped-def]
-        projections_, rows_, backward_, running_, steps, weights_, factors_, bias_, multiplied_, state_, sums_, states_,
-        hidden, depth,
+        projections_, rows_, backward_, batch_sizes_, steps, weights_, factors_, bias_, multiplied_, state_, sums_,
+        states_, hidden, depth,
     ):  # fmt: skip
-        """Both directions' states of sentences packed by time.
+        """Compute both directions' states of sentences packed by time.
 
         Args:
-            projections_: (M, 2, 3, H) what the input adds; int16 in fixed point.
-            rows_: (N,) the row in it of each token.
+            projections_: (M, 2, 3, H) what the input adds to the gates; int16 in fixed point.
+            rows_: (N,) each token's row in it.
             backward_: (N,) the token that the backward direction reads as its k-th.
-            running_: (T,) sentences at each time step.
+            batch_sizes_: (T,) sentences at each time step.
             steps: T.
             weights_: (2, 3⌈H/16⌉/b, K, 16b), see `Packed`.
             factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
-            bias_: (2, H) of the candidate, which the reset gate scales.
-            multiplied_: (B, K) room for states as they are multiplied.
-            state_: (B, K) room for states; in float32 the same.
-            sums_: (8, 3, 16⌈H/16⌉) room for sums.
+            bias_: (2, H) of the candidate, multiplied by the reset gate.
+            multiplied_: (B, K) scratch space for states in the type of the products.
+            state_: (B, K) scratch space for states in float32; in float32 the same as `multiplied_`.
+            sums_: (8, 3, 16⌈H/16⌉) scratch space.
             states_: (N, 2, H) the result.
             hidden, depth: H, and K: H or one more.
         """
-        batch_sizes, groups = carray(running_, steps), -(-hidden // LANES)
+        batch_sizes, groups = carray(batch_sizes_, steps), -(-hidden // LANES)
         sentences, tokens, wide = batch_sizes[0], batch_sizes.sum(), groups * LANES
         backward, rows, biases = carray(backward_, tokens), carray(rows_, tokens), carray(bias_, (2, hidden))
         all_factors, all_sums = carray(factors_, (2, GATES, wide)), carray(sums_, (AT_ONCE, GATES, wide))
@@ -150,11 +149,11 @@ def states_of(fixed: bool) -> Callable[..., None]:
 
 
 def projections_of(fixed: bool) -> Callable[..., None]:
-    """What the input adds to the gates, in fixed point or in float32."""
+    """Make the loop that computes what the input adds to the gates, in fixed point or in float32."""
     row_one, added_one = np.float32(ROW_ONE), np.float32(ADDED_ONE)
 
     def projections(vectors_, count, width, weights_, factors_, bias_, room_, units_, sums_, result_, hidden, depth):  # type: ignore[no-untyped-def]
-        """Products of vectors with both directions' input weights, each row for itself.
+        """Multiply vectors with both directions' input weights, each row independently.
 
         Args:
             vectors_: (M, E) float32.
@@ -162,9 +161,9 @@ def projections_of(fixed: bool) -> Callable[..., None]:
             weights_: (2, 3⌈H/16⌉/b, K, 16b), see `Packed`.
             factors_: (2, 3, 16⌈H/16⌉), see `Packed`.
             bias_: (2, 3, H).
-            room_: (8, K) for vectors as they are multiplied.
-            units_: (8,) for the largest magnitude of each, by which in fixed point it is divided.
-            sums_: (8, 3, 16⌈H/16⌉) room for sums.
+            room_: (8, K) scratch space for vectors in the type of the products.
+            units_: (8,) scratch space for the largest magnitude of each vector, its divisor in fixed point.
+            sums_: (8, 3, 16⌈H/16⌉) scratch space.
             result_: (M, 2, 3, H); int16 in fixed point.
             hidden, depth: H, and K: E or one more.
         """

@@ -1,7 +1,7 @@
 """Load the compiled loops of this process; compile them on first use.
 
-Compiled loops and NumPy differ in the last bits of a state. So the choice is made once in a process, under a lock, and
-holds for all its threads.
+Compiled loops and NumPy differ in the last bits of a state. So a process decides once, under a lock, for all its
+threads.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tagger.errors import UserError
 from tagger.kernels import cache
 from tagger.kernels.compiled import Kernels
 from tagger.python_process import run_python
+from tagger.shared_state import survive_forks
 
 _LINKERS = ("cc", "gcc", "clang", "ld")  # each makes a shared library with `-shared`
 _LIBRARY, _OBJECT = cache.SUFFIXES
@@ -28,7 +29,7 @@ class KernelLoader:
     """The compiled loops, for all threads of this process.
 
     Attributes:
-        problem: why there are none, after the first call.
+        problem: the reason why there are none, after the first call.
     """
 
     def __init__(self) -> None:
@@ -36,12 +37,17 @@ class KernelLoader:
         self._lock = Lock()
         self._decided = False
         self._kernels: Kernels | None = None
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Decide again in a forked child, if another thread was about to."""
+        self._lock = Lock()
 
     def __call__(self) -> Kernels | None:
         """Return the loops; None without numba, or where it cannot compile.
 
-        The first call on a machine compiles, which takes some seconds. Later processes load what it kept. Call this
-        before starting other processes, so that one compiles and the others load.
+        The first call on a machine compiles, which takes some seconds. Later processes load the result from the cache.
+        Call this before starting other processes, so that one compiles and the others load.
         """
         if not self._decided:
             with self._lock:

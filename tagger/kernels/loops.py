@@ -1,9 +1,9 @@
-"""The inner loops that NumPy runs as a dozen passes over memory, each as one: compiled by numba, ahead of time.
+"""Inner loops, compiled by numba ahead of time. Each is one pass over memory where NumPy needs a dozen.
 
-`python -m tagger.kernels.loops FILE` writes their machine code for this processor into FILE, an object file that
-`compiled` loads without numba, whose import alone takes 0.4 s and 90 MB. It needs nothing from outside, so that any
-linker makes a shared library of it. Each function gets the addresses of its arrays and their sizes, returns nothing
-and raises nothing.
+`python -m tagger.kernels.loops FILE` writes their machine code for this processor into FILE, an object file. `compiled`
+loads it without numba, whose import alone takes 0.4 s and 90 MB. The file depends on no library, so that any linker can
+make a shared library of it. Each function takes the addresses of its arrays and their sizes, returns nothing and raises
+nothing.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _WHOLES = types.CPointer(types.int32)
 _SIZE = types.int64
 
 _SPACE, _LINE = ord(" "), ord("\n")
-# hashes of 64 bits, FNV's way, from either of two beginnings
+# FNV-like hashes of 64 bits, with one start value for pieces that begin a word and one for pieces inside
 _BEGINS, _INSIDE, _FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x84222325CBF29CE4), np.uint64(0x9E3779B97F4A7C15)
 
-_NO_NAN = {"nnan", "nsz"}  # where there are infinities: what lets a maximum be taken in registers
+_NO_NAN = {"nnan", "nsz"}  # for numbers that may be infinite; lets LLVM take a maximum in registers
 
 
-def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, path_, tags, width):  # type: ignore[no-untyped-def]
-    """The best path of each sentence; see `decoding.decoder.Decoder.best_paths`, which does the same sums.
+def best_paths(emissions_, batch_sizes_, steps, out_of_, start_, end_, reached_, path_, tags, width):  # type: ignore[no-untyped-def]
+    """Find the best path of each sentence; `decoding.decoder.Decoder.best_paths` computes the same sums.
 
     Args:
         emissions_: (N, K) packed by time.
-        running_: (T,) sentences at each time step; steps: T.
-        out_of_: (W, W) scores from row to column, minus infinity where forbidden; W is K or a little more, so that
-            whole registers are full.
+        batch_sizes_: (T,) sentences at each time step.
+        steps: T.
+        out_of_: (W, W) scores from row to column, minus infinity where forbidden. W is K, padded to fill registers.
         start_, end_: (W,) of the first and the last tag.
-        reached_: (T, W) room to work in.
+        reached_: (T, W) scratch space.
         path_: (N,) the result.
         tags, width: K and W, which divides by 4.
     """
-    batch_sizes, reached = carray(running_, steps), carray(reached_, (steps, width))
+    batch_sizes, reached = carray(batch_sizes_, steps), carray(reached_, (steps, width))
     out_of, start, end = carray(out_of_, (width, width)), carray(start_, width), carray(end_, width)
     for sentence in range(batch_sizes[0]):
         place, length = sentence, 1
@@ -89,7 +89,7 @@ def best_paths(emissions_, running_, steps, out_of_, start_, end_, reached_, pat
 
 @numba.njit(error_model="numpy")
 def _found(keys, values, key):  # type: ignore[no-untyped-def]
-    """The value of a key in a table of open addressing, or -1."""
+    """Look a key up in a table with open addressing: its value, or -1."""
     slot = np.int64(key >> np.uint64(20)) & (len(keys) - 1)
     while values[slot] >= 0 and keys[slot] != key:
         slot = (slot + 1) & (len(keys) - 1)
@@ -100,7 +100,7 @@ def index_pieces(codes_, ends_, inside_, pieces, keys_, values_, slots):  # type
     """Fill a table from hashes of word pieces to their rows, for `split_words`.
 
     Args:
-        codes_: code points of the pieces, one after the other, without what marks those inside a word.
+        codes_: code points of the pieces, one after the other, without the prefix of those inside a word.
         ends_: (V,) where each piece ends.
         inside_: (V,) 1 for a piece inside a word, 0 for one that begins it.
         pieces: V.
@@ -122,15 +122,15 @@ def index_pieces(codes_, ends_, inside_, pieces, keys_, values_, slots):  # type
 
 
 def split_words(codes_, length, longest, most, keys_, values_, slots, hashes_, rows_, ends_):  # type: ignore[no-untyped-def]
-    """Rows of the pieces of words; see `features.vectors.wordpiece.WordPieceVectors`, which finds the same.
+    """Find the rows of words' pieces; `features.vectors.wordpiece.WordPieceVectors` finds the same.
 
     Args:
-        codes_: code points of the folded words: a space parts tokens, a line end words, and one ends the last.
+        codes_: code points of the folded words. A space ends a token, a line end ends a word.
         length: of codes_.
         longest: characters of the longest piece.
-        most: characters of a token beyond which it is unknown, unless it is a piece.
-        keys_, values_, slots: what `index_pieces` made.
-        hashes_: (longest + 1,) room to work in.
+        most: characters of the longest token that is split. A longer one is unknown, unless it is a piece.
+        keys_, values_, slots: from `index_pieces`.
+        hashes_: (longest + 1,) scratch space.
         rows_: (length,) the result, one word's after the other's.
         ends_: (words,) where each word's rows end.
     """
@@ -188,15 +188,15 @@ def add_pieces(rows_, counts_, words, vectors_, scales_, width, sums_):  # type:
 
 
 def convolve(characters_, words, length, contribution_, places, known, filters, bias_, room_, result_):  # type: ignore[no-untyped-def]
-    """Character convolution, maximum over a word, rectifier; see `engines.numpy_embeddings.CharCNN`.
+    """Convolve characters, take the maximum over a word, rectify; see `engines.numpy_embeddings.CharCNN`.
 
     Args:
-        characters_: (U, C) from the left, zeros behind them.
+        characters_: (U, C), padded with zeros on the right.
         words, length: U and C.
-        contribution_: (W, V, F) what each character adds to each filter at each place under the kernel.
+        contribution_: (W, V, F) what each character adds to each filter at each position of the kernel.
         places, known, filters: W, V and F.
         bias_: (F,).
-        room_: (F,) to work in.
+        room_: (F,) scratch space.
         result_: (U, F), zeros for a word without characters.
     """
     characters, contribution = carray(characters_, (words, length)), carray(contribution_, (places, known, filters))
@@ -222,17 +222,17 @@ def convolve(characters_, words, length, contribution_, places, known, filters, 
 
 
 def _projections(numbers: types.Type, sums: types.Type) -> list[types.Type]:
-    """Arguments of `gru.projections_of`."""
+    """Return the types of the arguments of `gru.projections_of`."""
     return [_FLOATS, _SIZE, _SIZE, numbers, _FLOATS, _FLOATS, numbers, _FLOATS, sums, numbers, _SIZE, _SIZE]
 
 
 def _states(numbers: types.Type, sums: types.Type) -> list[types.Type]:
-    """Arguments of `gru.states_of`."""
+    """Return the types of the arguments of `gru.states_of`."""
     weights = [numbers, _FLOATS, _FLOATS]
     return [numbers, _INTS, _INTS, _INTS, _SIZE, *weights, numbers, _FLOATS, sums, _FLOATS, _SIZE, _SIZE]
 
 
-KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; liberties taken
+KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  # arguments; what LLVM may assume
     "columns_at_once": (columns_at_once, [_INTS], set()),
     "gru_projections": (projections_of(fixed=False), _projections(_FLOATS, _FLOATS), FINITE),
     "gru_projections_fixed": (projections_of(fixed=True), _projections(_SHORTS, _WHOLES), FINITE),
@@ -251,10 +251,10 @@ KERNELS: dict[str, tuple[Callable[..., None], list[types.Type], set[str]]] = {  
 
 
 def machine_code() -> bytes:
-    """All kernels as one object file for this processor."""
+    """Compile all kernels into one object file for this processor."""
     linked = None
-    for name, (function, arguments, liberties) in KERNELS.items():
-        compiled = numba.njit(types.void(*arguments), fastmath=liberties, error_model="numpy")(function)
+    for name, (function, arguments, assumptions) in KERNELS.items():
+        compiled = numba.njit(types.void(*arguments), fastmath=assumptions, error_model="numpy")(function)
         (signature,) = compiled.signatures
         long_name = compiled.overloads[signature].fndesc.llvm_func_name  # type: ignore[attr-defined]
         module = llvm.parse_assembly(compiled.inspect_llvm(signature).replace(long_name, name))
@@ -266,12 +266,12 @@ def machine_code() -> bytes:
     target = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic"
     )
-    _leave_out_unused(linked, target)
+    _drop_wrappers(linked, target)
     return target.emit_object(linked)
 
 
-def _leave_out_unused(module: llvm.ModuleRef, target: llvm.TargetMachine) -> None:
-    """Numba's own wrappers, which call into Python."""
+def _drop_wrappers(module: llvm.ModuleRef, target: llvm.TargetMachine) -> None:
+    """Drop numba's own wrappers, which call into Python."""
     for function in module.functions:
         if not function.is_declaration and function.name not in KERNELS:
             function.linkage = llvm.Linkage.internal

@@ -1,8 +1,8 @@
-"""Products of a few rows and columns whose sums stay in registers: told to numba in LLVM's own terms.
+"""Matrix products of a few rows and columns, whose sums stay in registers. Written for numba in LLVM's own terms.
 
-In float32 a sum is a chain of multiplications and additions, fused where the processor can, in the order of the
-summands. In int16 two neighbouring products are added at a time, to sums in int32, which are exact. Processors have an
-instruction for that: on x86 `vpmaddwd` or, where there is VNNI, `vpdpwssd`, which does the work of two in float32.
+In float32 a sum is a chain of multiplications and additions in the order of the terms, fused if the processor can do
+so. In int16, pairs of products are added to exact sums in int32. Processors have an instruction for that (on x86
+`vpmaddwd`, or `vpdpwssd` with VNNI), which does twice the work of one in float32.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _PAIRS, _PRODUCTS = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(_INT
 
 @intrinsic(prefer_literal=True)
 def add_products(typingctx, states, first, weights, begin, sums, place, stride, depth, rows, blocks):  # type: ignore[no-untyped-def]
-    """Sums of `depth` products for each of `rows` rows and 16 · `blocks` columns.
+    """Compute sums of `depth` products for `rows` rows and 16 · `blocks` columns.
 
     Args:
         states: pointer to (…, depth), float32 or int16; depth is even.
         first: where in it the first row begins.
         weights: pointer to the same type, of which (depth, blocks, 16) are read, of int16 (depth / 2, blocks, 16, 2).
         begin: where in it they begin.
-        sums: pointer to float32 or int32, (…, stride), of each of whose rows 16 · `blocks` become the result.
+        sums: pointer to float32 or int32, (…, stride); 16 · `blocks` numbers of each row become the result.
         place: where in it the first one begins.
         stride: from row to row.
         depth: K.
@@ -58,13 +58,13 @@ def add_products(typingctx, states, first, weights, begin, sums, place, stride, 
 
 @intrinsic
 def fetch_ahead(typingctx, numbers, place):  # type: ignore[no-untyped-def]
-    """Have the cache line of `numbers[place]` fetched."""
+    """Prefetch the cache line of `numbers[place]`."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         at = builder.bitcast(builder.gep(*arguments[:1], arguments[1:]), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [at.type, _INT32, _INT32, _INT32])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", (at.type,), kind)
-        builder.call(prefetch, [at, _INT32(0), _INT32(3), _INT32(1)])  # to be read, soon, and data
+        builder.call(prefetch, [at, _INT32(0), _INT32(3), _INT32(1)])  # for reading, kept in all caches, data
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64), codegen
@@ -73,7 +73,7 @@ def fetch_ahead(typingctx, numbers, place):  # type: ignore[no-untyped-def]
 class _Floats:
     """Sums in float32."""
 
-    together = 1  # products that are added at once
+    together = 1  # products that one instruction adds
     step, columns, sums = _FLOAT, _FLOATS, _FLOATS
 
     def added(self, builder: ir.IRBuilder, total: ir.Value, state: ir.Value, columns: ir.Value) -> ir.Value:
@@ -87,7 +87,7 @@ class _Integers:
     step, columns, sums = _INT32, _PAIRS, _WHOLES
 
     def added(self, builder: ir.IRBuilder, total: ir.Value, state: ir.Value, columns: ir.Value) -> ir.Value:
-        """LLVM knows the instruction for it by this pattern."""
+        """LLVM recognises the instruction by this pattern."""
         wide = [builder.sext(one, _PRODUCTS) for one in (builder.bitcast(state, _PAIRS), columns)]
         products, nothing = builder.mul(*wide), ir.Constant(_PRODUCTS, ir.Undefined)
         of_each = [ir.Constant(_WHOLES, [*range(odd, 2 * LANES, 2)]) for odd in (0, 1)]
@@ -103,7 +103,7 @@ def _loop(
     steps: ir.Value,
     shape: tuple[int, int],
 ) -> dict[tuple[int, int], ir.Value]:
-    """The sums of each row and block after all steps."""
+    """Build the loop; return the sums of each row and block after all steps."""
     before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.branch(body)
     builder.position_at_end(body)
@@ -127,7 +127,7 @@ def _loop(
 
 
 def _everywhere(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A vector of one value."""
+    """Build a vector of one value, repeated."""
     nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     return builder.shuffle_vector(builder.insert_element(nothing, value, _INT32(0)), nothing, _zeros(_WHOLES))
 

@@ -11,10 +11,8 @@ from tagger.corpus.schemes import OUTSIDE, Scheme
 from tagger.features.vocabulary import Vocabularies
 from tagger.model.batch import TensorBatch
 from tagger.model.crf import LinearChainCRF
-from tagger.model.embeddings import TRANSFORMER, EmbeddingStack
+from tagger.model.embeddings import EmbeddingStack
 from tagger.model.encoder import RecurrentEncoder
-
-ENCODER_PREFIX = f"embeddings.parts.{TRANSFORMER}."  # of the weights of a fine-tuned encoder
 
 
 class TaggerModel(nn.Module):

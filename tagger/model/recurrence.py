@@ -12,6 +12,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from tagger.config import GATES, Cell
 from tagger.model.packed_gru import Order, ResetAfter, ResetBefore
+from tagger.shared_state import ProcessSetting
+from tagger.tensor_shapes import layer_shapes
 
 
 def bidirectional(cell: Cell, input_width: int, hidden_size: int, frozen: int = 0) -> nn.Module:
@@ -58,7 +60,7 @@ class _InOwnType(nn.Module):
     def forward(self, inputs: Any, state: Any = None) -> Any:
         kind = (inputs.data if isinstance(inputs, PackedSequence) else inputs).device.type
         as_is = torch.is_grad_enabled() or torch.is_autocast_enabled(kind)
-        with torch.autocast(kind, enabled=False), nullcontext() if as_is else _without_tf32():
+        with torch.autocast(kind, enabled=False), nullcontext() if as_is else _without_tf32:
             return super().forward(inputs.to(next(self.parameters()).dtype), state)
 
 
@@ -96,11 +98,8 @@ class ResetBeforeGRU(nn.Module):
     def __init__(self, input_width: int, hidden_size: int, frozen: int = 0) -> None:
         super().__init__()
         self.frozen = frozen
-        for direction in ("", "_reverse"):
-            self.register_parameter(f"weight_ih_l0{direction}", _parameter(3 * hidden_size, input_width))
-            self.register_parameter(f"weight_hh_l0{direction}", _parameter(3 * hidden_size, hidden_size))
-            self.register_parameter(f"bias_ih_l0{direction}", _parameter(3 * hidden_size))
-            self.register_parameter(f"bias_hh_l0{direction}", _parameter(3 * hidden_size))
+        for name, shape in layer_shapes("", "gru_reset_before", input_width, hidden_size).items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
 
     def forward(self, inputs: PackedSequence | Tensor) -> tuple[PackedSequence | Tensor, None]:
         """Return the hidden states of both directions.
@@ -115,13 +114,16 @@ class ResetBeforeGRU(nn.Module):
 
 
 @contextmanager
-def _without_tf32() -> Iterator[None]:
+def _tf32_off() -> Iterator[None]:
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+_without_tf32 = ProcessSetting(_tf32_off)  # threads that tag at the same time share it
 
 
 def _states(
@@ -154,7 +156,3 @@ def _last(states: PackedSequence) -> Tensor:
     forward, reverse = states.data.chunk(2, dim=1)
     last = torch.stack([forward[ends], reverse[:sentences]])
     return last if states.unsorted_indices is None else last[:, states.unsorted_indices]
-
-
-def _parameter(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.zeros(shape))

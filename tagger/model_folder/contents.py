@@ -1,21 +1,29 @@
-"""Which files a model folder holds, and how large they may be: checked before any of them is read."""
+"""The files of a model folder: their names and largest sizes.
+
+model.safetensors   weights, by the names in `tensor_shapes`
+config.json         format version, the model's shape, tag scheme, temperature, tokenizer, language, checksums
+vocab.json          words, characters, shapes, affixes and tags
+static/             pretrained vectors, if the model has them
+encoder/            a fine-tuned transformer, if the model has one; for a frozen one config.json has path and digest
+model.onnx          the network for other runtimes, if `scripts/export_onnx.py` wrote it
+README.md           the model card, for people
+"""
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tagger.errors import UserError
-from tagger.untrusted import places_of, refuse_outside, refuse_pickle, require_regular
-
+FORMAT, VERSION = "tagger-model", 2  # written in config.json; version 1 has old names of settings
 WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "README.md"
 STATIC, ENCODER, GRAPH = "static", "encoder", "model.onnx"
 _MIB, _GIB = 1 << 20, 1 << 30
-MOST_BYTES = {  # of the files of a model folder, by patterns of their names
+MOST_BYTES = {  # largest size of each file, by a pattern of its name
     CONFIG: _MIB,
     VOCABULARY: 64 * _MIB,
     WEIGHTS: 4 * _GIB,
-    GRAPH: 2 * _GIB,  # as much as one file of ONNX can hold
+    GRAPH: 2 * _GIB,  # the limit of an ONNX file
     CARD: _MIB,
     f"{STATIC}/pieces.txt": 64 * _MIB,
     f"{STATIC}/words.txt": 256 * _MIB,
@@ -26,41 +34,19 @@ MOST_BYTES = {  # of the files of a model folder, by patterns of their names
     f"{ENCODER}/*.model": 64 * _MIB,
 }
 
-_MOST_BYTES_OF_OTHERS = 64 * _MIB  # of other files in the two folders, whose checksums are compared too
-
 
 def most_bytes(name: str) -> int | None:
-    """How large a file of a model folder may be, by its name with `/`; None for what belongs to none."""
-    deep = name.count("/")
-    limits = (most for pattern, most in MOST_BYTES.items() if pattern.count("/") == deep and fnmatchcase(name, pattern))
+    """Return how large a file of a model folder may be, by its name with `/`; None for a file that belongs to none."""
+    depth = name.count("/")
+    limits = (
+        most for pattern, most in MOST_BYTES.items() if pattern.count("/") == depth and fnmatchcase(name, pattern)
+    )
     return next(limits, None)
 
 
-def check_files(folder: Path) -> None:
-    """Refuse a folder with pipes, sockets, devices, pickles, files too large, or links that lead outside.
-
-    Call this before any file in it is read: a read of a pipe may never end. Other folders than a model's own are
-    ignored, since nothing reads them.
-
-    Raises:
-        UserError: the folder has one of these.
-        OSError: the folder cannot be read.
-    """
-    places = places_of(folder)
-    for part in ("", STATIC, ENCODER):
-        if part and not (folder / part).is_dir():
-            continue
-        for path in sorted((folder / part).iterdir()):
-            refuse_outside(path, places)
-            if part or (path.exists() and not path.is_dir()):
-                _check_file(path, path.relative_to(folder).as_posix())
-
-
-def _check_file(path: Path, name: str) -> None:
-    require_regular(path)
-    most, size = most_bytes(name), path.stat().st_size
-    if most is None and "/" in name:
-        most = _MOST_BYTES_OF_OTHERS
-    if most is not None and size > most:
-        raise UserError(f"{path}: {size:,} bytes, larger than {most:,} bytes; not a model of this tagger")
-    refuse_pickle(path)
+def data_files(folder: Path) -> list[str]:
+    """List the files whose checksums `config.json` holds."""
+    parts = [part for part in (STATIC, ENCODER) if (folder / part).is_dir()]
+    graph = [GRAPH] * (folder / GRAPH).is_file()
+    inside = (f"{part}/{name}" for part in parts for name in sorted(os.listdir(folder / part)))
+    return [WEIGHTS, VOCABULARY, *graph, *inside]

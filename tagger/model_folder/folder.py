@@ -1,23 +1,15 @@
-"""The model folder: where training leaves a model and tagging finds it. Data only, nothing in it is executed.
+"""The model folder: training writes a model there, tagging reads it. It is data only; nothing in it is executed.
 
-model.safetensors   weights, by the names of `TaggerModel.state_dict()`
-config.json         format version, the model's shape, its scheme, temperature, the tokenizer it is meant for, checksums
-vocab.json          words, characters, shapes, affixes and tags
-static/             pretrained vectors, where the model has them
-encoder/            a fine-tuned encoder, where the model has one; of a frozen one config.json has path and digest
-model.onnx          the network for other runtimes, where `tagger export_onnx` has put it
-README.md           the model card, for people
+`contents` lists its files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,37 +20,44 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from tagger.config import GATES, Cell, EmbeddingsConfig, EncoderConfig, ModelConfig
+from tagger.config import ModelConfig
 from tagger.config_parsing import from_mapping
-from tagger.corpus.schemes import OUTSIDE, Scheme, has_prefix
+from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
-from tagger.features.vectors.wordpiece import TOO_LARGE
 from tagger.features.vocabulary import Vocabularies
 from tagger.files import bytes_written_whole, sha256_of, written_whole
+from tagger.model_folder.checks import (
+    check_checksum,
+    check_complete,
+    check_files,
+    check_format,
+    check_size,
+    check_tags,
+    check_tensors,
+    checked_temperature,
+)
 from tagger.model_folder.contents import (
     CARD,
     CONFIG,
     ENCODER,
+    FORMAT,
     GRAPH,
     MOST_BYTES,
     STATIC,
+    VERSION,
     VOCABULARY,
     WEIGHTS,
-    check_files,
+    data_files,
 )
 from tagger.renamed_settings import with_new_names
+from tagger.tensor_shapes import expected_shapes
 from tagger.untrusted import read_json
 
-FORMAT = "tagger-model"
-VERSION = 2  # 1 has old names of settings
 _MOST_LAYERS = 1000
-_HEADER_BYTES = 4096  # for a tensor's name, type, shape and place
-_LONGEST = 500  # of what is told of a damage
-_COLDEST, _HOTTEST = 0.001, 1000
+_LONGEST = 500  # characters of a library's message that are shown
 
 Floats = NDArray[np.float32]
-_Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,14 @@ class ModelFolder:
     Attributes:
         config: the model's shape.
         vocabularies: with the K tags.
-        scheme: of those tags: IOB2, BIOES or PLAIN.
-        tensors: weights by name, float32.
-        tokenizer: name of the tokenizer that text is to be split with.
+        scheme: of the tags: IOB2, BIOES or PLAIN.
+        tensors: weights by name, float32; see `tensor_shapes`.
+        tokenizer: name of the tokenizer that splits text for the model.
         language: ISO 639-1 code of the training data, or "".
-        static: pretrained vectors, where the configuration has them.
-        temperature: what scores are divided by for probabilities.
-        encoder: where a fine-tuned encoder lies, where the model has one.
-        write_encoder: writes that encoder into a folder.
+        static: pretrained vectors, if the configuration has them.
+        temperature: divides all scores before they become probabilities.
+        encoder: the folder of the fine-tuned transformer, if the model has one.
+        write_encoder: writes that transformer into a folder.
     """
 
     config: ModelConfig
@@ -96,10 +95,10 @@ class ModelFolder:
         return sorted({tag if plain else tag[2:] for tag in self.vocabularies.tags} - {""})
 
     def save(self, folder: Path, card: str) -> None:
-        """Write the folder whole: it is made beside `folder` and renamed. An older one of that name is replaced.
+        """Write the folder under a temporary name and rename it. An older folder of that name is replaced.
 
         Args:
-            folder: where.
+            folder: the path of the new folder.
             card: the model card, Markdown.
 
         Raises:
@@ -108,26 +107,25 @@ class ModelFolder:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-                made, old = Path(temporary) / "made", Path(temporary) / "old"
-                made.mkdir()
-                self._write(made, card)
+                new, old = Path(temporary) / "new", Path(temporary) / "old"
+                new.mkdir()
+                self._write(new, card)
                 try:
                     if folder.exists():
                         folder.rename(old)
-                    made.rename(folder)
+                    new.rename(folder)
                 finally:
                     if old.exists() and not folder.exists():
-                        old.rename(folder)  # the new one did not get there: put the old one back
+                        old.rename(folder)  # renaming the new one failed
         except (OSError, SafetensorError) as error:
             raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
     def _write(self, folder: Path, card: str) -> None:
-        # safetensors takes memory as it lies, whatever its strides, and its own files are for their owner alone
+        # safetensors ignores strides, so arrays must be contiguous; its `save_file` makes files for their owner only
         arrays = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
         (folder / WEIGHTS).write_bytes(save(arrays))
-        (folder / VOCABULARY).write_text(
-            json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False), encoding="utf-8"
-        )
+        vocabularies = json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False)
+        (folder / VOCABULARY).write_text(vocabularies, encoding="utf-8")
         if self.static is not None:
             self.static.save(folder / STATIC)
         if self.write_encoder is not None:
@@ -140,7 +138,7 @@ class ModelFolder:
             "tokenizer": self.tokenizer,
             "language": self.language,
             "model": self.config.to_mapping(),
-            "sha256": {name: sha256_of(folder / name) for name in _data_files(folder)},
+            "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
         }
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -152,46 +150,49 @@ class ModelFolder:
         Raises:
             UserError: it is missing, incomplete, unreadable, damaged, of another kind, or of a newer format.
         """
-        try:
-            return cls._read(folder)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot read the model: {error.strerror or error}") from error
+        return cls.load_described(folder, read_description(folder))
 
     @classmethod
-    def _read(cls, folder: Path) -> ModelFolder:
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no such model folder; train one, or give the path of a folder with {CONFIG}")
-        for name in (CONFIG, VOCABULARY, WEIGHTS):
-            if not (folder / name).is_file():
-                if (folder / "model" / name).is_file():
-                    raise UserError(f"{folder}: a run, not its model; give {folder / 'model'}")
-                raise UserError(f"{folder}: not a complete model folder: no {name}; give a folder that training wrote")
-        check_files(folder)
-        settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
-        _check_format(folder, settings)
-        _compare_checksum(folder, VOCABULARY, settings)
+    def load_described(cls, folder: Path, description: Mapping[str, Any]) -> ModelFolder:
+        """Read and check a model folder whose `config.json` was read before.
+
+        Args:
+            folder: its path.
+            description: from `read_description`. Every other file must have the checksum in it.
+
+        Raises:
+            UserError: a file is missing, unreadable, damaged, or not the one described.
+        """
         try:
-            config = from_mapping(ModelConfig, with_new_names(settings["model"]), "model")
+            return cls._read(folder, description)
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+
+    @classmethod
+    def _read(cls, folder: Path, description: Mapping[str, Any]) -> ModelFolder:
+        check_checksum(folder, VOCABULARY, description)
+        try:
+            config = from_mapping(ModelConfig, with_new_names(description["model"]), "model")
             vocabularies = Vocabularies.from_mapping(read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY]))
-            scheme = Scheme(settings["scheme"])
-            _check_tags(vocabularies.tags, scheme)
-            temperature = _temperature(settings)
+            scheme = Scheme(description["scheme"])
+            check_tags(vocabularies.tags, scheme)
+            temperature = checked_temperature(description)
             if config.encoder.depth > _MOST_LAYERS:
                 raise UserError(f"{config.encoder.depth} layers, more than any model has")
             shapes = expected_shapes(config, vocabularies)
-            _check_size(folder / WEIGHTS, shapes)
+            check_size(folder / WEIGHTS, shapes)
         except (UserError, ValueError, KeyError, TypeError) as error:
             raise _damaged(folder, error) from error
-        for name in _data_files(folder):  # only now that the weights are no larger than they can be
+        for name in data_files(folder):  # after `check_size`: a file of any size would take long to read
             if name != VOCABULARY:
-                _compare_checksum(folder, name, settings)
+                check_checksum(folder, name, description)
         try:
             tensors = load_file(folder / WEIGHTS)
             static = _read_static(folder, config)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise _damaged(folder, error) from error
-        _check_tensors(folder, tensors, shapes)
-        tokenizer, language = settings["tokenizer"], settings["language"]
+        check_tensors(folder, tensors, shapes)
+        tokenizer, language = description["tokenizer"], description["language"]
         transformer = config.embeddings.transformer
         encoder = folder / ENCODER if transformer and transformer.trainable else None
         if encoder and not encoder.is_dir():
@@ -200,8 +201,24 @@ class ModelFolder:
         return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
 
 
+def read_description(folder: Path) -> dict[str, Any]:
+    """Check the files of a model folder, except their checksums, and read its `config.json`.
+
+    Raises:
+        UserError: it is missing, incomplete, unreadable, of another kind, of a newer format, or not safe to read.
+    """
+    try:
+        check_complete(folder)
+        check_files(folder)
+        description = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    check_format(folder, description)
+    return description
+
+
 def is_model(folder: Path) -> bool:
-    """Whether a folder is a model's, by its `config.json` and weights; whole or damaged."""
+    """Return whether a folder is a model's, whole or damaged, by its `config.json` and weights."""
     try:
         return (folder / WEIGHTS).is_file() and read_json(folder / CONFIG, MOST_BYTES[CONFIG]).get("format") == FORMAT
     except (OSError, UserError):
@@ -209,107 +226,24 @@ def is_model(folder: Path) -> bool:
 
 
 def put_graph(folder: Path, graph: bytes) -> None:
-    """Put `model.onnx` into a model folder, in place of one that is there, and its checksum into `config.json`.
+    """Write `model.onnx` into a model folder, and its checksum into `config.json`.
 
-    A run that is broken off in between leaves a folder without the file.
+    An older graph is removed first, so that an interrupted call leaves a folder without a graph.
 
     Raises:
         UserError: it cannot be written.
     """
     path = folder / GRAPH
     try:
-        settings = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
-        settings["sha256"][GRAPH] = hashlib.sha256(graph).hexdigest()
+        description = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
+        description["sha256"][GRAPH] = hashlib.sha256(graph).hexdigest()
         path.unlink(missing_ok=True)
         with written_whole(folder / CONFIG) as stream:
-            stream.write(json.dumps(settings, indent=2) + "\n")
+            stream.write(json.dumps(description, indent=2) + "\n")
         with bytes_written_whole(path) as stream:
             stream.write(graph)
     except OSError as error:
         raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
-
-
-def expected_shapes(config: ModelConfig, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every tensor of a model with this configuration and these vocabularies."""
-    tags = len(vocabularies.tags)
-    shapes, width = _embedding_shapes(config.embeddings, vocabularies)
-    of_encoder, width = _encoder_shapes(config.encoder, width)
-    shapes |= of_encoder
-    shapes |= {"emissions.weight": (tags, width), "emissions.bias": (tags,)}
-    if config.decoder.kind == "crf":
-        shapes |= {"crf.transitions": (tags, tags), "crf.start": (tags,), "crf.end": (tags,)}
-    return shapes
-
-
-def _embedding_shapes(embeddings: EmbeddingsConfig, vocabularies: Vocabularies) -> tuple[_Shapes, int]:
-    """The embeddings' tensors, and how many values they give per token."""
-    shapes: _Shapes = {}
-    width = 0
-    if embeddings.word:
-        shapes["embeddings.parts.word.table.weight"] = (len(vocabularies.words), embeddings.word.size)
-        width += embeddings.word.size
-    if characters := embeddings.characters:
-        prefix = "embeddings.parts.characters."
-        shapes[f"{prefix}table.weight"] = (len(vocabularies.characters), characters.size)
-        if characters.kind == "cnn":
-            shapes[f"{prefix}convolution.weight"] = (characters.filters, characters.size, characters.kernel)
-            shapes[f"{prefix}convolution.bias"] = (characters.filters,)
-        else:
-            shapes |= _layer_shapes(f"{prefix}recurrence.", "gru", characters.size, characters.hidden_size)
-        width += characters.width
-    if embeddings.shape:
-        shapes["embeddings.parts.shape.table.weight"] = (len(vocabularies.shapes), embeddings.shape.size)
-        width += embeddings.shape.size
-    if embeddings.affixes:
-        affixes = (vocabularies.prefixes, vocabularies.suffixes)
-        tables = [table[length] for table in affixes for length in embeddings.affixes.lengths]
-        for number, table in enumerate(tables):
-            shapes[f"embeddings.parts.affixes.tables.{number}.weight"] = (len(table), embeddings.affixes.size)
-        width += embeddings.affixes.size * len(tables)
-    if static := embeddings.static:
-        if static.trainable:
-            shapes["embeddings.parts.static.corrections.weight"] = (len(vocabularies.words), static.width or 0)
-        width += static.width or 0
-    if embeddings.transformer:
-        width += embeddings.transformer.width or 0
-    return shapes, width
-
-
-def _encoder_shapes(encoder: EncoderConfig, width: int) -> tuple[_Shapes, int]:
-    """The tensors of an encoder that reads `width` values per token, and how many it gives."""
-    shapes: _Shapes = {}
-    if inner := encoder.feed_forward:
-        shapes |= {"encoder.feed_forward.inner.weight": (inner, width), "encoder.feed_forward.inner.bias": (inner,)}
-        shapes |= {"encoder.feed_forward.outer.weight": (inner, inner), "encoder.feed_forward.outer.bias": (inner,)}
-        width = inner
-    for number, layer in enumerate(encoder.stack):
-        after = encoder.width(layer)
-        shapes |= _layer_shapes(f"encoder.layers.{number}.", layer.cell, width, layer.hidden_size)
-        if encoder.layer_norm:
-            shapes[f"encoder.norms.{number}.weight"] = shapes[f"encoder.norms.{number}.bias"] = (after,)
-        if encoder.skip and width != after:
-            shapes[f"encoder.skips.{number}.weight"] = (after, width)
-        width = after
-    return shapes, width
-
-
-def _layer_shapes(prefix: str, cell: Cell, width: int, hidden: int) -> _Shapes:
-    """The tensors of a bidirectional layer."""
-    shapes: _Shapes = {}
-    stacked = GATES[cell] * hidden
-    for direction in ("", "_reverse"):
-        shapes[f"{prefix}weight_ih_l0{direction}"] = (stacked, width)
-        shapes[f"{prefix}weight_hh_l0{direction}"] = (stacked, hidden)
-        shapes[f"{prefix}bias_ih_l0{direction}"] = shapes[f"{prefix}bias_hh_l0{direction}"] = (stacked,)
-    return shapes
-
-
-def _data_files(folder: Path) -> list[str]:
-    """The files whose checksums `config.json` holds."""
-    within = [part for part in (STATIC, ENCODER) if (folder / part).is_dir()]
-    graph = [GRAPH] * (folder / GRAPH).is_file()
-    inside = (f"{part}/{name}" for part in within for name in sorted(os.listdir(folder / part)))
-    return [WEIGHTS, VOCABULARY, *graph, *inside]
 
 
 def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:
@@ -321,71 +255,9 @@ def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:
     return static
 
 
-def _check_format(folder: Path, settings: Mapping[str, Any]) -> None:
-    if settings.get("format") != FORMAT:
-        raise UserError(f"{folder / CONFIG}: not a model of this tagger (format {settings.get('format')!r})")
-    version = settings.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise UserError(f"{folder}: model format {version} is newer than this tagger reads ({VERSION}); upgrade tagger")
-    kinds = {"version": int, "scheme": str, "tokenizer": str, "language": str, "model": dict, "sha256": dict}
-    for key, kind in kinds.items():
-        if not isinstance(settings.get(key), kind):
-            raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")
-
-
-def _temperature(settings: Mapping[str, Any]) -> float:
-    """Models from before there was one have none."""
-    value = settings.get("temperature", 1.0)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not _COLDEST <= value <= _HOTTEST:
-        raise UserError(f"temperature: expected a number from {_COLDEST} to {_HOTTEST}, got {value!r}"[:200])
-    return float(value)
-
-
-def _check_tags(tags: Sequence[str], scheme: Scheme) -> None:
-    prefixes = {Scheme.IOB2: "BI", Scheme.BIOES: "BIES"}.get(scheme)
-    if prefixes is None and scheme is not Scheme.PLAIN:
-        raise UserError(f"no model has tags in the scheme {scheme.value}")
-    if not tags or len(set(tags)) < len(tags):
-        raise UserError("tags: there are none, or one of them stands twice")
-    if prefixes and any(tag != OUTSIDE and not (has_prefix(tag) and tag[0] in prefixes) for tag in tags):
-        raise UserError(f"tags: not all of them are of the scheme {scheme.value}")
-    if prefixes and OUTSIDE not in tags:
-        raise UserError(f"tags: {OUTSIDE} is missing")
-
-
-def _check_size(weights: Path, shapes: _Shapes) -> None:
-    """Before they are read: no larger than these tensors and a header that names them."""
-    most = 4 * sum(map(math.prod, shapes.values())) + _HEADER_BYTES * (len(shapes) + 1)
-    if (size := weights.stat().st_size) > most:
-        raise UserError(f"{weights.name}: {size:,} bytes, expected at most {most:,} for the tensors of {CONFIG}")
-
-
-def _check_tensors(folder: Path, tensors: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse missing, unknown and misshapen tensors, and numbers that are NaN, infinite or huge."""
-    for name in sorted(shapes.keys() ^ tensors.keys()):
-        what = "is missing" if name in shapes else "does not belong there"
-        raise UserError(f"{folder / WEIGHTS}: tensor {name} {what}; copy or train the model anew")
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if tensor.shape != shape or tensor.dtype != np.float32:
-            raise UserError(
-                f"{folder / WEIGHTS}: {name} is {tensor.dtype} {tensor.shape}, expected float32 {shape}; "
-                "copy or train the model anew"
-            )
-        if not max(tensor.max(initial=0), -tensor.min(initial=0)) < TOO_LARGE:  # NaN is not less either
-            raise UserError(
-                f"{folder / WEIGHTS}: {name} holds NaN, infinite or huge numbers; copy the model again, or train it "
-                "with a lower optim.lr"
-            )
-
-
-def _compare_checksum(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a file with another checksum than in `config.json`. One without a checksum there is not read."""
-    listed = settings["sha256"].get(name)
-    if listed is None or listed != sha256_of(folder / name):
-        raise UserError(f"{folder / name}: damaged: its checksum is not the one in {CONFIG}; copy it anew")
+def _unreadable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder}: cannot read the model: {error.strerror or error}")
 
 
 def _damaged(folder: Path, error: Exception) -> UserError:
-    return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it anew")
+    return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it again")

@@ -1,4 +1,4 @@
-"""Models by their names on the Hugging Face Hub, `hub:ORG/NAME@REVISION`, as folders of its cache."""
+"""Models named by their place on the Hugging Face Hub, `hub:ORG/NAME@REVISION`, as folders in its cache."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _PREFIX = "hub:"
 
 
 def on_hub(model: str | Path) -> bool:
-    """Whether a model is named by its place on the Hub rather than by a folder."""
+    """Return whether a model is named by its place on the Hub rather than by a folder."""
     return str(model).startswith(_PREFIX)
 
 
 def local_folder(model: str | Path) -> Path:
-    """The folder that a model is in: itself, or that of the Hub's cache, fetched if there is a newer one.
+    """Return the folder of a model. A model on the Hub is fetched into the cache if there is a newer one.
 
     Args:
-        model: a path, or `hub:ORG/NAME`, which may end in `@` and a branch, tag or commit. A commit that is in the
-            cache is not asked for again.
+        model: a path, or `hub:ORG/NAME`, optionally with `@` and a branch, tag or commit. A commit that is in the cache
+            needs no network.
 
     Raises:
         UserError: it is not there, or is no model of this tagger.
     """
     if not on_hub(model):
         return Path(model)
-    from tagger.hub import NAME, fetch_checked  # here, as it imports what speaks HTTP
+    from tagger.hub import NAME, fetch_checked  # here, since it imports an HTTP client
 
     repo, _, revision = str(model).removeprefix(_PREFIX).partition("@")
     if not NAME.fullmatch(repo):

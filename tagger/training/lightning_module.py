@@ -20,6 +20,7 @@ from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.errors import UserError
 from tagger.model.batch import TensorBatch
 from tagger.model.network import TaggerModel
+from tagger.tensor_shapes import CRF
 from tagger.training.dev_score import dev_scores
 from tagger.training.loader import Step
 from tagger.training.optimizers import OptimizerFactory, comparable_group, optimizer_of, schedule_steps
@@ -116,7 +117,7 @@ class TaggingModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._settle()
-        crf = {} if self.model.crf is None else self.model.crf.state_dict(prefix="crf.")
+        crf = {} if self.model.crf is None else {name: self.model.get_parameter(name).detach() for name in CRF}
         weights = {name: tensor.float().cpu().numpy() for name, tensor in crf.items()}
         self._decoder = Decoder.of(self._tags, self._scheme, weights)
         self._predicted = {}

@@ -26,10 +26,11 @@ from tagger.features.vectors.table import coverage
 from tagger.features.vocabulary import Vocabularies, count_tokens, count_words
 from tagger.files import cache_folder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
-from tagger.model.network import ENCODER_PREFIX, TaggerModel
+from tagger.model.network import TaggerModel
 from tagger.model_folder.folder import ModelFolder
 from tagger.printable import in_a_line
 from tagger.renamed_settings import with_old_names
+from tagger.tensor_shapes import TRANSFORMER
 from tagger.training.run_config import OptimConfig
 
 
@@ -97,7 +98,7 @@ class RunSetup:
         tensors = {
             name: tensor.detach().float().cpu().numpy()
             for name, tensor in network.state_dict().items()
-            if not name.startswith(ENCODER_PREFIX)
+            if not name.startswith(TRANSFORMER)
         }
         return ModelFolder(
             config=self.config,

@@ -91,7 +91,7 @@ def test_a_frozen_model_says_which_encoder_is_missing_and_takes_it_from_elsewher
     model = trained(tmp_path, encoder)
     expected = tags(model)
     encoder.rename(tmp_path / "moved")
-    with pytest.raises(UserError, match=f"the model needs the encoder {encoder}; --encoder says where it lies"):
+    with pytest.raises(UserError, match=f"the model needs the encoder {encoder}; give its path by --encoder"):
         tags(model)
     assert tags(model, encoder=str(tmp_path / "moved")) == expected
     other = write_tiny_encoder(tmp_path / "other", seed=1)

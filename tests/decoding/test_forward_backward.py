@@ -69,7 +69,7 @@ def test_marginals_are_those_of_all_legal_paths_enumerated(
     scores = random_scores(scheme, seed) if crf else {}
     emissions = random_emissions(scheme, lengths, seed)
     lattice = Decoder(TAGS[scheme], scheme, **scores, temperature=temperature).lattice(*packed(emissions))
-    for rows, found in zip(emissions, rows_of(lattice.tokens, lengths), strict=True):
+    for rows, found in zip(emissions, rows_of(lattice.marginals(), lengths), strict=True):
         expected = np.zeros(rows.shape)
         for path, probability in probabilities(scheme, rows, scores, temperature).items():
             expected[np.arange(len(path)), path] += probability
@@ -117,7 +117,7 @@ def test_scores_of_what_was_decoded(scheme: Scheme, crf: bool, lengths: list[int
     decoder = Decoder(TAGS[scheme], scheme, **(random_scores(scheme, seed) if crf else {}))
     emissions, batch_sizes = packed(random_emissions(scheme, lengths, seed))
     decoded = decoder.decode(emissions, batch_sizes)
-    marginals_of = rows_of(decoder.lattice(emissions, batch_sizes).tokens, lengths)
+    marginals_of = rows_of(decoder.lattice(emissions, batch_sizes).marginals(), lengths)
     spans = [spans_from_tags(tags) for tags in decoded]
     for number, (tags, scores) in enumerate(zip(decoded, decoder.scores(emissions, batch_sizes, decoded), strict=True)):
         if scheme is Scheme.PLAIN:
@@ -132,7 +132,7 @@ def test_scores_of_what_was_decoded(scheme: Scheme, crf: bool, lengths: list[int
 @given(lengths=LENGTHS, seed=SEEDS)
 def test_without_transitions_the_marginals_of_plain_tags_are_the_softmax(lengths: list[int], seed: int) -> None:
     emissions, batch_sizes = packed(random_emissions(Scheme.PLAIN, lengths, seed))
-    found = Decoder(TAGS[Scheme.PLAIN], Scheme.PLAIN).lattice(emissions, batch_sizes).tokens
+    found = Decoder(TAGS[Scheme.PLAIN], Scheme.PLAIN).lattice(emissions, batch_sizes).marginals()
     exponentials = np.exp(emissions.astype(np.float64))
     np.testing.assert_allclose(found, exponentials / exponentials.sum(axis=1, keepdims=True), atol=1e-12)
 
@@ -143,14 +143,14 @@ def test_without_transitions_the_marginals_of_plain_tags_are_the_softmax(lengths
 def test_a_batch_of_one_equals_a_batch_of_many(scheme: Scheme, lengths: list[int], seed: int) -> None:
     decoder = Decoder(TAGS[scheme], scheme, **random_scores(scheme, seed))
     emissions = random_emissions(scheme, lengths, seed)
-    together = rows_of(decoder.lattice(*packed(emissions)).tokens, lengths)
+    together = rows_of(decoder.lattice(*packed(emissions)).marginals(), lengths)
     for rows, found in zip(emissions, together, strict=True):
-        np.testing.assert_allclose(found, decoder.lattice(*packed([rows])).tokens, atol=1e-12)
+        np.testing.assert_allclose(found, decoder.lattice(*packed([rows])).marginals(), atol=1e-12)
 
 
 def test_the_only_tagging_that_is_legal_is_certain() -> None:
     decoder = Decoder(["O"], Scheme.IOB2)
-    assert decoder.lattice(*packed([np.full((5, 1), -3, dtype=np.float32)])).tokens.tolist() == [[1.0]] * 5
+    assert decoder.lattice(*packed([np.full((5, 1), -3, dtype=np.float32)])).marginals().tolist() == [[1.0]] * 5
 
 
 def test_a_label_or_a_tag_of_it_that_is_not_known_has_no_probability() -> None:
@@ -171,7 +171,7 @@ def test_extreme_scores_stay_exact(scheme: Scheme, size: float) -> None:
     emissions[2, closing] = 3 * size
     decoder = Decoder(tags, scheme)
     assert decoder.span_probabilities(*packed([emissions]), [[Span(0, 3, "X")]])[0] == pytest.approx([1])
-    assert decoder.lattice(*packed([emissions])).tokens[0, tags.index("B-X")] == pytest.approx(1)
+    assert decoder.lattice(*packed([emissions])).marginals()[0, tags.index("B-X")] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 10_000])
@@ -179,10 +179,10 @@ def test_sums_computed_again_by_logarithms_are_the_same(at_once: int, monkeypatc
     scheme = Scheme.BIOES
     decoder = Decoder(TAGS[scheme], scheme, **random_scores(scheme, 4))
     emissions, batch_sizes = packed(random_emissions(scheme, [9, 6, 6, 2], 4))
-    expected = decoder.lattice(emissions, batch_sizes).tokens
+    expected = decoder.lattice(emissions, batch_sizes).marginals()
     monkeypatch.setattr(forward_backward, "_SCORES_AT_ONCE", at_once)
     monkeypatch.setattr(forward_backward, "_LOST", np.inf)
-    np.testing.assert_allclose(decoder.lattice(emissions, batch_sizes).tokens, expected, atol=1e-12)
+    np.testing.assert_allclose(decoder.lattice(emissions, batch_sizes).marginals(), expected, atol=1e-12)
 
 
 def plain_marginals(emissions: NDArray[np.float64], transitions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -206,7 +206,7 @@ def test_a_sentence_of_ten_thousand_tokens_is_exact() -> None:
     decoder = Decoder(["A", "B", "C", "D"], Scheme.PLAIN, transitions=transitions)
     expected = plain_marginals(emissions.astype(np.float64), transitions.astype(np.float64))
     lattice = decoder.lattice(*packed([emissions]))
-    np.testing.assert_allclose(lattice.tokens, expected, atol=1e-9)
+    np.testing.assert_allclose(lattice.marginals(), expected, atol=1e-9)
     assert math.isfinite(lattice.log_probability(np.zeros(10_000, dtype=np.int64))[0])
 
 

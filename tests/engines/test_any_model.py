@@ -17,7 +17,8 @@ from tagger.config_parsing import from_mapping
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.torch_engine import TorchEngine
 from tagger.model.network import TaggerModel
-from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import expected_shapes
 from tests.helpers.random_models import (
     PARTS,
     embeddings_config,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from tagger.config import EmbeddingsConfig
+from tagger.config import EmbeddingsConfig, EncoderConfig
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
-from tagger.engines import numpy_embeddings, numpy_engine
+from tagger.engines import numpy_embeddings, numpy_engine, numpy_layers
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.reference_cells import CellWeights, gru_cell
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
@@ -239,6 +240,33 @@ def test_what_was_run_before_changes_no_bit() -> None:
         engine = NumpyEngine(folder)
         emissions_by_sentence(engine, [words[:before]])
         np.testing.assert_array_equal(emissions_by_sentence(engine, [words])[0], expected)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("spelling", ["cnn", "bigru"])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        EncoderConfig(hidden_size=20),
+        EncoderConfig(hidden_size=20, cell="lstm"),
+        EncoderConfig(hidden_size=20, cell="gru_reset_before", skip=True),
+        EncoderConfig(hidden_size=20, feed_forward=9),
+    ],
+    ids=["gru", "lstm", "skip", "feed_forward"],
+)
+def test_what_is_kept_of_a_word_has_the_same_bits_whichever_words_come_with_it(
+    encoder: EncoderConfig, spelling: Literal["cnn", "bigru"], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        for module in (numpy_embeddings, numpy_layers):
+            monkeypatch.setattr(module, "kernels", lambda: None)
+    embeddings = embeddings_config(("word", "characters", "affixes"), spelling=spelling)
+    engine = NumpyEngine(random_folder(embeddings=embeddings, encoder=encoder))
+    words = [*WORDS, *(f"word{number}" for number in range(40))]
+    together = engine._project(words)
+    for number, word in enumerate(words):
+        for alone, row in zip(engine._project([word]), together, strict=True):
+            np.testing.assert_array_equal(alone[0], row[number])
 
 
 def test_the_weights_of_the_folder_are_left_as_they_are() -> None:

@@ -148,13 +148,13 @@ def test_a_gpu_is_given_larger_batches_and_a_cpu_those_of_the_numpy_engine() -> 
 def test_batches_are_as_large_as_the_engine_wants_them(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, words = random_folder(), random_words([2, 2, 3, 1])
     engine, sizes = TorchEngine(folder), []
-    begun = TorchEngine._begun
+    begun = TorchEngine._start
 
     def counted(self: TorchEngine, sentences: list[list[str]]) -> Any:
         sizes.append(len(sentences))
         return begun(self, sentences)
 
-    monkeypatch.setattr(TorchEngine, "_begun", counted)
+    monkeypatch.setattr(TorchEngine, "_start", counted)
     engine.batch_tokens = tokens
     list(tagger_module.Tagger(folder, engine).tag_sentences(map(Sentence, words)))
     assert sizes == {1: [1, 1, 1, 1], 5: [2, 2], 100: [4]}[tokens]

@@ -25,7 +25,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.engines.base import Engine
 from tagger.features.vectors.wordpiece import WordPieceVectors
 from tagger.features.vocabulary import Vocabularies
-from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import expected_shapes
 
 PARTS = ("word", "characters", "shape", "affixes")
 

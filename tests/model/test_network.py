@@ -11,7 +11,8 @@ from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
 from tagger.model.network import TaggerModel
-from tagger.model_folder.folder import ModelFolder, expected_shapes
+from tagger.model_folder.folder import ModelFolder
+from tagger.tensor_shapes import expected_shapes
 from tests.helpers.padded import padded
 from tests.helpers.random_models import NER_TRAIN, PARTS, POS_TRAIN, random_folder, random_words
 

@@ -315,7 +315,7 @@ def test_a_huge_file_of_another_name_is_refused_unread(saved: Path, name: str) -
 def test_a_file_without_a_checksum_is_refused_unread(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (saved / "static" / "more").write_text("more", encoding="utf-8")
     read = []
-    monkeypatch.setattr("tagger.model_folder.folder.sha256_of", lambda path: read.append(path.name) or sha256_of(path))
+    monkeypatch.setattr("tagger.model_folder.checks.sha256_of", lambda path: read.append(path.name) or sha256_of(path))
     assert "static/more: damaged: its checksum is not the one" in refused(saved)
     assert "more" not in read
 
@@ -367,7 +367,7 @@ def test_weights_larger_than_the_model_are_refused_unread(saved: Path, monkeypat
     sign(saved)
     monkeypatch.setattr("tagger.model_folder.folder.load_file", lambda path: pytest.fail("read"))
     monkeypatch.setattr(
-        "tagger.model_folder.folder.sha256_of",
+        "tagger.model_folder.checks.sha256_of",
         lambda path: pytest.fail("read") if path.name == WEIGHTS else sha256_of(path),
     )
     assert "bytes, expected at most" in refused(saved)
