@@ -42,9 +42,9 @@ def read_records(
     Raises:
         UserError: the input is compressed or of another kind.
     """
-    before = (
-        [] if head is None else [head, b"\n"] if head else [b"\n"]
-    )  # keeps the piece from being read as a beginning
+    # Lines before keep the piece from being read as a beginning. A head is not the first of them: as such it would be
+    # searched for a byte-order mark and for the signs of packed files.
+    before = [] if head is None else [b"\n", head, b"\n"] if head else [b"\n"]
     report = _Report(source, lines_before=len(before), sentences_before=int(bool(head)))
     lines = cast("IO[bytes]", report.keeping(chain(before, io.BytesIO(data))))
     if input_format is InputFormat.TEXT:

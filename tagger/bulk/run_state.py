@@ -205,10 +205,13 @@ class RunState:
         return True
 
     def _name(self, output: FinishedOutput) -> None:
-        path = self.output / output.path
+        path, temporary = self.output / output.path, self.folder / output.temporary
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / output.temporary).replace(path)
+            try:
+                temporary.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(path)
         except OSError as error:
             raise _unwritable(path, error) from error
 

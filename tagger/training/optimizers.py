@@ -11,7 +11,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from tagger.errors import UserError
-from tagger.model.network import ENCODER_PREFIX, TaggerModel
+from tagger.model.network import TaggerModel
+from tagger.tensor_shapes import TRANSFORMER
 from tagger.training.run_config import OptimConfig
 
 OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Optimizer]
@@ -24,8 +25,8 @@ def optimizer_of(model: TaggerModel, make_optimizer: OptimizerFactory, encoder_l
     Raises:
         UserError: the optimiser refuses its settings.
     """
-    parameters = [parameter for name, parameter in model.named_parameters() if not name.startswith(ENCODER_PREFIX)]
-    tuned = [parameter for name, parameter in model.named_parameters() if name.startswith(ENCODER_PREFIX)]
+    parameters = [parameter for name, parameter in model.named_parameters() if not name.startswith(TRANSFORMER)]
+    tuned = [parameter for name, parameter in model.named_parameters() if name.startswith(TRANSFORMER)]
     try:
         if not tuned:
             return make_optimizer(parameters)

@@ -235,6 +235,11 @@ def test_a_bad_record_is_returned_in_its_place_with_what_was_read(
     assert [one.text for one in found if isinstance(one, Record)] == good
 
 
+def test_the_first_line_of_content_is_not_taken_for_the_beginning_of_a_packed_file() -> None:
+    found = list(read_records(b"b O\n", "in", InputFormat.CONLL, ReadOptions(), head=b"PK\x03\x04 O\n"))
+    assert [one.text for one in found if isinstance(one, Record)] == ["b"]
+
+
 def test_a_bad_paragraph_is_left_out_as_a_whole() -> None:
     found = list(read_records(b"a\nb\0\nc\n\nd\n", "in", InputFormat.TEXT, ReadOptions(unit=Unit.PARAGRAPH)))
     assert [type(one) for one in found] == [BadRecord, Record]

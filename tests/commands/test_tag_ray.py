@@ -52,7 +52,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"Maria Smith and number {number}\n" * (number % 3 + 1)
         )
     rows = {"id": list(range(500)), "text": [" ".join(chooser.choices(WORDS, k=9)) for _ in range(500)]}
-    pyarrow.parquet.write_table(pyarrow.table(rows), folder / "corpus" / "d.parquet")
+    pyarrow.parquet.write_table(pyarrow.table(rows), folder / "corpus" / "g.parquet")
     kernels()  # compiled once for all processes
     return folder
 
