@@ -141,7 +141,7 @@ class _Predicted(NamedTuple):
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What tagging computes beside tags."""
+    """The results that a caller wants beside tags."""
 
     scores: bool
     n_best: int
@@ -232,7 +232,7 @@ class _Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class _Opened:
-    """What taggers of one model with the same settings share.
+    """An open model, shared by all taggers of it with the same settings.
 
     Attributes:
         path: absolute, or the model's name on the Hub.

@@ -95,18 +95,11 @@ class NumpyEngine:
     def _project(self, words: Sequence[str]) -> list[Numbers]:
         """Compute what the first layer reads of U words; see `_Layer.project`."""
         vectors = self._vectors(self._encoder.encode_words(words))  # (U, E)
-        if self._feed_forward is None and self._layers[0].row_by_row:
-            return self._layers[0].project(vectors)
-        # The last bits of a row of a product depend on its place and on the number of rows: so each word alone.
-        alone = vectors if len(words) else np.zeros((1, vectors.shape[1]), dtype=np.float32)
-        projected = zip(*(self._project_alone(vector[None]) for vector in alone), strict=True)
-        return [np.concatenate(parts)[: len(words)] for parts in projected]
-
-    def _project_alone(self, vector: Floats) -> list[Numbers]:
-        """Compute what the first layer reads of one word, from its vector (1, E)."""
+        # The last bits of a row of a product depend on its place and on the number of rows: so a product per word.
+        alone = vectors[:, None]  # (U, 1, E)
         if self._feed_forward is not None:
-            vector = self._feed_forward(vector)
-        return self._layers[0].project(vector)
+            alone = self._feed_forward(alone)
+        return [projected[:, 0] for projected in self._layers[0].project(alone)]
 
 
 def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[RecurrentLayer]]:
@@ -119,7 +112,7 @@ def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[Recurre
 
 
 class _FeedForward:
-    """Linear, GELU in its tanh form, Linear: (M, E) → (M, F)."""
+    """Linear, GELU in its tanh form, Linear: (…, E) → (…, F)."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:
         self._weights = [tensors[name] for linear in FEED_FORWARD for name in linear]
@@ -143,16 +136,11 @@ class _Layer:
         self._skip = config.skip
         self._skip_weight = tensors.get(skip_tensor(number))  # none where the widths are equal
 
-    @property
-    def row_by_row(self) -> bool:
-        """True if `project` gives a row exactly the same bits whichever rows are beside it."""
-        return self._recurrence.row_by_row and not self._skip
-
     def project(self, vectors: Floats) -> list[Numbers]:
-        """Compute all that depends on inputs (M, E) alone, before the recurrence.
+        """Compute all that depends on inputs (…, E) alone, before the recurrence.
 
         Returns:
-            The projections (M, 2GH) and, with a skip connection, what it adds to the output, (M, W).
+            The projections (…, 2GH) and, with a skip connection, what it adds to the output, (…, W).
         """
         projections = self._recurrence.project(vectors)
         if not self._skip:

@@ -68,13 +68,8 @@ class RecurrentLayer(ABC):
         """Return the part of the hidden bias (2, GH) that is added to the gates before any product with a gate."""
         return hidden_bias
 
-    @property
-    def row_by_row(self) -> bool:
-        """True if `project` gives a row exactly the same bits whichever rows are beside it."""
-        return False
-
     def project(self, vectors: Floats) -> Numbers:
-        """Compute what the input adds to the gates: (M, E) → (M, 2GH), forward direction first."""
+        """Compute what the input adds to the gates: (…, E) → (…, 2GH), forward direction first."""
         projections = vectors @ self._input
         projections += self._bias
         return projections
@@ -159,14 +154,12 @@ class GRULayer(RecurrentLayer):
         self._candidate_bias = hidden_bias[:, candidate:].copy()  # (2, H), multiplied by the reset gate
         return np.where(np.arange(hidden_bias.shape[1]) < candidate, hidden_bias, np.float32(0))
 
-    @property
-    def row_by_row(self) -> bool:
-        return self._compiled is not None
-
     def project(self, vectors: Floats) -> Numbers:
         if self._compiled is None:
             return super().project(vectors)
-        return self._compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), vectors)
+        rows = vectors.reshape(-1, vectors.shape[-1])
+        projections = self._compiled.gru_projections(self._packed_input, self._bias.reshape(2, 3, -1), rows)
+        return projections.reshape(*vectors.shape[:-1], projections.shape[1])
 
     def run(self, projections: Numbers, rows: Ints, batch_sizes: Ints, backward: Ints) -> Floats:
         if self._compiled is None:

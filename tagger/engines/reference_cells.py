@@ -58,7 +58,7 @@ class CellWeights(NamedTuple):
 
 
 class GRUStep(NamedTuple):
-    """What one step of a GRU computes, each (B, H)."""
+    """The results of one step of a GRU, each (B, H)."""
 
     reset: Floats
     update: Floats
@@ -67,7 +67,7 @@ class GRUStep(NamedTuple):
 
 
 class LSTMStep(NamedTuple):
-    """What one step of an LSTM computes, each (B, H)."""
+    """The results of one step of an LSTM, each (B, H)."""
 
     input: Floats
     forget: Floats

@@ -62,7 +62,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """What a model folder holds.
+    """The content of a model folder.
 
     Attributes:
         config: the model's shape.
