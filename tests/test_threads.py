@@ -121,6 +121,7 @@ def test_a_pickled_tagger_tags_alike(model: Path) -> None:
     assert again.engine is opened.engine
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(("engine", "precision"), ENGINES)
 def test_spawned_processes_get_the_tagger_and_tag_alike(model: Path, engine: str, precision: str) -> None:
     opened = tagger.load(model, engine=engine, precision=precision, threads=1)
@@ -130,6 +131,7 @@ def test_spawned_processes_get_the_tagger_and_tag_alike(model: Path, engine: str
     assert found == [tag_texts(opened, share) for share in shares]
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("precision", ["fp32", "int16"])
 def test_processes_forked_while_threads_tag_do_so_too(model: Path, precision: str) -> None:

@@ -23,7 +23,7 @@ def test_training_and_scoring_show_paths_without_control_characters(
     data = ["data=conll", *(f'data.{split}="{NAME}/{split}.conll"' for split in ("train", "dev", "test"))]
     run = f'"{NAME}/run"'
     Path("latest").mkdir()  # the link cannot be made
-    run_it = [*data, *QUICK, f"run_dir={run}", "latest=latest"]
+    run_it = [*data, *QUICK, "report=true", f"run_dir={run}", "latest=latest"]
     compared = [f'compare=[{run}, "{NAME}/report"]', f'out="{NAME}/compared"']
     for command, arguments, code in (
         (train.main, [*run_it, "resume=true"], 0),

@@ -97,7 +97,13 @@ def kill_at(moment: int) -> None:
 
 @pytest.mark.parametrize(
     ("output_format", "options", "step"),
-    [("jsonl", [], 13), ("conll", [], 23), ("html", [], 29), ("parquet", [], 23), ("jsonl", ["--shards"], 19)],
+    [
+        ("conll", [], 23),
+        *(
+            pytest.param(*each, marks=pytest.mark.extended)
+            for each in (("jsonl", [], 13), ("html", [], 29), ("parquet", [], 23), ("jsonl", ["--shards"], 19))
+        ),
+    ],
 )
 def test_killed_at_any_moment_and_resumed_is_as_unbroken(
     tag: Tag, output_format: str, options: list[str], step: int
@@ -161,6 +167,7 @@ def kill_once_done(run: subprocess.Popen[bytes], state: Path, parts: int) -> Non
     run.wait(PATIENCE)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_real_processes_killed_from_outside(place: Path, workers: str) -> None:
     out = f"out-{workers}"

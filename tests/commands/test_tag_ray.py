@@ -28,6 +28,8 @@ from tagger.kernels.loader import kernels
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
 from tests.helpers.repository import REPOSITORY
 
+pytestmark = pytest.mark.extended
+
 WORDS = [word for word in KNOWN_AND_UNKNOWN_WORDS if word.strip()]
 PATIENCE = 300  # seconds
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc tells who has a file open")

@@ -265,7 +265,7 @@ def test_a_short_form_leaves_the_entry_s_other_settings(tmp_path: Path, order: i
     settings = ["embeddings.static=bundled", "embeddings.static.trainable=true"][::order]
     assert train.main([*column_files(tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1", *settings]) == 0
     static = json.loads(Path("run/model/config.json").read_text(encoding="utf-8"))["model"]["embeddings"]["static"]
-    assert (static["source"], static["trained"]) == ("bundled", True)
+    assert (static["source"], static["trainable"]) == ("bundled", True)
 
 
 def test_softmax_and_iob2_learn_too(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.scripts.loading import load_script
 
 from tests.conftest import REPOSITORY
+from tests.helpers.scripts import load_script
 
 mutation = load_script("mutation.py")
 AREAS = mutation.AREAS

@@ -14,6 +14,7 @@ from tagger import predict as tagger_module
 from tagger.commands import evaluate, train
 from tagger.config import TransformerEmbedding
 from tagger.model.contextual import PretrainedEncoder, open_encoder
+from tagger.runs import finish
 from tagger.training import run_setup
 from tagger.training import training_run as run_module
 from tests.helpers.small_corpus import QUICK, column_files
@@ -45,7 +46,7 @@ def test_the_test_split_is_tagged_on_the_gpu_that_trained(
     monkeypatch.setattr(
         run_module, "train", lambda *given, **how: replace(original_train(*given, **how), device=device)
     )
-    monkeypatch.setattr(tagger_module, "load", load)
+    monkeypatch.setattr(finish, "load", load)
     assert train.main([*column_files(in_tmp_path), *QUICK, "run_dir=run", "trainer.max_epochs=1"]) == 0
     assert asked == [expected]
 
@@ -64,6 +65,6 @@ def test_evaluation_tells_of_a_device_that_is_full(
     def full(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(tagger_module, "load", full)
+    monkeypatch.setattr(evaluate, "load", full)
     assert evaluate.main(["model=m", "device=cuda"]) == 2
     assert capsys.readouterr().err.startswith("evaluate.py: out of memory; ")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from tagger.commands import train
+from tagger.commands import train, train_settings
 from tagger.commands.hydra import hydra_entry
 from tagger.runs.record import RunRecord
 from tests.helpers.small_corpus import QUICK, column_files
@@ -70,7 +70,7 @@ def test_an_old_name_in_a_file_beside_the_new_one_on_the_command_line_is_refused
 
 
 def test_a_short_form_under_its_old_name() -> None:
-    arguments = train._spelled_out(["embeddings.encoder=x", "embeddings.transformer.layers=2"])
+    arguments = train_settings.spell_out(["embeddings.encoder=x", "embeddings.transformer.layers=2"])
     transformer = composed(*arguments)["embeddings"]["transformer"]
     assert (transformer["path"], transformer["layers"]) == ("x", 2)
 
