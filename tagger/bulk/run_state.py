@@ -64,6 +64,7 @@ class RunState:
         """
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".lock").touch()  # fails where the folder cannot be written; `lock_folder` does not
             self._lock.enter_context(lock_folder(self.folder))
         except OSError as error:
             raise UserError(f"{self.folder}: cannot write: {error.strerror}; choose another --output") from error
