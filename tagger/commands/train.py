@@ -49,6 +49,7 @@ def _task(config: DictConfig) -> None:
 def _train(settings: TrainSettings) -> None:
     """Train, save and score one run."""
     # imported after the settings have been checked, as PyTorch and Lightning take seconds
+    from tagger.commands.train_distilled import read_with_teacher
     from tagger.runs.finish import finish_run
     from tagger.training.checks import check_accelerator, check_optimizer
     from tagger.training.process_group import batches_per_step, is_leader
@@ -66,19 +67,23 @@ def _train(settings: TrainSettings) -> None:
             held.enter_context(lock_folder(run.run_dir))
         splits = load_splits(settings.data)
         tokens = sum(map(len, splits["train"].sentences))
+        if settings.distill.teachers:
+            tokens += settings.distill.epoch_tokens
         if epochs := settings.epochs(tokens, batches_per_step(settings.trainer)):
             make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _print_data(splits, settings)
             if not run.resume:
                 settings.save()
+        model = settings.model(plain=splits["train"].scheme is Scheme.PLAIN)
         how: dict[str, Any] = {
             "data": settings.data,
-            "model": settings.model(plain=splits["train"].scheme is Scheme.PLAIN),
+            "model": model,
             "optim": settings.optim,
             "make_trainer": make_trainer,
             "make_optimizer": make_optimizer,
             "run": run,
+            "distillation": read_with_teacher(settings, splits, model),
             "progress_bar": _shows_progress_bar(settings),
         }
         held.enter_context(_resume_advice(run.run_dir))
