@@ -110,7 +110,8 @@ class _Reading:
         if sentences:
             self._write(sentences, targets)
         if not self._parts:
-            raise UserError(f"{self._text.names[0]}: no sentence was kept ({self._left_out() or 'the text is empty'})")
+            left_out = ", ".join(f"{count:,} {reason}" for reason, count in self._left_out().items() if count)
+            raise UserError(f"{self._text.names[0]}: no sentence was kept ({left_out or 'the text is empty'})")
         words: Counter[str] = Counter()
         tokens = []
         for number in range(self._parts):
@@ -125,7 +126,7 @@ class _Reading:
             sentences=self._state["kept"],
             tokens=sum(tokens),
             tokens_of_parts=tuple(tokens),
-            left_out={**self._text.left_out, **{reason: self._state[reason] for reason in (UNSURE, WITHOUT_ENTITY)}},
+            left_out=self._left_out(),
         )
         write_about(self._folder, about, dict(words.most_common(_MOST_WORDS)))
         print(f"distillation: {about}", flush=True)
@@ -177,5 +178,5 @@ class _Reading:
         with tqdm(desc="teacher", file=sys.stderr, mininterval=1, **unit) as bar:  # type: ignore[arg-type]
             yield lambda size, sentences: bar.update(size if most is None else sentences) and None
 
-    def _left_out(self) -> str:
-        return ", ".join(f"{count:,} {reason}" for reason, count in self._text.left_out.items())
+    def _left_out(self) -> dict[str, int]:
+        return {**self._text.left_out, **{reason: self._state[reason] for reason in (UNSURE, WITHOUT_ENTITY)}}

@@ -106,13 +106,14 @@ class SoftTargets:
         tags = self.marginals.shape[1]
         soft = numbers >= 0
         marginals = np.zeros((int(lengths.sum()), tags), dtype=np.float32)
-        transitions = np.zeros(tags * tags, dtype=np.float32)
         begins = np.cumsum(lengths) - lengths
-        for place, number in enumerate(numbers):
+        within = []
+        for begin, length, number in zip(begins, lengths, numbers, strict=True):
             if number >= 0:
-                begin, length = begins[place], lengths[place]
                 marginals[begin : begin + length] = self.marginals[self.starts[number] : self.starts[number + 1]]
-                within = slice(self.bounds[number], self.bounds[number + 1])
-                transitions[self.places[within]] += self.weight * self.counts[within]
+                within.append(np.arange(self.bounds[number], self.bounds[number + 1]))
+        pairs = np.concatenate([*within, np.zeros(0, dtype=np.int64)])
+        counted = np.bincount(self.places[pairs], self.counts[pairs], minlength=tags**2)
+        transitions = (self.weight * counted).astype(np.float32)
         weights = np.where(soft, np.float32(self.weight), np.float32(1))
         return SoftBatch(marginals, transitions.reshape(tags, tags), soft, weights)
