@@ -10,6 +10,7 @@ from tagger.config_parsing import from_mapping
 from tagger.errors import UserError
 
 AUTO = "auto"
+_ENSEMBLE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class DistillConfig:
         epoch_tokens: tokens of the text in an epoch, beside the training split.
         vocabulary: number of the text's most frequent words that the student gets vectors for.
         transformer: the encoder of an `auto` teacher; None for teachers without one.
-        ensemble: number of models in an `auto` teacher.
+        ensemble: number of models in an `auto` teacher; None for one with a transformer, and three without.
     """
 
     teacher: str | tuple[str, ...] | None = None
@@ -47,13 +48,15 @@ class DistillConfig:
     epoch_tokens: int = 200_000
     vocabulary: int = 10_000
     transformer: str | None = None
-    ensemble: int = 3
+    ensemble: int | None = None
 
     def __post_init__(self) -> None:
         if self.teacher is None:
             return
         if not self.teachers:
             raise UserError("distill.teacher=[]: an empty list; name a model folder, or set it to null")
+        if AUTO in self.teachers and self.teachers != (AUTO,):
+            raise UserError("distill.teacher: auto stands alone; name model folders, or auto")
         if not self.files:
             raise UserError("distill.text: names no file; give the raw text that the teacher tags")
         for name in ("sentences", "epoch_tokens", "ensemble"):
@@ -84,6 +87,11 @@ class DistillConfig:
     def teachers(self) -> tuple[str, ...]:
         """The model folders, or `auto`; empty without distillation."""
         return (self.teacher,) if isinstance(self.teacher, str) else self.teacher or ()
+
+    @property
+    def models(self) -> int:
+        """Number of models in an `auto` teacher."""
+        return self.ensemble or (1 if self.transformer else _ENSEMBLE)
 
     @property
     def files(self) -> tuple[str, ...]:

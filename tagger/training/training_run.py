@@ -52,6 +52,7 @@ class TrainingResult:
         seconds: time spent on training.
         stopped_by: the signal that ended training early, if one did: SIGINT (Ctrl-C) or SIGTERM.
         device: the device of the training, such as `cpu` or `cuda:0`.
+        distilled: the raw text that it learned from, and the teacher, in words; "" without one.
     """
 
     folder: ModelFolder
@@ -62,6 +63,7 @@ class TrainingResult:
     seconds: float
     stopped_by: signal.Signals | None
     device: str
+    distilled: str = ""
 
 
 @contextmanager
@@ -137,6 +139,7 @@ def train(
         seconds=seconds,
         stopped_by=stopped_by,
         device=str(device),
+        distilled="" if distillation is None else str(distillation.text.about),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -104,5 +102,5 @@ def test_labels_that_do_not_fit_are_named(
 
 
 def test_another_scheme_is_refused(taggers: dict[str, Tagger]) -> None:
-    with pytest.raises(UserError, match="model1 has bioes tags, the student iob2; set decoder.scheme"):
+    with pytest.raises(UserError, match=r"model1 has bioes tags, the student iob2; set decoder\.scheme"):
         Teacher(taggers, ["O", "B-X", "I-X"], Scheme.IOB2, {}, temperature=None, best_path_alone=False)

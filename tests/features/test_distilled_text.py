@@ -94,5 +94,5 @@ def test_a_part_keeps_the_state_of_the_reading(tmp_path: Path) -> None:
 def test_damage_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     text_of(tmp_path, [3])
     (tmp_path / name).write_bytes(b"[1")
-    with pytest.raises(UserError, match="damaged .*it is made again"):
+    with pytest.raises(UserError, match=r"damaged .*it is made again"):
         DistilledText(tmp_path).share(0, 10, seed=1, weight=1.0)
