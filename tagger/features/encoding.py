@@ -13,6 +13,7 @@ from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
+from tagger.features.open_tags import OpenTags
 from tagger.features.vectors.open import StaticVectors
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
 from tagger.features.word_blocks import WordBlock, beginnings, endings, normalised
@@ -63,6 +64,7 @@ class Batch:
         tags: (B, T) gold tags; 0 after a sentence's end.
         sentences: (B,) their numbers in the corpus.
         context: a transformer's vectors or pieces of the N tokens, sentence after sentence.
+        allowed: (N, K) whether each token may have each tag, sentence after sentence. None: only its gold tag.
     """
 
     lengths: Ints
@@ -71,6 +73,7 @@ class Batch:
     tags: Ints
     sentences: Ints
     context: ContextBatch
+    allowed: NDArray[np.bool_] | None = None
 
     @property
     def tokens(self) -> int:
@@ -159,6 +162,9 @@ class EncodedCorpus:
             dtype=np.int64,
             count=tokens,
         )
+        self._open = OpenTags.of(sentences, list(numbers))
+        if self._open is not None:
+            self._open.settle(self._tags)
 
     def of_same_words(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
         """Encode other sentences that have no new word. A transformer's context is left out."""
@@ -184,4 +190,5 @@ class EncodedCorpus:
         rows[inside] = inverse
         tags[inside] = self._tags[positions]
         context = self._context.take(numbers, positions)
-        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context)
+        allowed = None if self._open is None else self._open.allowed(self._tags, positions)
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, allowed)

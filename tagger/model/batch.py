@@ -59,6 +59,7 @@ class TensorBatch:
         tags: (N,) gold tags.
         context: (N, D) contextual vectors.
         pieces: word pieces as arrays, sentence by sentence. A fine-tuned encoder makes tensors of them.
+        allowed: (N, K) whether each token may have each tag. None: only its gold tag.
     """
 
     packing: Packing
@@ -67,6 +68,7 @@ class TensorBatch:
     tags: Tensor
     context: Tensor
     pieces: PieceBatch | None
+    allowed: Tensor | None = None
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
@@ -75,10 +77,11 @@ class TensorBatch:
         batch_sizes, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
+        of_tokens += [] if batch.allowed is None else [batch.allowed]
         tensors = iter(on_device(numbers + of_words + of_tokens, device))
         packing = Packing(torch.from_numpy(batch_sizes), *islice(tensors, len(numbers)))
         features = TensorFeatures(batch.features, *islice(tensors, len(of_words)))
-        rows, tags, context = tensors
+        rows, tags, context, *allowed = tensors
         return cls(
             packing=packing,
             rows=rows,
@@ -86,6 +89,7 @@ class TensorBatch:
             tags=tags,
             context=context[packing.reading] if context.shape[1] else context,
             pieces=batch.context.pieces,
+            allowed=allowed[0][packing.reading] if allowed else None,
         )
 
 

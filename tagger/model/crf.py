@@ -55,18 +55,25 @@ class LinearChainCRF(nn.Module):
         possible[packing.last] &= self._finish
         return possible
 
-    def forward(self, emissions: Tensor, tags: Tensor, packing: Packing) -> Tensor:
+    def forward(self, emissions: Tensor, tags: Tensor, packing: Packing, allowed: Tensor | None = None) -> Tensor:
         """Return the negative log-likelihood of each sentence, (B,).
+
+        With `allowed`, it is that of all sequences of allowed tags together (Tsuboi et al. 2008; for O that may hide
+        other labels, Greenberg et al. 2018).
 
         Args:
             emissions: (N, K).
             tags: (N,) gold tags, legal under the scheme.
             packing: the order of the N tokens.
+            allowed: (N, K) tags that each token may have; a legal sequence of them exists. None: only the gold tag.
         """
         with torch.autocast(emissions.device.type, enabled=False):
             emissions = emissions if emissions.dtype == torch.float64 else emissions.float()
             transitions, start, end = self.scores()
             partition = log_partition(emissions, transitions, start, end, packing)
+            if allowed is not None:
+                only = emissions.masked_fill(~allowed, FORBIDDEN)
+                return partition - log_partition(only, transitions, start, end, packing)
             sentences = len(packing.last)
             token = emissions.gather(1, tags.unsqueeze(1)).squeeze(1)  # (N,)
             into = torch.cat([start[tags[:sentences]], transitions[tags[packing.before], tags[sentences:]]])

@@ -43,20 +43,26 @@ class TaggerModel(nn.Module):
         """Return the mean loss per sentence, a scalar.
 
         The loss of a sentence is the negative log-likelihood of its tags (CRF), or its sum over the tokens (softmax).
+        Where tokens have several allowed tags, it is that of all of them together.
 
         Args:
             batch: a batch with gold tags.
             label_smoothing: share of the gold tags' emissions that is replaced by the mean over all tags (Szegedy et
                 al. 2016, arXiv:1512.00567). With a CRF, the mean is over the tags that are possible for the token.
+                Tokens with several allowed tags have no share.
             recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
                 Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
-        emissions, tags = self(batch), batch.tags
+        emissions, tags, allowed = self(batch), batch.tags, batch.allowed
         if recall_cost and self._outside is not None:
             outside = torch.arange(emissions.shape[1], device=emissions.device) == self._outside  # (K,)
-            emissions = emissions + recall_cost * ((tags != self._outside).unsqueeze(1) & outside)
+            of_entity = tags != self._outside if allowed is None else ~allowed[:, self._outside]
+            emissions = emissions + recall_cost * (of_entity.unsqueeze(1) & outside)
         if self.crf is not None:
-            losses = self.crf(emissions, tags, batch.packing).sum()
+            losses = self.crf(emissions, tags, batch.packing, allowed).sum()
+        elif allowed is not None:
+            scores = emissions.float()
+            losses = (scores.logsumexp(dim=1) - scores.masked_fill(~allowed, -torch.inf).logsumexp(dim=1)).sum()
         else:
             losses = functional.cross_entropy(emissions.float(), tags, reduction="sum")
         if label_smoothing:
@@ -64,9 +70,14 @@ class TaggerModel(nn.Module):
         return losses / int(batch.packing.batch_sizes[0])
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
-        """Return how far each token's gold emission is above the mean of its possible tags, (N,)."""
+        """Return how far each token's gold emission is above the mean of its possible tags, (N,).
+
+        It is 0 for tokens with several allowed tags.
+        """
         gold = emissions.gather(1, batch.tags.unsqueeze(1)).squeeze(1)
         if self.crf is None:
-            return gold - emissions.mean(dim=1)
-        possible = self.crf.possible(batch.packing)
-        return gold - (emissions * possible).sum(dim=1) / possible.sum(dim=1).clamp(min=1)
+            above = gold - emissions.mean(dim=1)
+        else:
+            possible = self.crf.possible(batch.packing)
+            above = gold - (emissions * possible).sum(dim=1) / possible.sum(dim=1).clamp(min=1)
+        return above if batch.allowed is None else above * (batch.allowed.sum(dim=1) == 1)
