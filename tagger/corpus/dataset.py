@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tagger.corpus.dataset_config import DataConfig, DocumentRanges, SourceConfig
-from tagger.corpus.labels import labels_of, mark_known, rename_labels
+from tagger.corpus.labels import mark_known, names_of_labels, rename_labels
 from tagger.corpus.mix import combine, named_as
 from tagger.corpus.readers.account import ReadReport, counted
 from tagger.corpus.sanity_checks import doubts
@@ -182,12 +182,12 @@ def _read(store: Store, name: str, config: DataConfig) -> Split:
     scheme, more = _settle_scheme(sentences, config, source)
     if config.labels is None and config.labels_known is None:
         return Split(name, sentences, scheme, reports, [*notes, *more])
-    labels = labels_of(sentences, scheme)
+    names = names_of_labels(sentences, scheme)
     scheme = rename_labels(sentences, scheme, config.labels, source)
     if config.labels_known is not None:
         renamed = IGNORED in (config.labels or {}).values()
         mark_known(sentences, scheme, config.labels_known, renamed, source)
-    return Split(name, sentences, scheme, reports, [*notes, *more], labels)
+    return Split(name, sentences, scheme, reports, [*notes, *more], names)
 
 
 def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:

@@ -59,7 +59,8 @@ class DataConfig:
         tag_names: the tag of each number, if tags are numbers.
         documents: splits by document number instead of by file.
         dev_fraction, test_fraction, split_seed: for drawing a missing split from train.
-        labels: new labels by old ones. `O` removes the entity, `_` makes its tokens unknown.
+        labels: new labels by old ones. `O` removes the entity, `_` makes its tokens unknown. `LOC=American: MISC` names
+            single mentions.
         labels_known: the labels that were annotated; None for all. Entities of others may be hidden behind O.
         sources: the data sets of a mix.
     """

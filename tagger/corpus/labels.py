@@ -9,11 +9,15 @@ from tagger.corpus.sentence import PartialLabels, Sentence, Span
 from tagger.errors import UserError
 
 
-def labels_of(sentences: Sequence[Sentence], scheme: Scheme) -> frozenset[str]:
-    """Return the labels that occur, of plain tags the tags."""
+def names_of_labels(sentences: Sequence[Sentence], scheme: Scheme) -> frozenset[str]:
+    """Return what `data.labels` can name: the labels (or plain tags), and mentions as `LABEL=WORDS`."""
     if scheme is Scheme.PLAIN:
         return frozenset(tag for sentence in sentences for tag in sentence.tags or ())
-    return frozenset(span.label for sentence in sentences for span in spans_from_tags(sentence.tags or ()))
+    names = set()
+    for sentence in sentences:
+        for start, end, label in spans_from_tags(sentence.tags or ()):
+            names |= {label, f"{label}={' '.join(sentence.tokens[start:end])}"}
+    return frozenset(names)
 
 
 def rename_labels(
@@ -26,7 +30,8 @@ def rename_labels(
     Args:
         sentences: with tags as prefix and label, or plain tags.
         scheme: of these tags.
-        labels: new labels by old ones; None changes nothing. Others keep their names.
+        labels: new labels by old ones; None changes nothing. Others keep their names. `LOC=American: MISC` renames
+            single mentions only.
         source: name of the data, for messages.
 
     Returns:
@@ -45,7 +50,10 @@ def rename_labels(
         if scheme is Scheme.PLAIN:
             sentence.tags = [labels.get(tag, tag) for tag in tags]
         else:
-            spans = [Span(start, end, labels.get(label, label)) for start, end, label in spans_from_tags(tags)]
+            spans = [
+                Span(start, end, labels.get(f"{label}={' '.join(sentence.tokens[start:end])}", labels.get(label, label)))
+                for start, end, label in spans_from_tags(tags)
+            ]
             sentence.tags = tags_from_spans((span for span in spans if span.label != OUTSIDE), len(tags))
         if IGNORED in labels.values() and any(map(is_ignored, sentence.tags)):
             sentence.partial = mark

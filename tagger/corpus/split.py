@@ -26,7 +26,7 @@ class Split:
         scheme: how the tags mark spans, or PLAIN.
         reports: one per file or source.
         notes: one-line remarks on the data, for people who read the results.
-        labels_read: the labels before `data.labels` renamed them; empty without it.
+        labels_read: the names that `data.labels` could rename (see `names_of_labels`); empty without it.
     """
 
     name: str
