@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from tagger.corpus.schemes import spans_from_tags, tags_from_spans
+from tagger.corpus.schemes import IGNORED, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 
 
@@ -29,7 +29,8 @@ class MentionReplacement:
         mentions: dict[str, dict[tuple[str, ...], None]] = {}
         for sentence, spans in zip(sentences, self._spans, strict=True):
             for start, end, label in spans:
-                mentions.setdefault(label, {})[tuple(sentence.tokens[start:end])] = None
+                if sentence.partial is None or label != IGNORED:
+                    mentions.setdefault(label, {})[tuple(sentence.tokens[start:end])] = None
         self._mentions = {label: list(distinct) for label, distinct in mentions.items()}
 
     def draw(self, seed: int) -> list[Sentence]:
@@ -45,11 +46,12 @@ class MentionReplacement:
         new_spans: list[Span] = []
         done = 0
         for start, end, label in spans:
-            replace = random.random() < self._probability
+            known = sentence.partial is None or label != IGNORED
+            replace = known and random.random() < self._probability
             mention = random.choice(self._mentions[label]) if replace else sentence.tokens[start:end]
             tokens += sentence.tokens[done:start]
             new_spans.append(Span(len(tokens), len(tokens) + len(mention), label))
             tokens += mention
             done = end
         tokens += sentence.tokens[done:]
-        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)))
+        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)), partial=sentence.partial)
