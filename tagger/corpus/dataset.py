@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tagger.corpus.dataset_config import DataConfig, DocumentRanges, SourceConfig
+from tagger.corpus.dataset_config import DataConfig, DocumentRanges
 from tagger.corpus.labels import mark_known, names_of_labels, rename_labels
 from tagger.corpus.mix import combine, named_as
 from tagger.corpus.readers.account import ReadReport, counted

@@ -98,6 +98,8 @@ class RunSetup:
         vectors = self.static and self.static.digest()
         settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # as in earlier checkpoints
         optim_settings = settings.pop("optim")
+        if not optim.recase:  # unknown to earlier checkpoints
+            del optim_settings["recase"]
         depends_on = [self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored]
         if (learned := self.distillation) is not None:
             depends_on.append([learned.text.about.digest, learned.epoch_tokens, learned.weight])
