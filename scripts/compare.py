@@ -40,9 +40,9 @@ with extra_needed("train", "compare.py"):
         ScoredSet,
         fetch_model,
         scores_on,
+        sets_of_mix,
         tags_of_model,
         tags_of_spacy,
-        sets_of_mix,
     )
 
     from tagger.commands.hydra.hydra_entry import compose
