@@ -117,12 +117,12 @@ def test_licences_are_read_from_the_heads_of_presets() -> None:
 
 
 def test_a_preset_without_a_licence_is_refused() -> None:
-    with pytest.raises(UserError, match="conf/data/jsonl.yaml: its head names no licence"):
+    with pytest.raises(UserError, match=r"conf/data/jsonl\.yaml: its head names no licence"):
         card.licence_and_origin("jsonl", DataConfig())
 
 
 def test_copies_of_a_split_keep_tags_beside_their_words() -> None:
-    sentences = [Sentence("Ada met Bo .".split(), "B-PER O B-PER O".split()), Sentence(["!"], ["O"])]
+    sentences = [Sentence(["Ada", "met", "Bo", "."], ["B-PER", "O", "B-PER", "O"]), Sentence(["!"], ["O"])]
     copies = judging.rewritten(Split("dev", sentences, Scheme.IOB2, []))
     words = {name: [" ".join(sentence.tokens) for sentence in copy.sentences] for name, copy in copies.items()}
     assert words == {
@@ -133,8 +133,8 @@ def test_copies_of_a_split_keep_tags_beside_their_words() -> None:
         "without final punctuation": ["Ada met Bo", "!"],
     }
     assert copies["in capitals"].sentences[0].tags == sentences[0].tags
-    assert copies["without final punctuation"].sentences[0].tags == "B-PER O B-PER".split()
-    assert sentences[0].tokens == "Ada met Bo .".split()
+    assert copies["without final punctuation"].sentences[0].tags == ["B-PER", "O", "B-PER"]
+    assert sentences[0].tokens == ["Ada", "met", "Bo", "."]
 
 
 def scores_of(gold: str, predicted: str, scheme: Scheme = Scheme.IOB2) -> Scores:
