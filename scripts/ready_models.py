@@ -226,7 +226,7 @@ def parser() -> argparse.ArgumentParser:
         help="folder of the runs (default: runs/ready, with --quick runs/ready-quick)",
     )
     add("--models", type=Path, metavar="DIR", help="where models go (default: data/models, with --quick RUNS/models)")
-    add("--quick", action="store_true", help="tiny models, to see that it works; names from the bundled corpus")
+    add("--quick", action="store_true", help="tiny models, to see that it works; en-ner from the bundled corpus")
     return found
 
 

@@ -125,7 +125,7 @@ def card(making: Making, folder: ModelFolder, judged: Judged) -> str:
         f"{scores.headline_name[:1].upper()}{scores.headline_name[1:]}, in points. Labels that a source does not "
         "annotate are not judged. Scores of dev are somewhat too good, because choices were made by them.",
         "",
-        *_scores(judged),
+        *_scores(judged, making.data.title),
         "",
         "### Other ways to write",
         "",
@@ -175,10 +175,10 @@ def _labelled(data: DataConfig) -> list[str]:
     return [as_markdown(["data set", "licence", "origin", "trained on"], rows, left=4)]
 
 
-def _scores(judged: Judged) -> list[str]:
+def _scores(judged: Judged, title: str) -> list[str]:
     """Return a table by source: dev, test, and F1 of each label on test; of plain tags a table by tag."""
     whole = judged.whole["test"]
-    sources = {**judged.sources, "all together": judged.whole}
+    sources = {**judged.sources, "all together" if judged.sources else title: judged.whole}
     if whole.kind == "tags":
         by_tag = [[name, f"{100 * prf.f1:.1f}", f"{prf.support:,}"] for name, prf in whole.types.items()]
         return [
