@@ -17,6 +17,7 @@ from tagger.corpus.schemes import Scheme, detect_scheme
 from tagger.corpus.sentence import PartialLabels, Sentence
 from tagger.errors import UserError
 from tagger.runs.summary import Group, Run
+from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import column_files
 from tests.runs.test_summary import RECORD
@@ -333,6 +334,44 @@ def test_the_table_of_ready_models_has_a_column_for_each() -> None:
     assert rows == [["one test", "train", "2", "50.0", "**100.0**"]]
     (row,) = compare.ready_rows([one], {"spaCy": {}, "en-ner": {one.name: full}})
     assert row["f1"] == {"en-ner": {"micro": 1.0, "LOC": 1.0, "PER": 1.0}}
+
+
+@pytest.fixture
+def one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mix of one sentence, and no environment of the peers."""
+    monkeypatch.setattr(compare, "sets_of_mix", lambda folder: [scored_set("B-PER O B-LOC")])
+    monkeypatch.setattr(compare, "make_environment", lambda folder: Path("python"))
+    monkeypatch.setattr(compare, "fetch_model", lambda python, folder: folder)
+    monkeypatch.setattr(compare, "ready_models", dict)
+
+
+@pytest.mark.usefixtures("one_set")
+@pytest.mark.parametrize("fails", [False, True])
+def test_ready_models_are_compared_from_the_command_line(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tags(*_: object, **__: object) -> list[list[str]]:
+        if fails:
+            raise contest.PeerError("no spaCy")
+        return [["B-PER", "O", "O"]]
+
+    monkeypatch.setattr(compare, "tags_of_spacy", tags)
+    random_folder().save(tmp_path / "model", "")
+    path = tmp_path / "ready.json"
+    assert compare.main(["--ready", "--model", str(tmp_path / "model"), "--json", str(path)]) == fails
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row["f1"].keys() == {str(tmp_path / "model")} | ({ready_contest.TITLE} if not fails else set())
+    printed = capsys.readouterr()
+    assert "one test" in printed.out
+    assert ("on one test: no spaCy" in printed.err) == fails
+    assert fails or "66.7" in printed.out
+
+
+@pytest.mark.usefixtures("one_set")
+def test_a_model_that_lacks_a_label_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random_folder(scheme=Scheme.PLAIN).save(tmp_path / "model", "")
+    assert compare.main(["--ready", "--model", str(tmp_path / "model")]) == 2
+    assert "model: has no label PER; only models of PER, LOC, ORG can be compared" in capsys.readouterr().err
 
 
 def test_further_models_need_the_comparison_of_ready_ones(capsys: pytest.CaptureFixture[str]) -> None:

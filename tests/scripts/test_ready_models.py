@@ -12,6 +12,7 @@ import pytest
 
 from tagger.commands.hydra.hydra_entry import compose
 from tagger.corpus.dataset import DataConfig, Split
+from tagger.corpus.dataset_config import SourceConfig
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -19,6 +20,7 @@ from tagger.evaluation.scores import Scores, score
 from tagger.predict import load
 from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
+from tests.helpers.small_corpus import write_column_file
 
 pytestmark = pytest.mark.extended
 
@@ -135,6 +137,22 @@ def test_copies_of_a_split_keep_tags_beside_their_words() -> None:
     assert copies["in capitals"].sentences[0].tags == sentences[0].tags
     assert copies["without final punctuation"].sentences[0].tags == ["B-PER", "O", "B-PER"]
     assert sentences[0].tokens == ["Ada", "met", "Bo", "."]
+
+
+def test_each_source_is_scored_on_splits_that_are_not_trained_on(tmp_path: Path) -> None:
+    for split, sentences in {"train": 3, "dev": 4, "test": 5}.items():
+        write_column_file(tmp_path / f"{split}.conll", sentences, seed=1)
+    files = {split: f"{split}.conll" for split in ("train", "dev", "test")}
+    whole = SourceConfig(title="whole", **files)
+    partly = SourceConfig(title="partly", **files, splits={"train": "dev", "test": "test"})
+    data = DataConfig(format="mix", dir=str(tmp_path), sources=(whole, partly))
+    random_folder().save(tmp_path / "model", "")
+    judged = judging.judge(load(tmp_path / "model"), data, {"none": [str(tmp_path / "*.gz")]})
+    counts = {name: {split: found.sentences for split, found in of.items()} for name, of in judged.sources.items()}
+    assert counts == {"whole": {"dev": 4, "test": 5}, "partly": {"test": 5}}
+    assert {name: found.sentences for name, found in judged.whole.items()} == {"dev": 4, "test": 10}
+    assert judged.variants["as it is"] == judged.whole["dev"]
+    assert judged.tagged == {}
 
 
 def scores_of(gold: str, predicted: str, scheme: Scheme = Scheme.IOB2) -> Scores:
