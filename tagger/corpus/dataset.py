@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tagger.corpus.dataset_config import DataConfig, DocumentRanges, SourceConfig
+from tagger.corpus.dataset_config import DataConfig, DocumentRanges
 from tagger.corpus.labels import mark_known, names_of_labels, rename_labels
 from tagger.corpus.mix import combine, named_as
 from tagger.corpus.readers.account import ReadReport, counted
@@ -32,6 +32,7 @@ __all__ = [
     "load_split",
     "load_splits",
 ]
+
 
 def load_split(config: DataConfig, split: SplitName) -> Split:
     """Load one split exactly as `load_splits` does, but read only the files that it needs.
@@ -224,7 +225,11 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
         how[TRAIN] = f"{len(parts[TRAIN])} sentences, without what was drawn for {' and '.join(missing)}"
     return {
         name: replace(
-            corpus, name=name, sentences=part, reports=list(corpus.reports), notes=[*corpus.notes, f"{name}: {how[name]}"]
+            corpus,
+            name=name,
+            sentences=part,
+            reports=list(corpus.reports),
+            notes=[*corpus.notes, f"{name}: {how[name]}"],
         )
         for name, part in parts.items()
     }

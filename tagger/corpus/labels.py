@@ -51,7 +51,9 @@ def rename_labels(
             sentence.tags = [labels.get(tag, tag) for tag in tags]
         else:
             spans = [
-                Span(start, end, labels.get(f"{label}={' '.join(sentence.tokens[start:end])}", labels.get(label, label)))
+                Span(
+                    start, end, labels.get(f"{label}={' '.join(sentence.tokens[start:end])}", labels.get(label, label))
+                )
                 for start, end, label in spans_from_tags(tags)
             ]
             sentence.tags = tags_from_spans((span for span in spans if span.label != OUTSIDE), len(tags))

@@ -90,7 +90,11 @@ def test_without_these_settings_nothing_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tagged", "settings", "message"),
     [
-        ("Ada/B-PER ./B-X", {"labels_known": ["PER"]}, r"all.conll:1: label 'X' is not in data.labels_known \(PER\); add"),
+        (
+            "Ada/B-PER ./B-X",
+            {"labels_known": ["PER"]},
+            r"all.conll:1: label 'X' is not in data.labels_known \(PER\); add",
+        ),
         ("Ada/PROPN ran/VERB", {"labels_known": ["X"], "scheme": "plain"}, "data.labels_known is for entities"),
         ("Ada/B ran/O ./O ./O", {"labels": {"PER": "_"}}, r"the label _ .* would count as not known; name it"),
         ("Ada/B ran/O ./O ./O", {"labels_known": ["PER"]}, r"the label _ .* would count as not known; name it"),
@@ -135,5 +139,5 @@ def test_the_digest_depends_on_what_is_known(tmp_path: Path) -> None:
 def test_drawn_splits_keep_their_new_labels(tmp_path: Path) -> None:
     path = written(tmp_path, *(f"w{number}/B-city ./O" for number in range(20)))
     splits = load_splits(DataConfig(train=path, labels={"city": "LOC"}))
-    assert {name: set(split.labels()) for name, split in splits.items()} == dict.fromkeys(splits, {"LOC"})
+    assert {name: set(split.labels()) for name, split in splits.items()} == {key: {"LOC"} for key in splits}
     assert {split.scheme for split in splits.values()} == {Scheme.IOB2}

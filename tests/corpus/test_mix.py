@@ -171,7 +171,10 @@ def plain_places(folder: Path) -> None:
     [
         ([], "data=both: data.sources is empty; list the data sets"),
         ([PEOPLE, PEOPLE], "data.sources: two are called people; give one of them another title"),
-        ([PEOPLE, {**PLACES, "dir": "nowhere"}], "source places: .*nowhere: no such folder; set data.dir to the folder"),
+        (
+            [PEOPLE, {**PLACES, "dir": "nowhere"}],
+            "source places: .*nowhere: no such folder; set data.dir to the folder",
+        ),
         ([PEOPLE, {**PLACES, "weight": 0}], "source places: weight=0.*: expected a number above 0"),
         ([PEOPLE, {**PLACES, "weight": "x"}], r"source places: data.sources\[1\].weight: expected float"),
         ([{**PEOPLE, "tag_columm": 2}], r"source people: data.sources\[0\].tag_columm: no such setting; did you mean"),
@@ -182,7 +185,10 @@ def plain_places(folder: Path) -> None:
         ([{**PEOPLE, "splits": {"train": "train"}}], "data=both: no source has sentences for dev; see splits"),
         ([{"format": "mix", "title": "x"}], "source x: data.format=mix: a mix inside a mix"),
         ([{**PEOPLE, "labels_known": ["X"]}], "source people: .*label 'PER' is not in data.labels_known"),
-        ([{**PEOPLE, "train": None, "splits": {"train": "train"}}], "source people: data=people: data.train is not set"),
+        (
+            [{**PEOPLE, "train": None, "splits": {"train": "train"}}],
+            "source people: data=people: data.train is not set",
+        ),
     ],
 )
 def test_what_is_wrong_names_the_source(folder: Path, sources: list[dict[str, Any]], message: str) -> None:
@@ -197,7 +203,9 @@ def test_sources_of_two_kinds_are_refused(folder: Path) -> None:
         load_splits(config(folder, PEOPLE, {**PLACES, "labels": None}))
 
 
-@pytest.mark.parametrize("setting", [{"train": "a.conll"}, {"labels": {"a": "b"}}, {"labels_known": ["a"]}, {"domain": "x"}])
+@pytest.mark.parametrize(
+    "setting", [{"train": "a.conll"}, {"labels": {"a": "b"}}, {"labels_known": ["a"]}, {"domain": "x"}]
+)
 def test_settings_that_have_no_effect_are_refused(folder: Path, setting: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"data.{next(iter(setting))}"):
         config(folder, PEOPLE, **setting)

@@ -75,7 +75,9 @@ def test_complete_sentences_stay_the_same_objects() -> None:
 
 def test_the_dev_score_leaves_out_what_cannot_be_judged() -> None:
     dev = [
-        Sentence(TOKENS, ["B-PER", "I-PER", "O", "B-_", "O", "B-LOC"], partial=PartialLabels(frozenset({"PER", "LOC"}))),
+        Sentence(
+            TOKENS, ["B-PER", "I-PER", "O", "B-_", "O", "B-LOC"], partial=PartialLabels(frozenset({"PER", "LOC"}))
+        ),
         Sentence(["Bo"], ["B-PER"]),
     ]
     predicted = {0: ["B-PER", "E-PER", "S-MISC", "S-LOC", "O", "S-LOC"], 1: ["S-PER"]}

@@ -19,7 +19,9 @@ EVERY = {"O", "S-PER", "B-PER", "I-PER", "E-PER", "S-LOC", "B-LOC", "I-LOC", "E-
 
 
 def encoded(sentences: list[Sentence], scheme: Scheme = Scheme.BIOES) -> tuple[EncodedCorpus, list[str]]:
-    vocabularies = Vocabularies.build([WHOLE, *sentences] if scheme is not Scheme.PLAIN else sentences, EmbeddingsConfig(), scheme)
+    vocabularies = Vocabularies.build(
+        [WHOLE, *sentences] if scheme is not Scheme.PLAIN else sentences, EmbeddingsConfig(), scheme
+    )
     return EncodedCorpus(sentences, FeatureEncoder(EmbeddingsConfig(), vocabularies), scheme), vocabularies.tags
 
 
@@ -97,7 +99,9 @@ def test_the_gold_tags_are_always_allowed_and_legal() -> None:
     chance = np.random.default_rng(1)
     labels = ["PER", "LOC", "_"]
     for _ in range(50):
-        tags = ["O" if chance.random() < 0.4 else f"{chance.choice(['B', 'I'])}-{chance.choice(labels)}" for _ in range(8)]
+        tags = [
+            "O" if chance.random() < 0.4 else f"{chance.choice(['B', 'I'])}-{chance.choice(labels)}" for _ in range(8)
+        ]
         partial = PartialLabels(frozenset({"LOC", "PER"}) if chance.random() < 0.5 else None)
         corpus, names = encoded([Sentence([str(n) for n in range(8)], tags, partial=partial)])
         batch = corpus.batch([0])

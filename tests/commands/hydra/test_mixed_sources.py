@@ -46,7 +46,9 @@ def test_a_short_source_is_completed_to_the_same() -> None:
         return {"title": name, "weight_of": 1, "domain": None, **given}
 
     short = {"preset": "a", "domain": "x", "weight": 2.0, "title": "b"}
-    (source,) = with_presets({"data": {"sources": [short], "language": "en"}}, lambda *of: {"language": "en", **complete(*of)})["data"]["sources"]
+    (source,) = with_presets(
+        {"data": {"sources": [short], "language": "en"}}, lambda *of: {"language": "en", **complete(*of)}
+    )["data"]["sources"]
     assert without_presets(source, lambda *of: {"language": "en", **complete(*of)}) == short
 
 
@@ -64,7 +66,10 @@ def test_the_language_is_that_of_all_sources(given: list[str], language: str | N
 
 
 def test_a_given_language_stays() -> None:
-    assert compose("train", ["data=mix", "data.language=de", "data.sources=[{preset:starter}]"])["data"]["language"] == "de"
+    assert (
+        compose("train", ["data=mix", "data.language=de", "data.sources=[{preset:starter}]"])["data"]["language"]
+        == "de"
+    )
 
 
 @pytest.mark.parametrize(
