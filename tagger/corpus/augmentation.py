@@ -1,8 +1,9 @@
-"""Augment training sentences: replace entity mentions by others of the same label."""
+"""Augment training sentences: replace entity mentions by others of the same label, and write words in other case."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from tagger.corpus.schemes import IGNORED, spans_from_tags, tags_from_spans
@@ -47,11 +48,35 @@ class MentionReplacement:
         done = 0
         for start, end, label in spans:
             known = sentence.partial is None or label != IGNORED
-            replace = known and random.random() < self._probability
-            mention = random.choice(self._mentions[label]) if replace else sentence.tokens[start:end]
+            replaced = known and random.random() < self._probability
+            mention = random.choice(self._mentions[label]) if replaced else sentence.tokens[start:end]
             tokens += sentence.tokens[done:start]
             new_spans.append(Span(len(tokens), len(tokens) + len(mention), label))
             tokens += mention
             done = end
         tokens += sentence.tokens[done:]
         return Sentence(tokens, tags_from_spans(new_spans, len(tokens)), partial=sentence.partial)
+
+
+_CASES = (str.lower, str.upper, str.title)
+
+
+def recased(sentences: Sequence[Sentence], probability: float, seed: int) -> list[Sentence]:
+    """Return the sentences in order, some in lower case, in capitals, or with each word capitalised.
+
+    A model that has seen such sentences is less misled by headlines and by text without capitals (Mayhew et al. 2019,
+    arXiv:1903.11222).
+
+    Args:
+        sentences: with or without tags, which stay as they are.
+        probability: share of the sentences that are rewritten.
+        seed: determines which.
+    """
+    random = Random(seed)
+    rewritten = []
+    for sentence in sentences:
+        if random.random() < probability:
+            write = random.choice(_CASES)
+            sentence = replace(sentence, tokens=[write(token) for token in sentence.tokens], text=None, offsets=None)
+        rewritten.append(sentence)
+    return rewritten

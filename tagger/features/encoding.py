@@ -14,6 +14,7 @@ from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
 from tagger.features.open_tags import OpenTags
+from tagger.features.soft_targets import SoftBatch, SoftTargets
 from tagger.features.vectors.open import StaticVectors
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
 from tagger.features.word_blocks import WordBlock, beginnings, endings, normalised
@@ -65,6 +66,7 @@ class Batch:
         sentences: (B,) their numbers in the corpus.
         context: a transformer's vectors or pieces of the N tokens, sentence after sentence.
         allowed: (N, K) whether each token may have each tag, sentence after sentence. None: only its gold tag.
+        soft: a teacher's soft targets; None if all sentences are learned from gold tags.
     """
 
     lengths: Ints
@@ -74,6 +76,7 @@ class Batch:
     sentences: Ints
     context: ContextBatch
     allowed: NDArray[np.bool_] | None = None
+    soft: SoftBatch | None = None
 
     @property
     def tokens(self) -> int:
@@ -128,6 +131,7 @@ class EncodedCorpus:
         encoder: FeatureEncoder,
         scheme: Scheme,
         context: Context | None = None,
+        soft: SoftTargets | None = None,
     ) -> None:
         """
         Args:
@@ -135,8 +139,10 @@ class EncodedCorpus:
             encoder: encodes the words.
             scheme: the model's. Gold tags are converted to it; tags unknown to the model become UNKNOWN_TAG.
             context: a transformer's view of these sentences.
+            soft: a teacher's soft targets for the last of these sentences.
         """
         self._context = context or NoContext()
+        self._soft = soft
         self._scheme = scheme
         self._row_of: dict[str, int] = {}
         self._tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
@@ -191,4 +197,7 @@ class EncodedCorpus:
         tags[inside] = self._tags[positions]
         context = self._context.take(numbers, positions)
         allowed = None if self._open is None else self._open.allowed(self._tags, positions)
-        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, allowed)
+        soft = None
+        if self._soft is not None:
+            soft = self._soft.take(numbers - (len(self) - len(self._soft)), lengths)
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, allowed, soft)
