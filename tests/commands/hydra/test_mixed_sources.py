@@ -87,7 +87,7 @@ def test_what_is_unknown_is_one_line(source: str, message: str) -> None:
 
 
 def test_sources_that_are_no_list_are_refused() -> None:
-    with pytest.raises(UserError, match="data.sources: expected a list, got 'starter'"):
+    with pytest.raises(UserError, match=r"data.sources: expected a list, got 'starter'"):
         DataConfig.from_mapping(compose("train", ["data=mix", "data.sources=starter"])["data"])
 
 
