@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tagger.evaluation.comparison import Comparison
-from tagger.evaluation.error_kinds import ErrorCounts
+from tagger.evaluation.counting import PARTNER_RULE, ErrorCounts
 from tagger.evaluation.escaping import in_markdown, visible_on_page
 from tagger.evaluation.estimates import Estimate
-from tagger.evaluation.matching_criteria import PARTNER_RULE
 from tagger.evaluation.report import Report
 from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import PRF, Scores

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tagger.evaluation.calibration import Calibration
+from tagger.evaluation.counting import Errors
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.error_kinds import Errors
 from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.estimates import Estimate, ScoreSet
 from tagger.evaluation.learning_curve import LearningCurve
@@ -42,12 +42,7 @@ class Tokens:
 class Sentences:
     """Number of sentences, and the share without any error.
 
-    Attributes:
-        count: number of sentences.
-        compared: number of units compared: sentences, or texts where running text was scored.
-        right: number of units without any error.
-        share: right / compared.
-        interval: 95% interval of the share.
+    `compared` counts the units compared, which are texts where running text was scored. `right` of them have no error.
     """
 
     count: int
@@ -76,15 +71,7 @@ class Illegal:
 
 @dataclass(frozen=True)
 class Resampling:
-    """Settings of the bootstrap.
-
-    Attributes:
-        unit: what was drawn: sentences, documents or texts.
-        units: their number.
-        resamples: number of resamples.
-        seed: of the random numbers.
-        level: of the intervals, as a fraction of 1.
-    """
+    """Settings of the bootstrap. It drew `units` times a `unit`: sentences, documents or texts. `level` is of 1."""
 
     unit: str
     units: int
@@ -108,13 +95,11 @@ class Report:
     Attributes:
         scores: seqeval's scores for the printed table; not a key of report.json.
         scored: description of what was scored, in display order: model, data, split, predictions, input, …
-        headline: the main score.
         entities: scores in seqeval's default mode; None for plain tags.
         strict: scores in seqeval's strict mode.
-        partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `matching_criteria.CREDITS`.
+        partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `counting.CREDITS`.
         surface: score over distinct forms, as WNUT-17 counts them.
         tags: scores of plain tags, token by token; None for entities.
-        tokens, sentences, illegal, bootstrap, errors, lengths, seen, calibration, learning, data: see their classes.
         warnings: one line each.
     """
 
@@ -149,11 +134,9 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of report.json. All scores are fractions of 1."""
-        content: dict[str, Any] = {"format": FORMAT}
-        for name in (one.name for one in fields(self) if one.name != "scores"):
-            value = getattr(self, name)
-            content[name] = asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        return {**content, "scored": dict(self.scored), "warnings": list(self.warnings)}
+        content = {"format": FORMAT, **asdict(self)}
+        del content["scores"]
+        return content
 
 
 def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tagger.evaluation.comparison import Comparison, SystemComparison, changes
+from tagger.evaluation.entity_alignment import Kind
 from tagger.evaluation.page.figures import KINDS, count, name, points
 from tagger.evaluation.page.page_templates import render_page
 from tagger.evaluation.page.plots import Plot, Table
 from tagger.evaluation.page.sentences import ALL_LINES, Browser, Choice, Entry, Mark, browser
 from tagger.evaluation.page.shapes import runs
-from tagger.evaluation.pairing import Kind
 
 _CHOICES = {"better": "better in the second", "worse": "worse in the second", "changed": "other errors, as many"}
 _GOLD = "gold"

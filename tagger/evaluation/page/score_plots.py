@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tagger.evaluation.counting import PARTNER_RULE
 from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.estimates import Estimate
-from tagger.evaluation.matching_criteria import PARTNER_RULE
 from tagger.evaluation.page.figures import (
     KINDS,
     MENTIONS,

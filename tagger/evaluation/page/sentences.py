@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from tagger.evaluation.entity_alignment import AlignedText
+from tagger.evaluation.entity_alignment import AlignedText, Kind, Pair
 from tagger.evaluation.escaping import visible_on_page
 from tagger.evaluation.page.figures import KINDS
-from tagger.evaluation.pairing import Kind, Pair
 
 BUDGET = 3_500_000  # characters of JSON, which keeps the page below 5 MB
 _LONGEST_WORD = 160
