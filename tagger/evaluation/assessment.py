@@ -35,6 +35,9 @@ class Background:
     warnings: Sequence[str] = ()
 
 
+NO_BACKGROUND = Background()
+
+
 @dataclass(frozen=True)
 class Assessment:
     """A report with the sentences it is about.
@@ -56,7 +59,7 @@ def assess(
     predicted: Sequence[Sequence[str]],
     scheme: Scheme,
     scored: Mapping[str, str | int | float],
-    background: Background = Background(),
+    background: Background = NO_BACKGROUND,
 ) -> Assessment:
     """Score predicted tags against gold tags and build the report. Tags are taken as read.
 

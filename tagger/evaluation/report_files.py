@@ -16,13 +16,12 @@ from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.comparison import SystemComparison
-from tagger.evaluation.escaping import encodable, visible
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
-from tagger.evaluation.page.comparison_html import comparison_html
-from tagger.evaluation.page.report_html import GateExplanations, report_html
+from tagger.evaluation.page.report_html import GateExplanations, comparison_html, report_html
 from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report import Report
 from tagger.files import written_whole
+from tagger.printable import encodable, visible
 
 PREDICTIONS, DATA, MARKDOWN, PAGE = "predictions.conll", "report.json", "report.md", "report.html"
 GATES = "gates.json"
