@@ -17,9 +17,7 @@ from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-UNKNOWN_WORD = (
-    "ꙮ"  # a letter found in a single manuscript of 1429; no vocabulary has it, and every table treats it as unknown
-)
+UNKNOWN_WORD = "ꙮ"  # a letter of a single manuscript of 1429, which every vocabulary and table treats as unknown
 _ALTERNATIVES = 5
 _TOKENS_AT_ONCE = 4096
 
@@ -70,7 +68,6 @@ class Path:
     """A best path through a sentence. Its score is the sum of its steps' emissions and transitions, and `end`.
 
     Attributes:
-        steps: one per token.
         end: the CRF's score of ending with the last tag; 0 without a CRF.
         probability: of the whole path.
         crf: whether the model has a CRF.
@@ -90,13 +87,7 @@ class Path:
 
 
 def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
-    """Find the best path and split its score into emissions and transitions.
-
-    Args:
-        emissions: (T, K).
-        folder: the model; its scheme and CRF are used.
-        decoder: the model's decoder.
-    """
+    """Find the best path through (T, K) emissions, and split its score into emissions and transitions."""
     batch_sizes = np.ones(len(emissions), dtype=np.int64)
     best = decoder.best_paths(emissions, batch_sizes)
     tags = folder.vocabularies.tags
@@ -123,10 +114,7 @@ def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
 def decisions(tokens: Sequence[str], emissions: Floats, engine: Engine, decoder: Decoder) -> list[Decision]:
     """Measure each word's part in the model's decisions about a sentence, by replacing words one at a time.
 
-    Args:
-        tokens: the T tokens of the sentence.
-        emissions: (T, K) emissions of the sentence.
-        engine, decoder: those of the model.
+    Emissions are (T, K).
 
     Returns:
         For plain tags, a decision per token. Otherwise a decision per entity of the output. If the output has none, the

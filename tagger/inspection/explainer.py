@@ -19,8 +19,7 @@ from tagger.errors import UserError
 from tagger.features.encoding import FeatureEncoder
 from tagger.inspection import decisions
 from tagger.inspection.decisions import Decision
-from tagger.inspection.gates import Trace, trace
-from tagger.inspection.memory import Memory, direction_memory
+from tagger.inspection.gates import Memory, Trace, direction_memory, trace
 from tagger.model_folder.folder import ModelFolder
 from tagger.model_folder.from_hub import local_folder
 
@@ -36,9 +35,7 @@ class Explanation:
     """An explanation of a sentence.
 
     Attributes:
-        tokens: the T words of the sentence.
-        tags: the tags the tagger outputs: IOB2, or plain.
-        plain: whether they are plain.
+        tokens, tags: the T words and the tags that the tagger outputs: IOB2, or plain.
         trace: gates and states of each layer.
         memories: memory of each layer, by direction; None for cells without a keep gate.
         path: the best path through the emissions, and the CRF's part in it.
@@ -63,22 +60,13 @@ class Explanation:
             units: numbers of the units to include, from 0; None for all.
         """
         columns = slice(None) if units is None else list(units)
-        given = []
+        given: list[dict[str, Any]] = []
         for number in layers:
             layer, memories = self.trace.layers[number], self.memories[number]
-            given.append(
-                {
-                    "layer": number + 1,
-                    "cell": layer.cell,
-                    **{
-                        direction: {
-                            **{name: _rounded(values[:, columns]) for name, values in computed.items()},
-                            "retention": _retention(memories[direction]),
-                        }
-                        for direction, computed in layer.directions.items()
-                    },
-                }
-            )
+            given.append({"layer": number + 1, "cell": layer.cell})
+            for direction, computed in layer.directions.items():
+                values = {name: _rounded(values[:, columns]) for name, values in computed.items()}
+                given[-1][direction] = {**values, "retention": _retention(memories[direction])}
         return {
             "format": FORMAT,
             "tokens": list(self.tokens),

@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 
 def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], title: str) -> Background:
-    """Collect the background at the end of a run.
-
-    Args:
-        run_dir: the folder of the run, with its logs.
-        folder: the model.
-        splits: all splits of the data.
-        title: the name of the data.
-    """
+    """Collect the background at the end of a run. `title` is the name of the data."""
     return Background(
         training=training_knowledge(folder, splits["train"], f"the train split of {title}"),
         learning=read_learning_curve(run_dir),
@@ -43,10 +36,8 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
     """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits.
 
     Args:
-        model: the path of the model folder.
-        folder: its contents.
-        data: the settings by which `split` was read.
-        split: the scored one.
+        model, folder: the path of the model folder, and its contents.
+        data, split: the settings by which the split was read, and the split.
     """
     warnings = []
     splits = {split.name: split}
@@ -76,8 +67,7 @@ def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
 
     Args:
         train: a column file with these data.
-        aligned: gold data and predictions.
-        source: the file of the gold data.
+        aligned, source: gold data and predictions, and the file of the gold data.
 
     Raises:
         UserError: the file cannot be read, or one of file and predictions has plain tags and the other has entities.

@@ -15,7 +15,7 @@ from seqeval.metrics import accuracy_score, f1_score
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.scores import PRF, Counts, Scores, gold_tags, score, score_entities
+from tagger.evaluation.scores import PRF, Scores, gold_tags, score, score_entities
 
 LABELS = ["PER", "LOC", "a-b", "_"]
 TAGS = ["O", "O", "B", "I", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)]
@@ -153,31 +153,9 @@ def test_plain_tags_match_a_brute_force_count(sides: tuple[list[list[str]], list
     assert scores.micro.f1 == pytest.approx(accuracy)
 
 
-@given(two_sides(TAGS), two_sides(TAGS))
-def test_counts_of_parts_add_up_to_the_whole(
-    one: tuple[list[list[str]], list[list[str]]], other: tuple[list[list[str]], list[list[str]]]
-) -> None:
-    def counts(gold: list[list[str]], predicted: list[list[str]]) -> Counts:
-        return Counts.of(
-            {(i, *span) for i, tags in enumerate(gold) for span in spans_from_tags(tags)},
-            {(i, *span) for i, tags in enumerate(predicted) for span in spans_from_tags(tags)},
-            label=lambda span: span[3],
-        )
-
-    total = counts(*one)
-    total += counts(*other)
-    assert total == counts(one[0] + other[0], one[1] + other[1])
-
-
-@pytest.mark.parametrize(
-    ("gold", "predicted", "message"),
-    [
-        ([["O"]], [], "1 gold sentences, 0 predicted"),
-        ([["O"], ["O", "O"]], [["O"], ["O"]], "sentence 2: 2 gold tags, 1 predicted"),
-    ],
-)
-def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted: list[list[str]], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize(("gold", "predicted"), [([["O"]], []), ([["O"], ["O", "O"]], [["O"], ["O"]])])
+def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted: list[list[str]]) -> None:
+    with pytest.raises(ValueError, match="shorter"):
         score(gold, predicted, Scheme.IOB2)
 
 
