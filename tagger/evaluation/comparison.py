@@ -22,16 +22,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class RunPredictions:
-    """Predictions of a run.
-
-    Attributes:
-        name: name of the run.
-        system: name of its system. Runs of one system differ only in their seed.
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence.
-        scheme: scheme of the gold tags.
-        found_scheme: scheme of the predicted tags.
-    """
+    """Predictions of a run on gold sentences, and the schemes of both. Runs of one system differ only in their seed."""
 
     name: str
     system: str
@@ -57,7 +48,6 @@ class Difference:
     """Difference of a system from the first one.
 
     Attributes:
-        first, second: names of the systems.
         difference: mean score of the second minus that of the first.
         p: probability of at least such a difference if the systems are alike (approximate randomisation).
         better, worse: numbers of sentences with fewer and with more errors in the second, by each system's first run.
@@ -75,14 +65,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Content of compare.json. Scores are fractions of 1.
+    """Content of compare.json: systems, and the differences of the others from the first. Scores are fractions of 1.
 
-    Attributes:
-        score: name of the score: micro F1 or accuracy.
-        sentences: number of sentences.
-        swaps, seed: settings of the paired test.
-        systems: in the order given.
-        differences: of each other system from the first.
+    `score` is micro F1 or accuracy. `swaps` and `seed` are settings of the paired test.
     """
 
     score: str
@@ -135,13 +120,12 @@ def compare(entrants: Sequence[RunPredictions]) -> SystemComparison:
         pooled.append(np.mean([counts[number] for number in numbers], axis=0))
         shown.append(SystemTexts(texts[numbers[0]], (counts[numbers[0]] @ [-2, 1, 1]).astype(int).tolist()))
     differences = []
-    for second in range(1, len(systems)):
-        p = paired_test(pooled[0], pooled[second], swaps=SWAPS, seed=SEED)
-        found = Counter(changes(shown[0], shown[second]))
-        difference = systems[second].mean - systems[0].mean
-        names = systems[0].name, systems[second].name
-        differences.append(Difference(*names, difference, p, found["better"], found["worse"], found["changed"]))
-    score = "accuracy" if _plain(entrants[0]) else "micro F1"
+    for system, counted, compared in zip(systems[1:], pooled[1:], shown[1:], strict=True):
+        p = paired_test(pooled[0], counted, swaps=SWAPS, seed=SEED)
+        found = Counter(changes(shown[0], compared))
+        gain, sentences = system.mean - systems[0].mean, (found["better"], found["worse"], found["changed"])
+        differences.append(Difference(systems[0].name, system.name, gain, p, *sentences))
+    score = "accuracy" if entrants[0].scheme is Scheme.PLAIN else "micro F1"
     return SystemComparison(Comparison(score, len(texts[0]), SWAPS, SEED, systems, differences), shown)
 
 
@@ -169,21 +153,14 @@ def _require_same_gold(first: RunPredictions, other: RunPredictions) -> None:
             )
 
 
-def _plain(one: RunPredictions) -> bool:
-    return one.scheme is Scheme.PLAIN
-
-
 def _texts(one: RunPredictions) -> list[AlignedText]:
     """Align the sentences of a run. Plain tags become spans of one token."""
-    if not _plain(one):
+    if one.scheme is not Scheme.PLAIN:
         found = scheme_to_enforce(one.found_scheme, one.scheme)
         return list(align_tags(one.sentences, one.predicted, one.scheme, found))
-    marked = [Sentence(s.tokens, _as_spans(s.tags or []), place=s.place) for s in one.sentences]
-    return list(align_tags(marked, [_as_spans(tags) for tags in one.predicted], Scheme.BIOES, Scheme.BIOES))
-
-
-def _as_spans(tags: Sequence[str]) -> list[str]:
-    return [f"S-{tag}" for tag in tags]
+    marked = [Sentence(s.tokens, [f"S-{tag}" for tag in s.tags or []], place=s.place) for s in one.sentences]
+    predicted = [[f"S-{tag}" for tag in tags] for tags in one.predicted]
+    return list(align_tags(marked, predicted, Scheme.BIOES, Scheme.BIOES))
 
 
 def _counts(text: AlignedText) -> tuple[int, int, int]:

@@ -16,15 +16,10 @@ Event = tuple[int, str, int, float]  # number of the sentence, label, one of the
 
 @dataclass(frozen=True)
 class Estimate:
-    """Precision, recall and F1 with counts and intervals.
+    """Precision, recall and F1 with counts and 95% intervals; `interval` is that of F1.
 
-    Attributes:
-        precision, recall, f1: fractions of 1; 0 for 0 / 0.
-        support: number in the gold data.
-        predicted: number predicted; None for a mean.
-        correct: number right; partly right ones count in part; None for a mean.
-        interval: 95% interval of F1.
-        precision_interval, recall_interval: 95% intervals of precision and recall.
+    Scores are fractions of 1, and 0 for 0 / 0. `support` is the number in the gold data. `predicted` and `correct` are
+    None for a mean. Partly right ones count in part.
     """
 
     precision: float
@@ -40,13 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ScoreSet:
-    """Scores under one matching criterion.
-
-    Attributes:
-        micro: over all types together.
-        macro: unweighted mean over types.
-        types: by entity type or plain tag.
-    """
+    """Scores under one matching criterion: over all types together, as unweighted mean over types, and by type."""
 
     micro: Estimate
     macro: Estimate | None = None
@@ -84,11 +73,7 @@ class Tally:
         return float(right / total), interval(ratio(resampled[:, 0], resampled[:, 1]))
 
     def distinct(self, things: Sequence[set[tuple[int, str]]]) -> Estimate:
-        """Estimate a score over distinct things, each counted once.
-
-        Args:
-            things: the correct, the predicted and the gold ones, each as number of its sentence and name.
-        """
+        """Estimate a score over the distinct correct, predicted and gold things, given by sentence and name."""
         totals, resampled = [], []
         for side in things:
             numbers: dict[str, int] = {}
