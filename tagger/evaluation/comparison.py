@@ -14,7 +14,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.entity_alignment import AlignedText, Kind, align_tags, scheme_to_enforce
-from tagger.evaluation.resampling import SWAPS, Floats, paired_test
+from tagger.evaluation.estimates import SWAPS, Floats, paired_test
 
 FORMAT = 1  # of compare.json (docs/compare-schema.json); raised when a key changes its meaning or goes away
 SEED = 1

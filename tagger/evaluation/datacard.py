@@ -34,7 +34,7 @@ class SplitCard:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Number of sentences of `split` whose words also occur as a sentence of `other`: all, and those with the same tags."""
+    """Number of sentences of `split` whose words are a sentence of `other`, too: all, and those with the same tags."""
 
     split: str
     other: str

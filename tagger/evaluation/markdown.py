@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tagger.evaluation.comparison import Comparison
 from tagger.evaluation.counting import PARTNER_RULE, ErrorCounts
-from tagger.evaluation.estimates import Estimate
+from tagger.evaluation.estimates import Estimate, Interval
 from tagger.evaluation.report import Report
-from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import PRF, Scores
 from tagger.printable import in_markdown, visible_on_page
 

@@ -9,9 +9,8 @@ from typing import Any
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.counting import Errors
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.estimates import Estimate, ScoreSet
+from tagger.evaluation.estimates import Estimate, Interval, ScoreSet
 from tagger.evaluation.learning_curve import LearningCurve
-from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import Scores
 from tagger.evaluation.training_overlap import TrainingOverlap
 from tagger.printable import visible_on_page

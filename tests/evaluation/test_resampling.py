@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.evaluation import resampling
-from tagger.evaluation.resampling import Bootstrap, interval, paired_test, ratio
+from tagger.evaluation import estimates
+from tagger.evaluation.estimates import Bootstrap, interval, paired_test, ratio
 
 
 def draws(bootstrap: Bootstrap) -> list[list[int]]:
@@ -54,7 +54,7 @@ def test_distinct_things_count_once_in_a_resample(stand: list[tuple[int, int]]) 
 
 def test_small_stretches_of_resamples_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = draws(Bootstrap(range(9), resamples=40))
-    monkeypatch.setattr(resampling, "_AT_ONCE", 30)
+    monkeypatch.setattr(estimates, "_AT_ONCE", 30)
     assert draws(Bootstrap(range(9), resamples=40)) == whole
 
 

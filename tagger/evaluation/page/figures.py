@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tagger.evaluation.resampling import Interval
+from tagger.evaluation.estimates import Interval
 from tagger.printable import visible_on_page
 
 _LONGEST_NAME = 22

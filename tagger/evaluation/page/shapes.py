@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tagger.evaluation.estimates import Interval
 from tagger.evaluation.page.figures import points
 from tagger.evaluation.page.plots import FAINT, INK, LEGEND, LINE, SERIES, SIZE, SMALL, Canvas, colour, grid
-from tagger.evaluation.resampling import Interval
 
 _ROW = 0.27  # inches
 _DARKEST = 0.5  # opacity of the darkest tile; its number stays readable in light and dark
