@@ -67,14 +67,11 @@ def assess(
     scored: Mapping[str, str | int | float],
     background: Background = NO_BACKGROUND,
 ) -> Assessment:
-    """Score predicted tags against gold tags and build the report. Tags are taken as read.
+    """Score predicted tags against those of gold sentences and build the report. Tags are taken as read.
 
     Args:
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence, one per token.
         scheme: PLAIN for plain tags; else the span scheme of the gold tags. The predicted tags' scheme is detected.
         scored: description of what is scored, for the report.
-        background: further content of the report.
 
     Raises:
         ValueError: the two sides differ in length.
@@ -111,11 +108,7 @@ def assess_texts(
 ) -> Assessment:
     """Build the report of running texts, whose entities were compared by characters. It has no token accuracy.
 
-    Args:
-        texts: the texts with the entities of both sides.
-        scores: their scores.
-        sentences, predicted: the gold sentences of the texts, and predicted tags on their tokens.
-        scored, background: as in `assess`.
+    `sentences` are the gold sentences of the texts, and `predicted` tags on their tokens.
     """
     documents = [sentences[text.sentence].document for text in texts]
     return Assessment(_report(scores, scored, background, texts, documents, "texts"), sentences, predicted, texts)

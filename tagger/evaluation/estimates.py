@@ -36,11 +36,6 @@ class Bootstrap:
     """Bootstrap over units (Efron 1979). A resample draws as many units as there are, with replacement.
 
     The same seed gives the same resamples.
-
-    Attributes:
-        units: number of units.
-        resamples: number of resamples.
-        seed: of the random numbers.
     """
 
     def __init__(self, units: Sequence[int] | Ints, *, resamples: int = RESAMPLES, seed: int = 1) -> None:
@@ -61,12 +56,7 @@ class Bootstrap:
         return totals
 
     def distinct(self, sentences: Ints, things: Ints) -> Floats:
-        """Count the distinct things in each resample: (R,).
-
-        Args:
-            sentences: (N,) number of the sentence of each occurrence.
-            things: (N,) number of the thing that occurs.
-        """
+        """Count the distinct things in each resample, (R,). Occurrences are given as (N,) sentences and (N,) things."""
         if not len(things):
             return np.zeros(self.resamples)
         order = np.argsort(things, kind="stable")
@@ -196,8 +186,6 @@ def paired_test(one: Floats, other: Floats, *, swaps: int = SWAPS, seed: int = 1
 
     Args:
         one, other: (S, 3) correct, predicted and gold entities of each sentence.
-        swaps: number of random swaps.
-        seed: of the random numbers.
 
     Returns:
         The two-sided p, at least 1 / (swaps + 1).

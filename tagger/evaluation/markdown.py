@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from tagger.evaluation.comparison import Comparison
-from tagger.evaluation.counting import PARTNER_RULE, ErrorCounts
+from tagger.evaluation.counting import PARTNER_RULE
+from tagger.evaluation.entity_alignment import Kind
 from tagger.evaluation.estimates import Estimate, Interval
 from tagger.evaluation.report import Report
 from tagger.evaluation.scores import PRF, Scores
@@ -97,16 +98,14 @@ def _scores(report: Report) -> Iterator[str]:
 
 
 def _errors(report: Report) -> Iterator[str]:
-    total = report.errors.all
-    kinds = {"correct": "correct", "wrong_type": "wrong type" if report.entities else "wrong"}
-    if report.entities:
-        kinds |= {"wrong_boundary": "wrong boundary", "wrong_both": "wrong both", "missing": "missing"}
-        kinds |= {"spurious": "spurious"}
+    kinds = {kind.value: kind.replace("_", " ") for kind in Kind}
+    if not report.entities:
+        kinds = {"correct": "correct", "wrong_type": "wrong"}
     yield from ("", "## Errors", "")
     yield f"| {'type' if report.entities else 'tag'} | gold | predicted | {' | '.join(kinds.values())} |"
     yield f"|---|{'--:|' * (len(kinds) + 2)}"
-    rows: Mapping[str, ErrorCounts] = report.errors.types
-    for name, counts in (*((in_markdown(name), counts) for name, counts in rows.items()), ("**all**", total)):
+    rows = [(in_markdown(name), counts) for name, counts in report.errors.types.items()]
+    for name, counts in [*rows, ("**all**", report.errors.all)]:
         cells = [counts.gold, counts.predicted, *(getattr(counts, kind) for kind in kinds)]
         yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
     if report.illegal is not None:

@@ -39,8 +39,6 @@ def evaluate(
     """Score a model on a split's tokens.
 
     Args:
-        model: the tagger.
-        split: with tags as read.
         scored: description of what is scored, for the report. The split's name is added.
         background: further content of the report. The calibration is added.
         wanted: target precisions to find thresholds for.
@@ -71,8 +69,6 @@ def evaluate_raw(
     model: Tagger, split: Split, scored: Mapping[str, str], background: Background = NO_BACKGROUND
 ) -> Assessment:
     """Score a model on a split's running text. The model's tokenizer splits it; entities are compared by characters.
-
-    Arguments as in `evaluate`.
 
     Raises:
         UserError: as in `evaluate`; or the split has no running text, or plain tags.

@@ -21,15 +21,7 @@ _ADVICE = "the files must align line by line"
 
 @dataclass(frozen=True)
 class Aligned:
-    """Gold sentences with the predictions for them.
-
-    Attributes:
-        sentences: words and tags of the gold file, with their places.
-        predicted: tags of each sentence, one per word.
-        scheme: the scheme of the gold tags, or PLAIN.
-        differing_words: number of words that differ from the gold file.
-        warnings: one line each.
-    """
+    """Gold sentences with the predictions for them, the gold tags' scheme, and how many words differ in the two."""
 
     sentences: list[Sentence]
     predicted: list[list[str]]

@@ -141,10 +141,7 @@ class Report:
 def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:
     """Warn of each entity type (or plain tag) that the model cannot predict. Many are put into one warning.
 
-    Args:
-        gold: number of each entity type (or plain tag) in the gold data.
-        known: the entity types (or plain tags) of the model.
-        where: name of the gold data for the warning.
+    `gold` has their numbers in the gold data, which the warning calls `where`, and `known` those of the model.
     """
     unknown = {visible_on_page(name): times for name, times in gold.items() if times and name not in known}
     fate = "unknown to the model: counted as missed"

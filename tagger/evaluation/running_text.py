@@ -67,7 +67,6 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
     it was rejected on reading. Predicted entities there are left out and counted in a warning.
 
     Args:
-        texts: the gold side.
         predicted: the tagged sentences of each text, with offsets in it.
         scheme: of the gold tags. Predicted tags may be in any span scheme.
 

@@ -69,11 +69,7 @@ class Scores:
 
 
 def gold_tags(sentences: Sequence[Sentence], source: str = "gold data") -> list[list[str]]:
-    """Return the gold tags of each sentence.
-
-    Args:
-        sentences: as read.
-        source: where they come from, for the error message.
+    """Return the gold tags of each sentence. `source` is named in errors.
 
     Raises:
         UserError: there are no tokens, or a sentence has no tags.

@@ -97,14 +97,9 @@ def score_overlap(
     tokens: Sequence[tuple[Sequence[str], Sequence[bool]]],
     kind: Literal["entities", "tags"],
 ) -> TrainingOverlap:
-    """Score entities and tokens by occurrence in training.
+    """Score entities (or plain tags, by `kind`) and tokens by occurrence in training.
 
-    Args:
-        known: what the model could learn from.
-        texts: the compared texts.
-        tally: makes the estimates.
-        tokens: the tokens of each sentence, and whether the tag of each is right.
-        kind: whether `texts` hold entities or plain tags.
+    `tokens` has the tokens of each sentence, and whether the tag of each is right.
     """
     words = {word for written, _ in tokens for word in written}
     for text in texts:
