@@ -23,7 +23,7 @@ from tagger.evaluation.entity_alignment import (
 )
 from tagger.evaluation.estimates import LEVEL, Bootstrap, Event, ScoreSet, Tally
 from tagger.evaluation.learning_curve import LearningCurve
-from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Report, Resampling, Sentences, Tokens
+from tagger.evaluation.report import Headline, Legality, Report, Resampling, Sentences, Tokens
 from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
@@ -93,7 +93,7 @@ def assess(
         "sentences",
         tokens=_right_tokens(sentences, predicted, scheme),
         sides=list(zip(gold, predicted, strict=True)) if plain else None,
-        illegal=Illegal(_legality(gold, scheme), _legality(predicted, found)),
+        illegal={"gold": _legality(gold, scheme), "predicted": _legality(predicted, found)},
     )
     return Assessment(report, sentences, predicted, texts)
 
@@ -142,7 +142,7 @@ def _report(
     *,
     tokens: TokenMatches | None = None,
     sides: Sequence[tuple[Sequence[str], Sequence[str]]] | None = None,
-    illegal: Illegal | None = None,
+    illegal: Mapping[str, Legality] | None = None,
 ) -> Report:
     """Build a report on entities, or on plain tags if `sides` has those. `documents` has that of each unit, if any."""
     units, whole = _units(documents)
@@ -184,10 +184,10 @@ def _of_entities(texts: Sequence[AlignedText], tally: Tally) -> dict[str, Any]:
         **{name: ScoreSet(tally.score_set(pairs).micro) for name, pairs in credited.items()},
         "surface": tally.distinct(counting.surface_forms(texts)),
         "errors": counting.entity_errors(texts),
-        "lengths": Lengths(
-            tally.groups(counting.exact_matches(texts, counting.by_length), counting.ENTITY_LENGTHS),
-            _by_length(events, [len(text.words) for text in texts], tally),
-        ),
+        "lengths": {
+            "entities": tally.groups(counting.exact_matches(texts, counting.by_length), counting.ENTITY_LENGTHS),
+            "sentences": _by_length(events, [len(text.words) for text in texts], tally),
+        },
     }
 
 
@@ -196,7 +196,7 @@ def _of_tags(sides: Sequence[tuple[Sequence[str], Sequence[str]]], tally: Tally)
     return {
         "tags": tally.score_set(events),
         "errors": counting.tag_errors(sides),
-        "lengths": Lengths({}, _by_length(events, [len(gold) for gold, _ in sides], tally)),
+        "lengths": {"entities": {}, "sentences": _by_length(events, [len(gold) for gold, _ in sides], tally)},
     }
 
 

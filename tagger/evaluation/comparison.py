@@ -105,13 +105,23 @@ def compare(entrants: Sequence[RunPredictions]) -> SystemComparison:
     """
     if len(entrants) < 2:
         raise UserError("compare: expected two runs or more; give them as compare=[RUN_A,RUN_B]")
+    first = entrants[0]
     for other in entrants[1:]:
-        _require_same_gold(entrants[0], other)
+        if len(first.sentences) != len(other.sentences):
+            raise UserError(
+                f"{other.name}: {len(other.sentences):,} sentences, but {first.name} has {len(first.sentences):,}; "
+                "compare runs on the same data"
+            )
+        for one, two in zip(first.sentences, other.sentences, strict=True):
+            if one.tokens != two.tokens or one.tags != two.tags:
+                raise UserError(
+                    f"{two.place}: the sentence or its gold tags differ from {one.place}; compare runs on the same data"
+                )
     texts = [_texts(one) for one in entrants]
     counts = [np.array([_counts(text) for text in of], dtype=np.float64) for of in texts]
     of_system: dict[str, list[int]] = {}
-    for number, one in enumerate(entrants):
-        of_system.setdefault(one.system, []).append(number)
+    for number, entrant in enumerate(entrants):
+        of_system.setdefault(entrant.system, []).append(number)
     systems, pooled, shown = [], [], []
     for name, numbers in of_system.items():
         scores = [_f1(counts[number]) for number in numbers]
@@ -138,19 +148,6 @@ def changes(first: SystemTexts, second: SystemTexts) -> list[str]:
         else:
             found.append("same" if one.predicted.spans == other.predicted.spans else "changed")
     return found
-
-
-def _require_same_gold(first: RunPredictions, other: RunPredictions) -> None:
-    if len(first.sentences) != len(other.sentences):
-        raise UserError(
-            f"{other.name}: {len(other.sentences):,} sentences, but {first.name} has {len(first.sentences):,}; "
-            "compare runs on the same data"
-        )
-    for one, two in zip(first.sentences, other.sentences, strict=True):
-        if one.tokens != two.tokens or one.tags != two.tags:
-            raise UserError(
-                f"{two.place}: the sentence or its gold tags differ from {one.place}; compare runs on the same data"
-            )
 
 
 def _texts(one: RunPredictions) -> list[AlignedText]:

@@ -9,7 +9,7 @@ from tagger.evaluation.counting import PARTNER_RULE
 from tagger.evaluation.entity_alignment import Kind
 from tagger.evaluation.estimates import Estimate, Interval
 from tagger.evaluation.report import Report
-from tagger.evaluation.scores import PRF, Scores
+from tagger.evaluation.scores import Scores
 from tagger.printable import in_markdown, visible_on_page
 
 _HEADER = "| precision | recall | F1 | 95% | support |"
@@ -24,7 +24,10 @@ def as_table(scores: Scores) -> str:
     width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
     lines = [_table_line("", ["precision", "recall", "f1-score", "support"], width)]
     for block in (rows, averages):
-        lines += ["", *(_table_line(name, _decimals(prf), width) for name, prf in block)]
+        lines.append("")
+        for name, prf in block:
+            numbers = [f"{value:.4f}" for value in (prf.precision, prf.recall, prf.f1)]
+            lines.append(_table_line(name, [*numbers, prf.support], width))
     if scores.accuracy is not None:
         lines += ["", _table_line("accuracy", ["", "", f"{scores.accuracy:.4f}", scores.tokens], width)]
     return "\n".join(lines)
@@ -109,8 +112,10 @@ def _errors(report: Report) -> Iterator[str]:
         cells = [counts.gold, counts.predicted, *(getattr(counts, kind) for kind in kinds)]
         yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
     if report.illegal is not None:
-        sides = (("gold", report.illegal.gold), ("predicted", report.illegal.predicted))
-        broken = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
+        broken = "; ".join(
+            f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})"
+            for name, side in report.illegal.items()
+        )
         yield from ("", f"Sentences whose tags break their scheme, as read: {broken}.")
 
 
@@ -122,10 +127,6 @@ def _row(name: str, estimate: Estimate) -> str:
 
 def _range(interval: Interval | None) -> str:
     return f"{interval.low:.4f}–{interval.high:.4f}" if interval else ""
-
-
-def _decimals(prf: PRF) -> list[str]:
-    return [f"{prf.precision:.4f}", f"{prf.recall:.4f}", f"{prf.f1:.4f}", str(prf.support)]
 
 
 def _table_line(name: str, cells: Sequence[str | int], width: int) -> str:

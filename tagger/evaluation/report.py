@@ -61,14 +61,6 @@ class Legality:
 
 
 @dataclass(frozen=True)
-class Illegal:
-    """Counts of tag sequences that break their scheme, on each side."""
-
-    gold: Legality
-    predicted: Legality
-
-
-@dataclass(frozen=True)
 class Resampling:
     """Settings of the bootstrap. It drew `units` times a `unit`: sentences, documents or texts. `level` is of 1."""
 
@@ -77,14 +69,6 @@ class Resampling:
     resamples: int
     seed: int
     level: float
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Scores by length in tokens: of entities, and of sentences. `entities` is empty for plain tags."""
-
-    entities: Mapping[str, Estimate]
-    sentences: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +83,8 @@ class Report:
         partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `counting.CREDITS`.
         surface: score over distinct forms, as WNUT-17 counts them.
         tags: scores of plain tags, token by token; None for entities.
+        illegal: of the sides `gold` and `predicted`.
+        lengths: scores by length in tokens: of `entities` (none for plain tags), and of `sentences`.
         warnings: one line each.
     """
 
@@ -114,10 +100,10 @@ class Report:
     tags: ScoreSet | None = None
     tokens: Tokens
     sentences: Sentences
-    illegal: Illegal | None = None
+    illegal: Mapping[str, Legality] | None = None
     bootstrap: Resampling
     errors: Errors
-    lengths: Lengths
+    lengths: Mapping[str, Mapping[str, Estimate]]
     seen: TrainingOverlap | None = None
     calibration: Calibration | None = None
     learning: LearningCurve | None = None

@@ -85,23 +85,19 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
         found = sorted(_spans(sentences))
         text_tags, covered, fitting = _on_gold_tokens(text.sentences, found)
         tags += text_tags
-        compared.append(_compared(text, sorted(covered), scheme, sentence))
+        sides = [side_from_tags(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
+        gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
+        words = [word for one in text.sentences for word in one.offsets or []]
+        spans = sorted(covered)  # read strictly they are the same: a tagger's predictions never break their scheme
+        place = text.sentences[0].place
+        compared.append(AlignedText(text.text, words, gold, Side(spans, spans), sentence, place))
         sentence += len(text.sentences)
         outside += len(found) - len(covered)
         moved += len(covered) - fitting
     gold_spans = [set(text.gold.spans) for text in compared]
     predicted_spans = [set(text.predicted.spans) for text in compared]
-    words = sum(len(text.words) for text in compared)
-    scores = score_entities(gold_spans, predicted_spans, sentence, words)
+    scores = score_entities(gold_spans, predicted_spans, sentence, sum(len(text.words) for text in compared))
     return RawScores(scores, tags, compared, list(_warnings(outside, moved)))
-
-
-def _compared(text: RawText, found: list[Span], scheme: Scheme, sentence: int) -> AlignedText:
-    """Align the entities of a text. A tagger's predictions never break their scheme, so strict and lenient agree."""
-    sides = [side_from_tags(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
-    gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
-    words = [word for one in text.sentences for word in one.offsets or []]
-    return AlignedText(text.text, words, gold, Side(found, found), sentence, text.sentences[0].place)
 
 
 def _continues(before: Sentence, after: Sentence) -> bool:

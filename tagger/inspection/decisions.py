@@ -27,7 +27,6 @@ class Decision:
     """An entity or a plain tag, with its probability in the sentence and with each word replaced.
 
     Attributes:
-        span: its tokens and label; a single token for a plain tag.
         chosen: whether it is in the output. If the output has no entity, the most probable ones are examined.
         probability: its probability; see `Decoder.span_probabilities`.
         without: (T,) its probability with each word in turn replaced by `UNKNOWN_WORD`.
@@ -49,8 +48,6 @@ class PathStep:
     """A token on the best path.
 
     Attributes:
-        tag: its tag in the model's scheme.
-        emission: the emission of the tag.
         transition: the CRF's score from the tag before. For the first token, the start score. 0 without a CRF.
         lead: the emission minus the highest emission of another tag. Below 0, emissions alone would choose that one.
         alone: the tag with the highest emission.
@@ -113,8 +110,6 @@ def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
 
 def decisions(tokens: Sequence[str], emissions: Floats, engine: Engine, decoder: Decoder) -> list[Decision]:
     """Measure each word's part in the model's decisions about a sentence, by replacing words one at a time.
-
-    Emissions are (T, K).
 
     Returns:
         For plain tags, a decision per token. Otherwise a decision per entity of the output. If the output has none, the

@@ -53,12 +53,7 @@ class Explanation:
     difference: float
 
     def to_mapping(self, layers: Sequence[int], units: Sequence[int] | None = None) -> dict[str, Any]:
-        """Return the explanation as JSON content. Numbers have seven significant digits.
-
-        Args:
-            layers: numbers of the layers to include, from 0.
-            units: numbers of the units to include, from 0; None for all.
-        """
+        """Return JSON content with these layers and units (None for all), from 0. Numbers have seven digits."""
         columns = slice(None) if units is None else list(units)
         given: list[dict[str, Any]] = []
         for number in layers:
@@ -95,13 +90,7 @@ class Explainer:
     """Explains sentences under one model."""
 
     def __init__(self, folder: ModelFolder, engine: Engine, vectors: Callable[[Sequence[str]], Floats]) -> None:
-        """Build an explainer from the parts of a model.
-
-        Args:
-            folder: the model.
-            engine: the engine that runs it.
-            vectors: maps the T words of a sentence to their embeddings, (T, E).
-        """
+        """Build an explainer from the parts of a model. `vectors` maps T words to their embeddings, (T, E)."""
         self.folder = folder
         self._engine, self._vectors = engine, vectors
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)

@@ -51,8 +51,7 @@ def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Seque
     Args:
         explanations: one section each.
         model: name of the model.
-        layers: numbers of the layers to show, from 0.
-        units: numbers of the units to show, from 0. If empty, those whose keep gate varies most.
+        layers, units: their numbers, from 0. If no units are given, those whose keep gate varies most are shown.
     """
     several = len(explanations) > 1
     numbered = enumerate(explanations, start=1)
@@ -75,11 +74,7 @@ def gates_section(
 ) -> str:
     """Write one sentence as a section of a page. The page must contain `gates_style()` and the palette.
 
-    Args:
-        explanation: the explanation of the sentence.
-        number: number of the sentence on the page, for its anchors.
-        several: show the number in the heading.
-        layers, units: as in `gates_page`; all layers by default.
+    `number` is used in anchors, and shown in the heading if there are `several`. By default all layers are shown.
     """
     shown = range(len(explanation.trace.layers)) if layers is None else layers
     return render(

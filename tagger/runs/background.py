@@ -33,12 +33,7 @@ def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], titl
 
 
 def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -> Background:
-    """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits.
-
-    Args:
-        model, folder: the path of the model folder, and its contents.
-        data, split: the settings by which the split was read, and the split.
-    """
+    """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits."""
     warnings = []
     splits = {split.name: split}
     if open_store(data).has("train"):
@@ -65,9 +60,7 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
 def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
     """Collect the background of predictions from the training data of the system that made them.
 
-    Args:
-        train: a column file with these data.
-        aligned, source: gold data and predictions, and the file of the gold data.
+    `train` is a column file with these data, and `source` the file of the gold data.
 
     Raises:
         UserError: the file cannot be read, or one of file and predictions has plain tags and the other has entities.

@@ -89,14 +89,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot with its caption and the table of its figures.
-
-    Attributes:
-        name: used in ids.
-        canvas: the picture.
-        caption: one or two sentences on how to read it.
-        header, rows: the table. The first column names the row.
-    """
+    """A plot with a caption on how to read it, and the table of its figures. `name` is used in ids."""
 
     name: str
     title: str

@@ -81,7 +81,7 @@ def errors(report: Report) -> Iterator[Plot]:
             yield _outcomes(report)
         yield _confusions(report)
     for key, kind in (("entities", "entity length"), ("sentences", "sentence length")):
-        if lengths := getattr(report.lengths, key):
+        if lengths := report.lengths[key]:
             caption = f"By {kind} in tokens. The number in the gold data is in brackets."
             yield _by_group(f"{key}-length", f"F1 by {kind}", lengths, "tokens", caption)
 

@@ -40,13 +40,9 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Browser:
-    """Texts to browse.
+    """Texts to browse, as JSON that is safe in a script element. Some may be left out for lack of room.
 
-    Attributes:
-        kinds: names of the kinds of marks that occur, by number. The numbers are also classes in the style sheet.
-        json: the texts, as JSON that is safe in a script element.
-        count: number of texts.
-        left_out: number of texts left out for lack of room.
+    `kinds` has the names of the kinds of marks that occur, by number. The numbers are also classes in the style sheet.
     """
 
     kinds: Mapping[int, str]
@@ -69,9 +65,7 @@ def browser(
     number of the label in `labels`.
 
     Args:
-        entries: the texts.
-        lines: names of the lines in which each text is shown.
-        kinds: names of the kinds of marks.
+        lines, kinds: names of the lines in which each text is shown, and of the kinds of marks.
         choices: names of the choices. If one has a kind, the label filter looks only at marks of that kind. A text in
             no choice is shown only with "everything".
         budget: most bytes of texts.

@@ -130,13 +130,9 @@ def heat(names: Sequence[str], counts: Sequence[Sequence[int]], nothing: int) ->
 
 
 def curves(drawn: Sequence[Curve], *, x: str, y: str = "", square: bool = False, diagonal: bool = False) -> Canvas:
-    """Draw lines in one panel.
+    """Draw lines in one panel. `x` and `y` are labels of the axes, and the diagonal is the ideal.
 
-    Args:
-        drawn: the lines.
-        x, y: labels of the axes.
-        square: let both axes go from 0 to 100. Otherwise the x axis has whole numbers, and the y axis begins at 0.
-        diagonal: draw the diagonal as the ideal.
+    `square` lets both axes go from 0 to 100. Otherwise the x axis has whole numbers, and the y axis begins at 0.
     """
     canvas = Canvas(3.3 if square else 2.1)
     axes = canvas.axes[0]
