@@ -12,19 +12,12 @@ from tagger.corpus.splits import drawn_whole
 from tagger.evaluation import counting
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.entity_alignment import (
-    AlignedText,
-    Kind,
-    Side,
-    align_tags,
-    illegal_places,
-    join_tokens,
-    scheme_to_enforce,
-)
+from tagger.evaluation.entity_alignment import AlignedText, Kind, Side, align_tags, join_tokens, scheme_to_enforce
 from tagger.evaluation.estimates import LEVEL, Bootstrap, Event, ScoreSet, Tally
 from tagger.evaluation.learning_curve import LearningCurve
 from tagger.evaluation.report import Headline, Legality, Report, Resampling, Sentences, Tokens
 from tagger.evaluation.scores import Scores, readable_tags, score
+from tagger.evaluation.strict import illegal_places
 from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
 TokenMatches = list[tuple[Sequence[str], list[bool]]]  # tokens of each sentence, and whether the tag of each is right

@@ -1,4 +1,4 @@
-"""Put the gold and predicted entities of a text side by side, in characters, read leniently and strictly; pair them."""
+"""Put the gold and predicted entities of a text side by side, in characters, and pair them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
-from tagger.corpus.schemes import OUTSIDE, Scheme, count_illegal, spans_from_tags, split_tag
+from tagger.corpus.schemes import OUTSIDE, Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence, Span
 from tagger.evaluation.scores import readable_tags
+from tagger.evaluation.strict import strict_spans
 
-# Schemes whose spans open with I. They have the same letters as IOB2; where IOB2 is expected, tags in these break it.
-_BEGIN_INSIDE = (Scheme.IOB1, Scheme.IO)
+# schemes with the same letters as IOB2; where IOB2 is expected, tags in these break it
+_LIKE_IOB2 = (Scheme.IOB1, Scheme.IO)
 _EMPTY = "∅"  # shown for a token without characters, which only JSON input can contain
 
 
@@ -108,7 +109,7 @@ def scheme_to_enforce(found: Scheme, gold: Scheme) -> Scheme:
 
     This is the scheme they are written in. Where gold is IOB2 and predictions use its letters, it is IOB2.
     """
-    return gold if gold is Scheme.IOB2 and found in _BEGIN_INSIDE else found
+    return gold if gold is Scheme.IOB2 and found in _LIKE_IOB2 else found
 
 
 def pair_entities(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Pair]:
@@ -155,60 +156,3 @@ def _match(
             if matches(one, free[number]):
                 yield one, free.pop(number)
                 break
-
-
-class _Tag(NamedTuple):
-    prefix: str
-    label: str
-
-
-def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
-    """Find the spans that seqeval finds with `mode="strict"`. A sequence that breaks the scheme is no span.
-
-    IOB2: B, then any number of I with the same label. BIOES and BILOU: B … E, or S. IOB1 and IO: a run of I with the
-    same label; it may begin with B directly after a span of that label.
-
-    Args:
-        tags: as `readable_tags` returns them.
-        scheme: of the tags as they were read; not PLAIN.
-    """
-    spans: list[Span] = []
-    start = -1  # first token of the open span; -1: none is open
-    before = _Tag(OUTSIDE, "")
-    for position, tag in enumerate([*tags, OUTSIDE]):
-        here = _Tag(*split_tag(tag))
-        if start >= 0 and not _continues(before, here):
-            if _closes(before, here, scheme):
-                spans.append(Span(start, position, before.label))
-            start = -1
-        if start < 0 and _opens(before, here, scheme):
-            start = position
-        before = here
-    return spans
-
-
-def illegal_places(tags: Sequence[str], scheme: Scheme) -> int:
-    """Count the places that break the scheme, including the end of the sentence. Arguments as in `strict_spans`."""
-    if scheme is Scheme.PLAIN:
-        return 0
-    if scheme in _BEGIN_INSIDE:
-        read = [_Tag(OUTSIDE, ""), *(_Tag(*split_tag(tag)) for tag in tags)]
-        return sum(here.prefix not in "OI" and not _opens(before, here, scheme) for before, here in pairwise(read))
-    return count_illegal(tags, Scheme.IOB2 if scheme is Scheme.IOB2 else Scheme.BIOES)
-
-
-def _continues(before: _Tag, here: _Tag) -> bool:
-    return before.prefix in "BI" and here.prefix in "IE" and before.label == here.label
-
-
-def _opens(before: _Tag, here: _Tag, scheme: Scheme) -> bool:
-    if scheme in _BEGIN_INSIDE:
-        return here.prefix == "I" or (here.prefix == "B" and before.prefix in "BI" and before.label == here.label)
-    return here.prefix == "B" or (here.prefix == "S" and scheme is not Scheme.IOB2)
-
-
-def _closes(last: _Tag, here: _Tag, scheme: Scheme) -> bool:
-    """Return whether a span that ends with `last` is complete when `here` is the next tag."""
-    if scheme in _BEGIN_INSIDE:
-        return not (last.prefix == here.prefix == "B" and last.label != here.label)
-    return scheme is Scheme.IOB2 or last.prefix in "ES"

@@ -9,8 +9,8 @@ from seqeval.scheme import BILOU, IOB1, IOB2, IOBES, Entities
 
 from tagger.corpus.schemes import Scheme, count_illegal
 from tagger.corpus.sentence import Span
-from tagger.evaluation.entity_alignment import illegal_places, strict_spans
 from tagger.evaluation.scores import readable_tags
+from tagger.evaluation.strict import illegal_places, strict_spans
 from tests.helpers.two_sides import tags_of
 
 SEQEVAL = {Scheme.IOB1: IOB1, Scheme.IOB2: IOB2, Scheme.BIOES: IOBES, Scheme.BILOU: BILOU}
