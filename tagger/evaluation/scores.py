@@ -165,8 +165,11 @@ def _from_counts(
     tokens: int,
 ) -> Scores:
     types = {name: _prf(correct[name], predicted[name], gold[name]) for name in sorted(gold.keys() | predicted.keys())}
-    sums = (sum(getattr(one, name) for one in types.values()) for name in ("precision", "recall", "f1"))
-    macro = PRF(*(total / len(types) for total in sums), gold.total()) if types else PRF()
+    macro = PRF()
+    if types:
+        columns = zip(*((one.precision, one.recall, one.f1) for one in types.values()), strict=True)
+        precision, recall, f1 = (sum(column) / len(types) for column in columns)
+        macro = PRF(precision, recall, f1, gold.total())
     micro = _prf(correct.total(), predicted.total(), gold.total())
     return Scores(kind, micro, macro, types, accuracy, sentences, tokens)
 
