@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagger.config import EMBEDDINGS
 from tagger.corpus.dataset import DataConfig, Split
-from tagger.evaluation.markdown import as_table
 from tagger.evaluation.model_scores import evaluate, score_split
 from tagger.evaluation.report_files import remove_report, write_report
 from tagger.evaluation.scores import Scores
@@ -18,13 +16,12 @@ from tagger.files import written_whole
 from tagger.model_folder.contents import CARD
 from tagger.predict import load
 from tagger.runs.background import of_run
+from tagger.runs.model_card import model_card
 from tagger.runs.record import make_record
 from tagger.training.run_config import RunConfig
 
 if TYPE_CHECKING:
     from tagger.training.training_run import TrainingResult
-
-_NAMES = {"static": "pretrained vectors", "transformer": "contextual encoder"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataC
         UserError: a file cannot be written.
     """
     model, report = run.run_dir / "model", run.run_dir / "report"
-    outcome.folder.save(model, _model_card(outcome, splits, data, run.seed, None))
+    outcome.folder.save(model, model_card(outcome, splits, data, run.seed, None))
     tagger = load(model, device=outcome.device if outcome.device.startswith("cuda") else "cpu")
     warnings: Sequence[str] = ()
     if run.report:
@@ -59,59 +56,11 @@ def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataC
         remove_report(report)  # of an earlier model, if the run was resumed
         scores = score_split(tagger, splits["test"])
     with written_whole(model / CARD) as stream:
-        stream.write(_model_card(outcome, splits, data, run.seed, scores))
+        stream.write(model_card(outcome, splits, data, run.seed, scores))
     make_record(outcome, splits, scores, seed=run.seed, resumed=run.resume, model_dir=model).write(run.run_dir)
     if outcome.stopped_by is None and run.latest is not None:
         warnings = [*warnings, *_point_latest(run.run_dir, run.latest)]
     return FinishedRun(model, report if run.report else None, scores, warnings)
-
-
-def _model_card(
-    outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
-) -> str:
-    """Write the card in Markdown: model, data, scores (of the test split, once known), and how to use the folder."""
-    folder = outcome.folder
-    config, vocabularies = folder.config, folder.vocabularies
-    parameters = sum(tensor.size for tensor in folder.tensors.values())
-    sizes = [
-        f"| {split.name} | {len(split.sentences):,} | {sum(map(len, split.sentences)):,} |" for split in splits.values()
-    ]
-    parts = [_NAMES.get(name, name) for name in EMBEDDINGS if getattr(config.embeddings, name)]
-    layers = [f"{layer.cell.upper()} of {layer.hidden_size} units per direction" for layer in config.encoder.stack]
-    lines = [
-        f"# Sequence tagger trained on {data.title}",
-        "",
-        f"Labels: {', '.join(folder.labels)}. Language: {folder.language or 'not stated'}. "
-        f"Tokenizer: {folder.tokenizer}.",
-        "",
-        "## Model",
-        "",
-        f"Embeddings ({', '.join(parts)}) → bidirectional {', '.join(layers)} → {config.decoder.kind.upper()}; "
-        f"{parameters:,} parameters, {len(vocabularies.words):,} words. `config.json` has every setting.",
-        "",
-        "## Data",
-        "",
-        "| split | sentences | tokens |",
-        "|---|--:|--:|",
-        *sizes,
-        "",
-        *([f"Distilled, beside the training split, from {outcome.distilled}.", ""] if outcome.distilled else []),
-        "## Scores",
-        "",
-        f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}. "
-        f"Temperature of probabilities, fitted on the dev split: {folder.temperature:.2f}.",
-        "",
-        *(["Test split:", "", "```", as_table(scores), "```", ""] if scores else []),
-        "## Use",
-        "",
-        "```",
-        'echo "Some text." | python tag.py --model THIS_FOLDER',
-        "```",
-    ]
-    if encoder := config.embeddings.transformer:
-        where = "part of this folder" if encoder.trainable else f"`{encoder.path}`, of the digest {encoder.digest}"
-        lines += ["", f"Tagging needs the extra `tagger[encoder]`. The encoder is {where}."]
-    return "\n".join(lines) + "\n"
 
 
 def _point_latest(run_dir: Path, link: Path) -> list[str]:
