@@ -39,12 +39,9 @@ NO_BACKGROUND = Background()
 
 @dataclass(frozen=True)
 class Assessment:
-    """A report with the sentences it is about.
+    """A report with the gold sentences it is about, and the predicted tags of each, one per token.
 
-    Attributes:
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence, one per token.
-        texts: the compared texts, for display: entities of both sides, or the plain tags that are wrong.
+    `texts` are the compared texts, for display: entities of both sides, or the plain tags that are wrong.
     """
 
     report: Report

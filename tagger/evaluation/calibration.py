@@ -33,9 +33,7 @@ class Reliability:
     Attributes:
         ece: the expected calibration error over ten bins of equal width (Guo et al. 2017).
         log_loss: mean of -log p, where p is the probability given to the outcome (right or wrong).
-        probability: the mean probability.
-        right: the share that is right.
-        bins: in order of rising probability.
+        probability, right: the mean probability, and the share that is right.
     """
 
     temperature: float
@@ -67,12 +65,9 @@ class TargetPrecision:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of `count` predictions.
+    """Calibration of `count` predictions at temperature 1 (before) and at the model's own (after).
 
-    Attributes:
-        before, after: at temperature 1, and at the model's own.
-        thresholds: scores by threshold, at the model's own temperature.
-        wanted: thresholds for the target precisions.
+    `thresholds` are scores by threshold at the model's own temperature, and `wanted` those for the target precisions.
     """
 
     count: int

@@ -49,12 +49,8 @@ class Side(NamedTuple):
 class AlignedText:
     """A sentence or a running text with its gold and predicted entities.
 
-    All spans are half-open, in characters of `text`: the tokens joined by blanks, or the running text.
-
-    Attributes:
-        words: the spans of its tokens.
-        sentence: number of its first sentence.
-        place: where it was read, as `file:line`.
+    All spans are half-open, in characters of `text`: the tokens joined by blanks, or the running text. `words` are the
+    spans of its tokens, and `sentence` is the number of its first sentence.
     """
 
     text: str

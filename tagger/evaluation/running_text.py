@@ -24,11 +24,9 @@ class RawText:
 
 @dataclass(frozen=True)
 class RawScores:
-    """Scores of entities by characters, without token accuracy.
+    """Scores of entities by characters, without token accuracy, and the entities of both sides, text by text.
 
-    Attributes:
-        predicted: predicted entities as IOB2 tags on the gold tokens, per gold sentence, for display.
-        compared: the entities of both sides, text by text.
+    `predicted` are the predicted entities as IOB2 tags on the gold tokens, per gold sentence, for display.
     """
 
     scores: Scores

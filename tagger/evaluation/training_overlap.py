@@ -60,12 +60,9 @@ class TokenShare:
 
 @dataclass(frozen=True)
 class TrainingOverlap:
-    """Scores by occurrence in training; `source` and `vectors` as in `TrainingKnowledge`.
+    """Scores of entities by `MentionClass` and by the `WordClass` of their words, and of tokens by `WordClass`.
 
-    Attributes:
-        mentions: entities by `MentionClass`; empty for plain tags, and if the training mentions are unknown.
-        words: entities by `WordClass`; empty for plain tags.
-        tokens: single tokens by `WordClass`.
+    Those of entities are empty for plain tags. `mentions` is empty, too, if the training mentions are unknown.
     """
 
     source: str

@@ -97,11 +97,9 @@ class Explainer:
 
     @classmethod
     def load(cls, path: str | Path, encoder: str | None = None) -> Explainer:
-        """Load a model folder. Only models with a contextual encoder need PyTorch.
+        """Load a model folder, or `hub:ORG/NAME@REVISION`. Only models with a contextual encoder need PyTorch.
 
-        Args:
-            path: the folder, or `hub:ORG/NAME@REVISION`.
-            encoder: path of the model's contextual encoder, if it differs from that in training.
+        `encoder` is the path of the model's contextual encoder, if it differs from that in training.
 
         Raises:
             UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not installed.

@@ -69,12 +69,9 @@ class Trace:
 
 
 def trace(vectors: Floats, config: EncoderConfig, tensors: Mapping[str, Floats]) -> Trace:
-    """Run a sentence through encoder and emissions.
+    """Run a sentence through encoder and emissions. `vectors` are (T, E) embeddings of its words, T at least 1.
 
-    Args:
-        vectors: (T, E) embeddings of the T words, T at least 1.
-        config: settings of the model's encoder.
-        tensors: the model's weights, by the names of `TaggerModel.state_dict()`.
+    `tensors` has the model's weights, by the names of `TaggerModel.state_dict()`.
     """
     weights = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if not name.startswith("embed")}
     values = vectors.astype(np.float64)

@@ -33,10 +33,8 @@ _CHANGES = {"better": "better in the second", "worse": "worse in the second", "c
 class GateExplanations:
     """Sentences of a report with explanations of the model's gates, made by the caller.
 
-    Attributes:
-        style: CSS for the contents of elements of class `gates`.
-        sections: the beginning of each sentence, and its HTML.
-        data: all figures, for JSON.
+    `style` is CSS for the contents of elements of class `gates`. `sections` has the beginning of each sentence and its
+    HTML. `data` has all figures, for JSON.
     """
 
     style: str
