@@ -160,8 +160,8 @@ def _allowed(pictures: bool) -> frozenset[str]:
 class _Blank:
     """In place of a picture: takes whatever is drawn."""
 
-    def __init__(self, height: float = 0, *, rows: int = 1, columns: int = 1) -> None:
-        self.axes = [_Anything()] * (rows * columns)
+    def __init__(self, height: float = 0, *, columns: int = 1) -> None:
+        self.axes = [_Anything()] * columns
 
     def legend_below(self, handles: object) -> None:
         pass

@@ -47,13 +47,13 @@ LEGEND: Any = {"frameon": False, "labelcolor": colour(INK), "fontsize": SMALL}
 
 
 class Canvas:
-    """An empty picture of the page's width, with `rows` times `columns` axes.
+    """An empty picture of the page's width, with `columns` axes side by side.
 
     Raises:
         UserError: matplotlib is not installed.
     """
 
-    def __init__(self, height: float, *, rows: int = 1, columns: int = 1) -> None:
+    def __init__(self, height: float, *, columns: int = 1) -> None:
         try:
             import matplotlib
             from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -64,7 +64,7 @@ class Canvas:
             self.figure = Figure(figsize=(WIDTH, height), layout="constrained")
             self._canvas = FigureCanvasSVG(self.figure)
             self.figure.patch.set_alpha(0)
-            self.axes: list[Any] = list(self.figure.subplots(rows, columns, squeeze=False).flat)
+            self.axes: list[Any] = list(self.figure.subplots(1, columns, squeeze=False).flat)
         for axes in self.axes:
             _dress(axes)
 
