@@ -23,7 +23,10 @@ class Judging:
     """
 
     def __init__(self, scheme: Scheme) -> None:
-        """Set up the counts. The scheme is that of the gold tags."""
+        """
+        Args:
+            scheme: of the gold tags.
+        """
         self._plain = scheme is Scheme.PLAIN
         self._tokens = self._touching = self._foreign = 0
 
@@ -40,7 +43,12 @@ class Judging:
         return replace(sentence, tokens=tokens, tags=tags, text=None, offsets=None, partial=None)
 
     def predicted(self, gold: Sentence, predicted: Sentence) -> Sentence:
-        """Return what can be judged of a prediction, which may have scores. `gold` is the sentence as read."""
+        """Return what can be judged of a prediction, which may have scores.
+
+        Args:
+            gold: the sentence as read, with all its tags.
+            predicted: its tokens with predicted tags.
+        """
         if gold.partial is None:
             return predicted
         tags = self.predicted_tags(gold, predicted.tags or [])
