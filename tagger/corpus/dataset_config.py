@@ -125,7 +125,8 @@ class DataConfig:
         try:
             return from_mapping(cls, mapping, "data")
         except UserError:
-            for number, source in enumerate(mapping.get("sources") or ()):
+            sources = mapping.get("sources")
+            for number, source in enumerate(sources if isinstance(sources, (list, tuple)) else ()):
                 SourceConfig.check(source, f"data.sources[{number}]")
             raise
 

@@ -139,5 +139,5 @@ def test_the_digest_depends_on_what_is_known(tmp_path: Path) -> None:
 def test_drawn_splits_keep_their_new_labels(tmp_path: Path) -> None:
     path = written(tmp_path, *(f"w{number}/B-city ./O" for number in range(20)))
     splits = load_splits(DataConfig(train=path, labels={"city": "LOC"}))
-    assert {name: set(split.labels()) for name, split in splits.items()} == dict.fromkeys(splits, {"LOC"})
+    assert {name: set(split.labels()) for name, split in splits.items()} == {key: {"LOC"} for key in splits}
     assert {split.scheme for split in splits.values()} == {Scheme.IOB2}

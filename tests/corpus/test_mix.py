@@ -212,5 +212,5 @@ def test_settings_that_have_no_effect_are_refused(folder: Path, setting: dict[st
 
 
 def test_sources_need_the_format(folder: Path) -> None:
-    with pytest.raises(UserError, match="data.sources: needs data.format=mix, not columns; take data=mix"):
+    with pytest.raises(UserError, match=r"data.sources: needs data.format=mix, not columns; take data=mix"):
         config(folder, PEOPLE, format="columns")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -65,7 +66,7 @@ def packed(rows: list[Tensor]) -> Tensor:
 def path_score(crf: LinearChainCRF, emissions: Tensor, path: tuple[int, ...]) -> float:
     score = crf.start[path[0]].item() + crf.end[path[-1]].item()
     score += sum(emissions[step, tag].item() for step, tag in enumerate(path))
-    return score + sum(crf.transitions[a, b].item() for a, b in zip(path, path[1:], strict=False))
+    return score + sum(crf.transitions[a, b].item() for a, b in itertools.pairwise(path))
 
 
 def log_sum(scores: list[float]) -> float:
@@ -170,7 +171,7 @@ def test_the_softmax_loss_is_that_of_the_allowed_tags_together() -> None:
 
 
 def test_label_smoothing_leaves_out_tokens_of_several_tags() -> None:
-    model, batch, tags = model_and_batch(partly_known(None), decoder="softmax")
+    model, batch, _ = model_and_batch(partly_known(None), decoder="softmax")
     assert batch.allowed is not None
     with torch.no_grad():
         emissions = model(batch).double()

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.hydra.mixed_sources import with_presets
+from tagger.commands.hydra.mixed_sources import with_presets, without_presets
 from tagger.commands.hydra.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import let_go_of_output, shipped_folder, written_whole
@@ -189,6 +189,11 @@ def _preset_of_data(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"{key}: no such setting; {hint}")
         preset[key] = value
     return _plain(preset)
+
+
+def short_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source of data that differ from those of its preset."""
+    return without_presets(source, _preset_of_data)
 
 
 @cache

@@ -40,3 +40,18 @@ def with_presets(
     languages = {source["language"] for source in sources}
     common = languages.pop() if len(languages) == 1 else None
     return {**settings, "data": {**data, "language": data.get("language") or common, "sources": sources}}
+
+
+def without_presets(
+    source: Mapping[str, Any], complete: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a source with its preset and the settings that differ from it: the shortest way to write it.
+
+    Args:
+        source: with all settings.
+        complete: as in `with_presets`.
+    """
+    domain = {"domain": source["domain"]} if source.get("domain") else {}
+    usual = {**_OWN, **complete(source["preset"], domain)}
+    different = {key: value for key, value in source.items() if key not in usual or usual[key] != value}
+    return {"preset": source["preset"], **domain, **different}

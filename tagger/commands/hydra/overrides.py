@@ -36,13 +36,29 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
     Args:
         settings: the content of a run's config.yaml.
     """
-    different = _difference(_comparable(settings), _comparable(_defaults(*_preset(settings["data"]))))
+    default = _defaults(*_preset(settings["data"]))
+    different = _difference(*map(_comparable, _with_comparable_sources(settings, default)))
     chosen: list[str] = []
     for choice, change in _choices():
         if change.items() <= different.items():
             chosen.append(choice)
             different = {key: value for key, value in different.items() if key not in change}
-    return (*chosen, *(key if key.startswith("~") else f"{key}={shown(value)}" for key, value in different.items()))
+    return (*chosen, *(_as_override(key, value) for key, value in different.items()))
+
+
+def _as_override(key: str, value: Any) -> str:
+    if key.startswith("~"):
+        return key
+    sign = "++" if key.startswith("data.sources.") else ""  # a preset need not name all settings of a source
+    return f"{sign}{key}={shown(value)}"
+
+
+def _with_comparable_sources(settings: Settings, default: Settings) -> tuple[Settings, Settings]:
+    """Return both settings. Equally many sources of data are compared by number, others as short as possible."""
+    own, usual = (each["data"].get("sources") for each in (settings, default))
+    if isinstance(own, list) and isinstance(usual, list) and len(own) != len(usual):
+        return {**settings, "data": {**settings["data"], "sources": tuple(map(hydra_entry.short_source, own))}}, default
+    return settings, default
 
 
 def repeatable(settings: Settings) -> Settings:

@@ -78,7 +78,8 @@ def _mention(mention: object, where: str, sentences: Sequence[Sequence[str]]) ->
     """Return the sentence and the span of a mention."""
     if not isinstance(mention, Mapping):
         raise MalformedError(f"{where}: expected a mention with sent_id, pos and type, found {mention!r:.40}")
-    sentence, label, position = mention.get("sent_id"), mention.get("type"), mention.get("pos")
+    sentence: Any = mention.get("sent_id")
+    label, position = mention.get("type"), mention.get("pos")
     if not _is_index(sentence) or sentence >= len(sentences):
         raise MalformedError(f"{where}: sent_id {sentence!r:.40} is none of the {len(sentences)} sentences")
     length = len(sentences[sentence])
