@@ -69,12 +69,12 @@ def test_where_no_folder_can_be_made_nothing_can_be_kept(no_home: Path, monkeypa
         stream.write("code")
 
 
-def test_a_path_in_a_home_that_is_not_known_is_told(no_home: Path) -> None:
+def test_a_path_in_an_unknown_home_is_refused(no_home: Path) -> None:
     with pytest.raises(UserError, match="~/data/set: no home folder is known for ~; give the full path"):
         expanded("~/data/set")
     assert expanded("data/~") == Path("data/~")
 
 
-def test_a_path_in_the_home_of_nobody_is_told() -> None:
+def test_a_path_in_the_home_of_an_unknown_user_is_refused() -> None:
     with pytest.raises(UserError, match="no home folder is known for ~no_such_user"):
         expanded("~no_such_user/set")
