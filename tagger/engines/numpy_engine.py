@@ -83,8 +83,8 @@ class NumpyEngine:
 
     def _run(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         backward = reversed_positions(batch_sizes)
-        with self._words.lookup(list(chain.from_iterable(sentences))) as (arrays, rows):
-            values = self._layers[0].run(arrays, rows[packed_positions(batch_sizes)], batch_sizes, backward)  # (N, W)
+        arrays, rows = self._words.lookup(list(chain.from_iterable(sentences)))
+        values = self._layers[0].run(arrays, rows[packed_positions(batch_sizes)], batch_sizes, backward)  # (N, W)
         everything = np.arange(len(values))
         for layer in self._layers[1:]:
             values = layer.run(layer.project(values), everything, batch_sizes, backward)

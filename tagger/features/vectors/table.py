@@ -36,11 +36,24 @@ def look_up_forms(word: str) -> Iterator[str]:
             yield from (form.replace("0", "#") for form in normal)
 
 
-class LooksUp(Protocol):
-    """A source of vectors for words."""
+class StaticVectors(Protocol):
+    """Vectors that depend only on the word, not on its context."""
+
+    @property
+    def width(self) -> int:
+        """Size of a vector."""
+        ...
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the vectors (U, width), zeros for words without one, and (U,) which words have one."""
+        """Return the vectors of U words (U, width), zeros for words without one, and (U,) which words have one."""
+        ...
+
+    def digest(self) -> str:
+        """Return a checksum of the content, independent of its location."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that `load_static` reads."""
         ...
 
 
@@ -72,17 +85,10 @@ class VectorTable:
     def __len__(self) -> int:
         return len(self.words)
 
-    def row(self, word: str) -> int:
-        """Return the row of the first of the word's `look_up_forms` in the table, or `ABSENT`."""
-        for form in look_up_forms(word):
-            row = self._rows.get(form, ABSENT)
-            if row != ABSENT:
-                return row
-        return ABSENT
-
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the vectors of U words (U, E), zeros for words without one, and (U,) which words have one."""
-        rows = np.array([self.row(word) for word in words], np.int64)  # (U,)
+        """Look up the first of each word's `look_up_forms` in the table. See `StaticVectors`."""
+        known = ((self._rows[form] for form in look_up_forms(word) if form in self._rows) for word in words)
+        rows = np.array([next(found, ABSENT) for found in known], np.int64)  # (U,)
         found = rows != ABSENT
         vectors = np.zeros((len(rows), self.width), np.float32)
         vectors[found] = self.vectors[rows[found]]
@@ -128,7 +134,7 @@ class Coverage:
         return f"{_percent(self.token_hits, self.tokens)} of tokens, {_percent(self.type_hits, self.types)} of types"
 
 
-def coverage(vectors: LooksUp, token_counts: Mapping[str, int]) -> Coverage:
+def coverage(vectors: StaticVectors, token_counts: Mapping[str, int]) -> Coverage:
     """Measure the coverage of a text, given the count of each distinct word."""
     found = vectors.look_up(list(token_counts))[1]
     hits = [count for count, there in zip(token_counts.values(), found, strict=True) if there]

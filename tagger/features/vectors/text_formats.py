@@ -49,12 +49,10 @@ class _Layout:
 class VectorStream:
     """Reader of one file of text or word2vec binary."""
 
-    def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int) -> None:
-        """Take the content (`stream`) and the file below it (`raw`, of `size` bytes): the same, or the gzipped one."""
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        """Take the name of a file and its content, unpacked."""
         self._path = path
         self._stream = stream
-        self._raw = raw
-        self._size = size
         self._index = WordIndex()
         self._vectors: Floats = np.empty((0, 0), np.float32)
 
@@ -62,7 +60,7 @@ class VectorStream:
         """Read the table. See `read_vectors`. Call this only once."""
         layout = self._layout()
         self._stream.seek(layout.begin)
-        self._allocate(layout)
+        self._vectors = np.empty((_FIRST_ROWS, layout.width), np.float32)
         if layout.binary:
             self._read_binary(layout)
         else:
@@ -86,25 +84,12 @@ class VectorStream:
             self._refuse(1, "not a file of word vectors: expected a word and its numbers in each line; check the path")
         return _Layout(width, None, False, mark, "as in most lines" if widths.total() > 1 else "as in line 1")
 
-    def _allocate(self, layout: _Layout) -> None:
-        """Allocate rows for all words of the header, but never more than a file of this size can contain."""
-        rows = _FIRST_ROWS
-        if layout.count is not None and self._stream is self._raw:
-            least = 2 + (4 if layout.binary else 2) * layout.width  # bytes per word
-            rows = min(layout.count, self._size // least + 1)
-        self._vectors = np.empty((rows, layout.width), np.float32)
-
     def _place(self, word: bytes) -> int:
-        """Return the row for a word's vector, or `ABSENT` if the word is repeated. Allocates more rows if needed.
-
-        The new size is extrapolated from the share of the file that was read so far.
-        """
+        """Return the row for a word's vector, or `ABSENT` if the word is repeated. Add rows, an eighth, if needed."""
         row = self._index.place(word.decode())
         rows, width = self._vectors.shape
         if row == rows:
-            expected = int(1.02 * rows * self._size / max(1, self._raw.tell()))
-            rows = min(max(expected, rows + rows // 8 + 1), 2 * rows)
-            self._vectors.resize((rows, width), refcheck=False)
+            self._vectors.resize((rows + rows // 8, width), refcheck=False)
         return row
 
     def _read_text(self, layout: _Layout) -> None:

@@ -95,7 +95,7 @@ BROKEN = {
         changed(lambda json: json["model"]["vocab"].update({"x\ny": len(PIECES)})),
         "'x\\ny' is no word piece",
     ),
-    "cut JSON": (cut("tokenizer.json"), "not the JSON of a tokenizer; copy it again"),
+    "cut JSON": (cut("tokenizer.json"), "not the JSON of a tokenizer: Unterminated"),
     "cut tensors": (cut("model.safetensors"), "model.safetensors: damaged: "),
     "another model": (with_tensors(embeddings=random_vectors(3)), "10 pieces in tokenizer.json, but 3 rows"),
     "one dimension": (with_tensors(embeddings=np.ones(10, np.float32)), "shape (10,), expected (pieces, width)"),
