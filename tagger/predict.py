@@ -34,7 +34,7 @@ _WINDOW_SENTENCES = 8192
 _PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "onnx": ("fp32",)}  # by engine
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+_Predicted = tuple[list[str], list[float | None] | None, list[Tagging] | None]  # tags, scores and alternatives
 
 
 class Tagger:
@@ -101,65 +101,38 @@ class Tagger:
             scores: add the probability of each entity, or of each plain tag (`Sentence.scores`).
             n_best: add this many of the most probable taggings of each sentence (`Sentence.alternatives`).
         """
-        wanted = _Wanted(scores, n_best)
+        if n_best < 0:
+            raise UserError(f"n_best: must be at least 0, not {n_best}")
         window: list[Sentence] = []
         tokens = 0
         for sentence in sentences:
             window.append(sentence)
             tokens += len(sentence)
             if tokens >= _WINDOW_TOKENS or len(window) >= _WINDOW_SENTENCES:
-                yield from self._tag_window(window, wanted)
+                yield from self._tag_window(window, scores, n_best)
                 window, tokens = [], 0
-        yield from self._tag_window(window, wanted)
+        yield from self._tag_window(window, scores, n_best)
 
-    def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
+    def _tag_window(self, window: Sequence[Sentence], scores: bool, n_best: int) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        predicted: list[_Predicted | None] = [None] * len(window)
+        nothing: _Predicted = ([], [] if scores else None, [Tagging([], 1.0)] if n_best else None)
+        predicted = [nothing] * len(window)  # a sentence without tokens has one tagging
         batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):
-            batch_sizes = batch_sizes_of(lengths[numbers])
-            for number, one in zip(numbers, wanted.of(self._decoder, emissions, batch_sizes), strict=True):
+            batch = emissions, batch_sizes_of(lengths[numbers])
+            tags = self._decoder.decode(*batch)
+            probabilities = self._decoder.scores(*batch, tags) if scores else repeat(None)
+            alternatives = self._decoder.alternatives(*batch, n_best) if n_best else repeat(None)
+            for number, one in zip(numbers, zip(tags, probabilities, alternatives, strict=False), strict=True):
                 predicted[number] = one
-        for given, found in zip(window, predicted, strict=True):
-            tags, scores, more = found or wanted.of_nothing()
-            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
+        for given, (found, sure, more) in zip(window, predicted, strict=True):
+            yield Sentence(given.tokens, found, given.text, given.offsets, given.document, given.place, sure, more)
 
     def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
         if self._ahead is not None:
             return self._ahead.emissions_ahead(batches)
         return (self.engine.emissions(words, batch_sizes_of(np.array(list(map(len, words))))) for words in batches)
-
-
-class _Predicted(NamedTuple):
-    """The prediction for a sentence; see `Sentence`."""
-
-    tags: list[str]
-    scores: list[float | None] | None
-    alternatives: list[Tagging] | None
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The results that a caller wants beside tags."""
-
-    scores: bool
-    n_best: int
-
-    def __post_init__(self) -> None:
-        if self.n_best < 0:
-            raise UserError(f"n_best: must be at least 0, not {self.n_best}")
-
-    def of(self, decoder: Decoder, emissions: Floats, batch_sizes: Ints) -> Iterator[_Predicted]:
-        """Decode each sentence of a batch."""
-        tags = decoder.decode(emissions, batch_sizes)
-        scores = decoder.scores(emissions, batch_sizes, tags) if self.scores else repeat(None)
-        alternatives = decoder.alternatives(emissions, batch_sizes, self.n_best) if self.n_best else repeat(None)
-        return map(_Predicted, tags, scores, alternatives)
-
-    def of_nothing(self) -> _Predicted:
-        """Return the prediction for a sentence without tokens, which has one tagging."""
-        return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
 def load(
@@ -232,15 +205,10 @@ class _Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class _Opened:
-    """An open model, shared by all taggers of it with the same settings.
+    """An open model, shared by all taggers of it with the same settings."""
 
-    Attributes:
-        path: absolute, or the model's name on the Hub.
-        digest: of the model's `config.json`, which holds the checksums of all other files.
-    """
-
-    path: str
-    digest: str
+    path: str  # absolute, or the model's name on the Hub
+    digest: str  # of the model's `config.json`, which holds the checksums of all other files
     settings: _Settings
     folder: ModelFolder
     engine: Engine

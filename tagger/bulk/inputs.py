@@ -29,17 +29,11 @@ _KINDS_SHOWN = 5
 
 
 class Source(NamedTuple):
-    """One input.
+    """One input."""
 
-    Attributes:
-        path: the file; None stands for standard input.
-        input_format: its format.
-        above: how many characters of the path lie above the folder or pattern that it was found by.
-    """
-
-    path: str | None
+    path: str | None  # None stands for standard input
     input_format: InputFormat
-    above: int = 0
+    above: int = 0  # characters of the path above the folder or pattern that it was found by
 
     @property
     def name(self) -> str:

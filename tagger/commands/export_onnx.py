@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = command_parser("export_onnx", __doc__)
     parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="the model folder")
     path = parser.parse_args(arguments).model
-    from tagger.engines.onnx_check import write_checked_graph  # here, as its import needs the extra
+    from tagger.engines.onnx_engine import write_checked_graph  # here, as its import needs the extra
 
     size, difference = write_checked_graph(path)
     compared = f"differs from the NumPy engine by {difference:.1g} of the largest value"

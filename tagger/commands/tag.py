@@ -16,16 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tagger.bulk.executors.base import Executor, OpenRun, WorkerLostError
-from tagger.bulk.executors.serial import SerialExecutor
+from tagger.bulk.executors.base import Executor, OpenRun, SerialExecutor, WorkerLostError
 from tagger.bulk.inputs import Source, find_sources
 from tagger.bulk.job import Counts, Job, OnError, PartTagger
 from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
-from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput
+from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput, Tell, run_job
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.progress import Progress
 from tagger.bulk.records import InputFormat
-from tagger.bulk.run_job import Tell, run_job
 from tagger.bulk.run_state import NAME, RunState, StoringTagger
 from tagger.commands.tag_job import asked_of, byte_count, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
@@ -124,7 +122,7 @@ def _open_folder(
     if not resumed and not parsed.overwrite:
         state.refuse_unfinished()
     if not parsed.shards and not parsed.overwrite:
-        refuse_existing(sources, folder, job.output_format, state.resumed.written, rejects=rejects)
+        refuse_existing(sources, folder, job.output_format, state.written, rejects=rejects)
     if not resumed:
         if parsed.shards:
             clear_shards(folder, sources, NAME, overwrite=parsed.overwrite)

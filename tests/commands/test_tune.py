@@ -297,6 +297,21 @@ def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
     assert as_overrides(done.settings) == [f"optim.optimizer.lr={interrupted['optim.optimizer.lr']}"]
 
 
+@pytest.mark.parametrize("values", [{}, {"optim.optimizer.lr": 0.25}])
+def test_a_trial_whose_worker_was_killed_before_it_began_is_not_waited_for(
+    values: dict[str, float], tmp_path: Path, stand_in: tuple[str, ...]
+) -> None:
+    killed = Study(tmp_path, SPACE, [], prune=False)
+    if values:  # of a trial that is run again
+        killed._study.enqueue_trial(values)
+    killed._study.ask()  # holds the lock as yet, and has no heartbeat
+    study = Study(tmp_path, SPACE, [], prune=False)
+    study.run(1, told, stand_in)
+    (done,) = study.trials()
+    assert done.state == "complete"
+    assert not values or done.settings == values
+
+
 def test_the_script_prints_trials_and_the_best_command_in_each_form(
     tmp_path: Path, stand_in_trains: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

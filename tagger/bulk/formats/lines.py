@@ -38,34 +38,21 @@ class OutputFormat(StrEnum):
 
 
 class Rows(NamedTuple):
-    """Rows of a table, column by column.
+    """Rows of a table, column by column."""
 
-    Attributes:
-        ids: any JSON; None where there is none.
-        texts: the records' texts.
-        more: further columns by their names, the same in all rows of a job.
-    """
-
-    ids: list[Any]
+    ids: list[Any]  # any JSON; None where there is none
     texts: list[str]
-    more: dict[str, list[Any]]
+    more: dict[str, list[Any]]  # further columns by their names, the same in all rows of a job
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions:
-    """Options of writing.
+    """Options of writing. Scores and alternatives need documents that were tagged with them."""
 
-    Attributes:
-        tokens: JSON lines also hold tokens and tags.
-        scores: the probability of each entity or plain tag is written; documents were tagged with scores.
-        alternatives: JSON lines also hold each sentence's alternatives; documents were tagged with them.
-        text_field, id_field: the names of a record's text and id.
-    """
-
-    tokens: bool = False
-    scores: bool = False
-    alternatives: bool = False
-    text_field: str = "text"
+    tokens: bool = False  # JSON lines also hold tokens and tags
+    scores: bool = False  # write the probability of each entity or plain tag
+    alternatives: bool = False  # JSON lines also hold each sentence's alternatives
+    text_field: str = "text"  # the name of a record's text
     id_field: str = ID_COLUMN
 
 
