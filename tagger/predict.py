@@ -115,8 +115,9 @@ class Tagger:
 
     def _tag_window(self, window: Sequence[Sentence], scores: bool, n_best: int) -> Iterator[Sentence]:
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        nothing: _Predicted = ([], [] if scores else None, [Tagging([], 1.0)] if n_best else None)
-        predicted = [nothing] * len(window)  # a sentence without tokens has one tagging
+        predicted: list[_Predicted] = [  # as for sentences without tokens, which have one tagging
+            ([], [] if scores else None, [Tagging([], 1.0)] if n_best else None) for _ in window
+        ]
         batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):

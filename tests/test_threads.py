@@ -44,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have caches turn over all the time."""
     monkeypatch.setattr(numpy_engine, "_CACHE_BYTES", 1 << 16)
-    monkeypatch.setattr(batch_encoder, "_MOST_WORDS", 64)
+    monkeypatch.setattr(batch_encoder, "_CACHE_BYTES", 64 * 600)
 
 
 def texts_of_new_words(count: int, seed: int = 0) -> list[str]:

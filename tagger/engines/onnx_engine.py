@@ -14,7 +14,6 @@ from tagger.engines.base import Engine
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
-from tagger.features.encoding import FeatureEncoder
 from tagger.model_folder.contents import GRAPH
 from tagger.model_folder.folder import ModelFolder, put_graph
 
@@ -34,7 +33,7 @@ class OnnxEngine:
 
     def __init__(self, folder: ModelFolder, graph: bytes, threads: int = 1) -> None:
         """Take a model, its graph, and the number of threads that run it."""
-        self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
+        self._batches = BatchEncoder(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors

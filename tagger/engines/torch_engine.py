@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.errors import UserError
 from tagger.features.context import FrozenContext
-from tagger.features.encoding import FeatureEncoder
 from tagger.model_folder.folder import ModelFolder
 
 try:
@@ -61,7 +60,7 @@ class TorchEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         self._kind = PRECISIONS[precision]
-        self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
+        self._batches = BatchEncoder(folder)
         self._encoder = _open_encoder(folder, encoder)
         model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.kernels.packed_weights import Numbers
 from tagger.shared_state import survive_forks
 
 Ints = NDArray[np.int64]
@@ -28,7 +27,7 @@ class _Table(NamedTuple):
     """Cached words in the order of their rows. A word keeps its row as long as the table is in use."""
 
     rows: dict[str, int]
-    arrays: list[Numbers]
+    arrays: list[NDArray[Any]]
     uses: NDArray[np.float32]  # batches that had the word, decayed
     sizes: Ints  # bytes
 
@@ -40,7 +39,7 @@ class WordCache:
     so that batches that were looked up before keep theirs.
     """
 
-    def __init__(self, compute: Callable[[Sequence[str]], Sequence[Numbers]], limit: int) -> None:
+    def __init__(self, compute: Callable[[Sequence[str]], Sequence[NDArray[Any]]], limit: int) -> None:
         """
         Args:
             compute: from U words, U ≥ 0, to arrays of U rows; always as many arrays of the same widths.
@@ -60,7 +59,7 @@ class WordCache:
     def __len__(self) -> int:
         return len(self._table.rows)
 
-    def lookup(self, words: Sequence[str]) -> tuple[list[Numbers], Ints]:
+    def lookup(self, words: Sequence[str]) -> tuple[list[NDArray[Any]], Ints]:
         """Look up N words; compute those that are new and evict others to make room for them.
 
         Returns:
@@ -97,7 +96,7 @@ class WordCache:
         """Make an empty table with room for the words within the limit, and for at least this many."""
         room = max(1, self._limit // self._width, rows)
         # memory of an empty array is taken when a row is first written
-        arrays: list[Numbers] = [np.empty((room, width), dtype) for width, dtype in self._columns]
+        arrays: list[NDArray[Any]] = [np.empty((room, width), dtype) for width, dtype in self._columns]
         return _Table({}, arrays, np.empty(room, np.float32), np.empty(room, np.int64))
 
     def _halved(self, new: int) -> _Table:

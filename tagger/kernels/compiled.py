@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.kernels.cache import SUFFIXES
 from tagger.kernels.packed_weights import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _ROWS = 8  # at most, that a product works on together; see `gru.AT_ONCE`
-_LIBRARY, _ = SUFFIXES
+LIBRARY, OBJECT = ".so", ".o"  # a shared library, which loads by itself; an object file, which must be linked
 _FIXED = {False: "", True: "_fixed"}  # endings of the names of loops, in float32 and in fixed point
 
 
@@ -37,7 +36,7 @@ class Kernels:
         Raises:
             OSError, RuntimeError: it cannot be loaded.
         """
-        self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
+        self._address = _loaded(code) if code.suffix == LIBRARY else _linked_here(code)
         blocks = np.zeros(1, dtype=np.int64)
         self._function("columns_at_once", 1)(_data(blocks))
         self.blocks = int(blocks[0])

@@ -73,7 +73,7 @@ def test_the_same_tags_as_the_numpy_engine(scheme: Scheme, seed: int, tmp_path: 
 
 @pytest.mark.parametrize("most", [1, 3, 12, 40])
 def test_forgetting_words_changes_nothing(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_encoder, "_MOST_WORDS", most)
+    monkeypatch.setattr(batch_encoder, "_CACHE_BYTES", 600 * most)
     folder = random_folder(embeddings=embeddings_config((*PARTS, "static")))
     engine, expected = OnnxEngine(folder, graph_of(folder)), NumpyEngine(folder)
     for seed in range(6):
