@@ -151,9 +151,8 @@ def load(
 
     Args:
         path: the folder that training wrote; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
-        engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (needs the folder's `model.onnx`, which
-            `tagger export_onnx` writes), or `auto`. Auto chooses torch for models with a contextual encoder and for
-            devices other than `cpu`, and numpy for all others.
+        engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (ONNX Runtime), or `auto`. Auto chooses torch for models
+            with a contextual encoder and for devices other than `cpu`, and numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
         precision: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra `fast` and layers of GRUs; for
             `torch` also `bf16` or `fp16`.
@@ -177,8 +176,8 @@ class _Settings(NamedTuple):
     threads: int | None
     encoder: str | None
 
-    def open_engine(self, folder: ModelFolder, place: Path) -> Engine:
-        """Open the engine for a model in the folder `place`."""
+    def open_engine(self, folder: ModelFolder) -> Engine:
+        """Open the engine for a model."""
         engine, device, precision, threads, encoder = self
         if engine == "auto":
             encodes = folder.config.embeddings.transformer or encoder is not None
@@ -198,7 +197,7 @@ class _Settings(NamedTuple):
         if engine == "onnx":
             from tagger.engines.onnx_engine import OnnxEngine
 
-            return OnnxEngine.open(folder, place, threads or 1)
+            return OnnxEngine(folder, threads or 1)
         from tagger.engines.torch_engine import TorchEngine
 
         return TorchEngine(folder, device, encoder, precision, threads)
@@ -244,7 +243,7 @@ class _OpenModels:
             opened = self._opened.get((name, found, settings))
             if opened is None:
                 folder = ModelFolder.load_described(place, description)
-                engine = settings.open_engine(folder, place)
+                engine = settings.open_engine(folder)
                 opened = _Opened(name, found, settings, folder, engine, _decoder_of(folder))
                 self._opened[name, found, settings] = opened
         return opened

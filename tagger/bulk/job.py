@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
-from tagger.bulk.blocks import Block, cut_blocks
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat, WriteOptions, conll_lines, json_line, null_line, table_rows
 from tagger.bulk.min_scores import MinimumScores
@@ -24,6 +23,11 @@ from tagger.corpus.schemes import OUTSIDE
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
+
+Block = list[tuple[int, list[Record | BadRecord]]]  # records by the number of the piece they come from
+
+_LARGEST = 1 << 18
+_OVERHEAD = 16  # characters added to each record, so that empty ones fill a block too
 
 
 class SentenceTagger(Protocol):
@@ -271,3 +275,26 @@ def _no_cycle_search() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def cut_blocks(records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _LARGEST) -> Iterator[Block]:
+    """Cut the records of a part into blocks. The cuts depend on these records alone.
+
+    Args:
+        records: each with the number of its piece, in order.
+        largest: a block ends with the record that brings it to so many characters.
+    """
+    block: list[tuple[int, Record | BadRecord]] = []
+    size = 0
+    for numbered in records:
+        block.append(numbered)
+        size += numbered[1].size + _OVERHEAD
+        if size >= largest:
+            yield _by_piece(block)
+            block, size = [], 0
+    if block:
+        yield _by_piece(block)
+
+
+def _by_piece(block: list[tuple[int, Record | BadRecord]]) -> Block:
+    return [(number, [record for _, record in records]) for number, records in groupby(block, lambda one: one[0])]

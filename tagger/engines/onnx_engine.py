@@ -1,4 +1,4 @@
-"""Run the model in ONNX Runtime, from the folder's `model.onnx`; write that file."""
+"""Run the model in ONNX Runtime; write its graph as `model.onnx`, for other runtimes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tagger.engines.base import Engine
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
-from tagger.model_folder.contents import GRAPH
 from tagger.model_folder.folder import ModelFolder, put_graph
 
 try:
@@ -29,39 +28,24 @@ _FEATURES = ("words", "characters", "shapes", "affixes", "static")
 
 
 class OnnxEngine:
-    """Emissions from a graph that `graph_of` made, on the CPU. Threads may share an engine."""
+    """Emissions from the graph that `graph_of` makes of a model, on the CPU. Threads may share an engine.
 
-    def __init__(self, folder: ModelFolder, graph: bytes, threads: int = 1) -> None:
-        """Take a model, its graph, and the number of threads that run it."""
+    The folder's `model.onnx` is for other runtimes. It is not read, so that no graph of other weights can run.
+    """
+
+    def __init__(self, folder: ModelFolder, threads: int = 1) -> None:
+        """Take a model, and the number of threads that run it.
+
+        Raises:
+            UserError: the model has a contextual encoder.
+        """
+        graph = onnx_export.graph_of(folder)
         self._batches = BatchEncoder(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._features = [put.name for put in self._session.get_inputs() if put.name in _FEATURES]
-
-    @classmethod
-    def open(cls, folder: ModelFolder, path: Path, threads: int = 1) -> OnnxEngine:
-        """Open the file `model.onnx` that `tagger export_onnx` wrote.
-
-        Its bytes must be those of the graph that `graph_of` makes of the weights. A graph of other weights, with
-        external data or with foreign operators is refused.
-
-        Args:
-            folder: the model.
-            path: of its folder.
-            threads: that run it.
-
-        Raises:
-            UserError: `model.onnx` is missing or not the model's graph, or the model has a contextual encoder.
-        """
-        expected, file = onnx_export.graph_of(folder), path / GRAPH
-        remedy = f"write it with: python -m tagger export_onnx --model {path}"
-        if not file.is_file():
-            raise UserError(f"{path}: no {GRAPH}; {remedy}")
-        if file.read_bytes() != expected:
-            raise UserError(f"{file}: not the graph that this version makes of the model's weights; {remedy}")
-        return cls(folder, expected, threads)
 
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> NDArray[np.float32]:
         """Emissions of a batch; see `Engine`."""
@@ -85,7 +69,7 @@ def write_checked_graph(path: Path) -> tuple[int, float]:
     """
     folder = ModelFolder.load(path)
     graph = onnx_export.graph_of(folder)
-    difference = _difference(NumpyEngine(folder), OnnxEngine(folder, graph), _sentences(folder))
+    difference = _difference(NumpyEngine(folder), OnnxEngine(folder), _sentences(folder))
     if not difference <= _TOLERANCE:
         raise UserError(
             f"{path}: the graph differs from the model by {difference:.2g} of the largest emission, more than "

@@ -26,7 +26,7 @@ from safetensors import safe_open
 
 from tagger.corpus.readers.account import open_bytes
 from tagger.errors import UserError, library_failures_told
-from tagger.features.vectors.table import ABSENT, VectorTable, WordIndex
+from tagger.features.vectors.table import VectorTable, notes_of_repeated
 from tagger.features.vectors.text_formats import VectorStream
 from tagger.untrusted import begins_as_safetensors
 
@@ -199,8 +199,9 @@ def _table(place: str, array: NDArray[Any], words: list[str], source: str) -> Ve
         raise UserError(
             f"{place} has {len(array):,} rows, but {source} has {len(words):,} words; give the list that belongs to it"
         )
-    index = WordIndex()
-    kept = [row for row, word in enumerate(words) if index.place(word) != ABSENT]
+    first: dict[str, int] = {}
+    repeated = [word for row, word in enumerate(words) if first.setdefault(word, row) != row]
+    kept = list(first.values())
     with np.errstate(over="ignore"):  # overflow gives infinity, which is refused
         vectors = np.ascontiguousarray(array if len(kept) == len(words) else array[kept], np.float32)
     finite = np.isfinite(vectors.max(axis=1)) & np.isfinite(vectors.min(axis=1))
@@ -209,4 +210,4 @@ def _table(place: str, array: NDArray[Any], words: list[str], source: str) -> Ve
         raise UserError(
             f"{place}, row {row} ({words[row]!r}): a number is not finite in float32; correct it or leave it out"
         )
-    return index.table(source, vectors)
+    return VectorTable(list(first), vectors, notes_of_repeated(source, repeated))

@@ -141,40 +141,13 @@ def coverage(vectors: StaticVectors, token_counts: Mapping[str, int]) -> Coverag
     return Coverage(sum(token_counts.values()), sum(hits), len(token_counts), len(hits))
 
 
-class WordIndex:
-    """Row numbers for a table that is being read: one row per distinct word, in order."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, int] = {}
-        self._notes: list[str] = []
-        self._repeated = 0
-        self._first_repeated = ""
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def place(self, word: str) -> int:
-        """Assign the next row to a word. Returns `ABSENT` if the word already has one."""
-        if word in self._rows:
-            self._first_repeated = self._first_repeated or word
-            self._repeated += 1
-            return ABSENT
-        self._rows[word] = row = len(self._rows)
-        return row
-
-    def note(self, what: str) -> None:
-        """Add a remark on the file to the table's `notes`."""
-        self._notes.append(what)
-
-    def table(self, source: str, vectors: Floats) -> VectorTable:
-        """Return the finished table, with one vector per assigned row. Its notes mention repeated words of `source`."""
-        if self._repeated:
-            times = "1 word is" if self._repeated == 1 else f"{self._repeated:,} words are"
-            example = f"{self._first_repeated!r}" if self._repeated == 1 else f"such as {self._first_repeated!r}"
-            self.note(f"{source}: {times} there already ({example}); the first vector of each counts")
-        words = list(self._rows)
-        self._rows.clear()  # free memory: the table builds its own index
-        return VectorTable(words, vectors, self._notes)
+def notes_of_repeated(source: str, repeated: Sequence[str]) -> list[str]:
+    """Return a remark on the words of `source` that have more than one vector; none if there are no such words."""
+    if not repeated:
+        return []
+    times = "1 word is" if len(repeated) == 1 else f"{len(repeated):,} words are"
+    example = f"{repeated[0]!r}" if len(repeated) == 1 else f"such as {repeated[0]!r}"
+    return [f"{source}: {times} there already ({example}); the first vector of each counts"]
 
 
 def _percent(part: int, whole: int) -> str:

@@ -13,7 +13,7 @@ from typing import IO, NoReturn
 import numpy as np
 
 from tagger.errors import UserError
-from tagger.features.vectors.table import ABSENT, Floats, VectorTable, WordIndex
+from tagger.features.vectors.table import ABSENT, Floats, VectorTable, notes_of_repeated
 
 _MAX_LINE = 1 << 20  # bytes
 _MAX_WORD = 4096  # bytes
@@ -53,7 +53,9 @@ class VectorStream:
         """Take the name of a file and its content, unpacked."""
         self._path = path
         self._stream = stream
-        self._index = WordIndex()
+        self._rows: dict[str, int] = {}
+        self._repeated: list[str] = []
+        self._notes: list[str] = []
         self._vectors: Floats = np.empty((0, 0), np.float32)
 
     def read(self) -> VectorTable:
@@ -65,8 +67,9 @@ class VectorStream:
             self._read_binary(layout)
         else:
             self._read_text(layout)
-        self._vectors.resize((len(self._index), layout.width), refcheck=False)
-        return self._index.table(str(self._path), self._vectors)
+        self._vectors.resize((len(self._rows), layout.width), refcheck=False)
+        notes = [*self._notes, *notes_of_repeated(str(self._path), self._repeated)]
+        return VectorTable(list(self._rows), self._vectors, notes)
 
     def _layout(self) -> _Layout:
         first = self._stream.readline(_MAX_LINE)
@@ -86,7 +89,10 @@ class VectorStream:
 
     def _place(self, word: bytes) -> int:
         """Return the row for a word's vector, or `ABSENT` if the word is repeated. Add rows, an eighth, if needed."""
-        row = self._index.place(word.decode())
+        row, text = len(self._rows), word.decode()
+        if self._rows.setdefault(text, row) != row:
+            self._repeated.append(text)
+            return ABSENT
         rows, width = self._vectors.shape
         if row == rows:
             self._vectors.resize((rows + rows // 8, width), refcheck=False)
@@ -111,7 +117,7 @@ class VectorStream:
                     self._refuse(number, f"{error}; {self._remedy()}")
         self._check_count(layout, found)
         if layout.count is None and not line.endswith(b"\n"):
-            self._index.note(
+            self._notes.append(
                 f"{self._path}:{number}: no line end; if the file is cut off here, its last number is wrong"
             )
 
