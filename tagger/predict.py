@@ -53,12 +53,7 @@ class Tagger:
     """
 
     def __init__(self, folder: ModelFolder, engine: Engine, decoder: Decoder | None = None) -> None:
-        """
-        Args:
-            folder: the model.
-            engine: runs it.
-            decoder: the model's; made here by default.
-        """
+        """Take a model, the engine that runs it, and its decoder, which is made here by default."""
         self.tokenizer, self.language = folder.tokenizer, folder.language
         self.plain = folder.scheme is Scheme.PLAIN
         self.labels = folder.labels

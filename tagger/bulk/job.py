@@ -130,14 +130,7 @@ class PartTagger:
     """Tags parts, each for itself: the output of a part depends on nothing else."""
 
     def __init__(self, job: Job, tagger: SentenceTagger) -> None:
-        """
-        Args:
-            job: the options.
-            tagger: the model.
-
-        Raises:
-            UserError: the job does not fit the model.
-        """
+        """Take options and a model. Raises UserError where they do not fit."""
         if job.minimum is not None and tagger.plain:
             raise UserError(
                 "--min-score: the model gives every token a plain tag, and no entities to leave out; drop it"

@@ -22,18 +22,12 @@ from tagger.errors import UserError
 
 
 class Account:
-    """What a run read and wrote.
-
-    Attributes:
-        counts: of the records tagged by this run.
-        files: inputs that were read to their ends.
-        empty: those without any record.
-    """
+    """What a run read and wrote."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
-        self.counts = Counts()
-        self.files = self.empty = 0
+        self.counts = Counts()  # of the records tagged by this run
+        self.files = self.empty = 0  # inputs that were read to their ends, and those without any record
         self._records = self._lines = 0  # of the input that is being read
 
     def enter(self, part: FinishedPart) -> list[list[str]]:

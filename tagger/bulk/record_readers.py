@@ -215,12 +215,7 @@ class _Report(ReadReport):
     """Collect malformed records for whoever decides on them, with the lines that they were read from."""
 
     def __init__(self, source: str, *, lines_before: int, sentences_before: int) -> None:
-        """
-        Args:
-            source: the input's name.
-            lines_before: lines that were put before the piece; they do not count.
-            sentences_before: sentences that are made of these.
-        """
+        """Take the input's name, and how many lines and sentences were put before the piece; they do not count."""
         super().__init__(source, OnError.SKIP)
         self._lines_before, self._sentences_before = lines_before, sentences_before
         self._fault: tuple[int, str] | None = None  # the first one in the record being read

@@ -80,18 +80,10 @@ class Record:
 
 @dataclass(slots=True)
 class BadRecord:
-    """A malformed record.
+    """A malformed record."""
 
-    Attributes:
-        place: number of its line, or of its row, from 1 in what was read.
-        reason: the fault and its remedy.
-        raw: the text of the record as it was read; bytes that are no UTF-8 are shown as `\\xff`.
-        fields: fields of a JSON object, as in `Record`.
-        size: about how many characters were read.
-    """
-
-    place: int
-    reason: str
-    raw: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-    size: int = 0
+    place: int  # number of its line, or of its row, from 1 in what was read
+    reason: str  # the fault and its remedy
+    raw: str = ""  # the text of the record as it was read; bytes that are no UTF-8 are shown as `\xff`
+    fields: dict[str, str] = field(default_factory=dict)  # as in `Record`
+    size: int = 0  # about how many characters were read

@@ -32,22 +32,16 @@ _AGAIN = "begin again with --overwrite in place of --resume"
 
 
 class RunState:
-    """The state, locked against other runs. Use it as a context, which removes what nobody can continue.
-
-    Attributes:
-        joined: parts that are in whole outputs of an earlier run.
-        written: hashes of the paths of its outputs.
-        continuable: false where an input can be read only once.
-        begun: true once tagging may begin.
-    """
+    """The state, locked against other runs. Use it as a context, which removes what nobody can continue."""
 
     def __init__(self, output: Path) -> None:
         """Take the output folder."""
         self.output, self.folder = output, output / NAME
         self.parts, self._request, self._joined = (self.folder / one for one in ("parts", "run.json", "joined.jsonl"))
-        self.joined: set[int] = set()
-        self.written: set[int] = set()
-        self.continuable, self.begun = True, False
+        self.joined: set[int] = set()  # parts that are in whole outputs of an earlier run
+        self.written: set[int] = set()  # hashes of the paths of its outputs
+        self.continuable = True  # false where an input can be read only once
+        self.begun = False
         self._made_output = not output.exists()
         self._lock = ExitStack()
 
@@ -222,11 +216,7 @@ class StoringTagger:
     """Tags parts into files, and leaves parts alone that are done."""
 
     def __init__(self, parts: Path, open_tagger: Callable[[], PartTagger]) -> None:
-        """
-        Args:
-            parts: the folder of the files.
-            open_tagger: opens the model; called when there is something to tag.
-        """
+        """Take the folder of the files, and what opens the model when there is something to tag."""
         self._parts, self._open = parts, open_tagger
         self._tagger: PartTagger | None = None
 

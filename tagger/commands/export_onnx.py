@@ -2,8 +2,8 @@
 
     python -m tagger export_onnx --model runs/latest/model
 
-Any ONNX runtime can run it: `tagger/engines/onnx_export.py` lists inputs and outputs. (`tag --engine onnx` does not need
-the file.) The graph is compared with the NumPy engine before it is written. Needs the extra `onnx`.
+Any ONNX runtime can run it: `tagger/engines/onnx_export.py` lists inputs and outputs. `tag --engine onnx` does not need
+the file. The graph is compared with the NumPy engine before it is written. Needs the extra `onnx`.
 """
 
 from __future__ import annotations

@@ -64,15 +64,10 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Publication:
-    """The files that go to the Hub.
+    """The files that go to the Hub."""
 
-    Attributes:
-        files: paths or contents, by their names in the repository.
-        notes: a line each on what was left out or is missing.
-    """
-
-    files: Mapping[str, Path | bytes]
-    notes: list[str]
+    files: Mapping[str, Path | bytes]  # paths or contents, by their names in the repository
+    notes: list[str]  # a line each on what was left out or is missing
 
     @property
     def card(self) -> str:

@@ -148,12 +148,7 @@ class PieceIndex:
     """Splits words into word pieces by a hash table; `features.vectors.wordpiece` does the same by a dictionary."""
 
     def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
-        """
-        Args:
-            kernels: the compiled loops.
-            pieces: all word pieces.
-            inside: prefix of the pieces that continue a word.
-        """
+        """Index all word pieces. Those that continue a word have the prefix `inside`."""
         self._kernels = kernels
         continues = np.array([piece.startswith(inside) for piece in pieces], dtype=np.int64)
         bare = [piece.removeprefix(inside) for piece in pieces]

@@ -23,11 +23,7 @@ class ProcessExecutor(Executor):
     """Carries out tasks in processes. See `Executor`."""
 
     def __init__(self, workers: int, open_run: OpenRun) -> None:
-        """
-        Args:
-            workers: the number of processes.
-            open_run: called once in each process.
-        """
+        """Use that many processes. Call `open_run` once in each."""
         super().__init__(_AHEAD * workers)
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(open_run,))

@@ -43,11 +43,7 @@ class RayExecutor(Executor):
     """Carries out tasks by actors. A task whose process is lost is carried out again. See `Executor`."""
 
     def __init__(self, cluster: Cluster, open_run: OpenRun) -> None:
-        """
-        Args:
-            cluster: what Ray is asked for.
-            open_run: called once in each process, in the working folder of this one.
-        """
+        """Call `open_run` once in each process, in the working folder of this one."""
         super().__init__(_WAITING * cluster.workers)
         self._cluster, self._open_run = cluster, open_run
         self._left = ExitStack()

@@ -58,21 +58,13 @@ class StaticVectors(Protocol):
 
 
 class VectorTable:
-    """A table of V words and their vectors.
-
-    Attributes:
-        words: the V words. If one is repeated, its first row is used.
-        vectors: (V, E) float32.
-        notes: one-line remarks of the reader on oddities of the file.
-    """
+    """A table of V words and their vectors. If a word is repeated, its first row is used."""
 
     def __init__(self, words: Sequence[str], vectors: Floats, notes: Sequence[str] = ()) -> None:
-        """Take V words and their vectors (V, E), row by row."""
+        """Take V words, their vectors (V, E) float32, and one-line remarks of the reader on oddities of the file."""
         assert vectors.ndim == 2
         assert len(words) == len(vectors)
-        self.words = list(words)
-        self.vectors = vectors
-        self.notes = list(notes)
+        self.words, self.vectors, self.notes = list(words), vectors, list(notes)
         self._rows: dict[str, int] = {}
         for row, word in enumerate(self.words):
             self._rows.setdefault(word, row)
@@ -99,12 +91,9 @@ class VectorTable:
         return digest_of(self.words, self.vectors)
 
     def save(self, folder: Path) -> None:
-        """Write `words.txt` and `vectors.safetensors`, which `files.read_vectors` reads.
+        """Write `words.txt` and `vectors.safetensors`, which `files.read_vectors` reads. Raises OSError.
 
         Words that contain a line end are left out: the list has one word per line. No token contains one.
-
-        Raises:
-            OSError: the files cannot be written.
         """
         rows = [row for row, word in enumerate(self.words) if not {"\n", "\r"} & set(word)]
         folder.mkdir(parents=True, exist_ok=True)

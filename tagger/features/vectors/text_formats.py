@@ -29,21 +29,13 @@ _CONTROL = re.compile(rb"[^\t\n\r -~\x80-\xff]")
 
 @dataclass(frozen=True)
 class _Layout:
-    """Layout of a file, determined from its beginning.
+    """Layout of a file, determined from its beginning."""
 
-    Attributes:
-        width: E.
-        count: V of the header. None: no header.
-        binary: whether it is in word2vec's binary format.
-        begin: bytes before the first word.
-        reason: evidence for the width, for messages.
-    """
-
-    width: int
-    count: int | None
-    binary: bool
-    begin: int
-    reason: str
+    width: int  # E
+    count: int | None  # V of the header; None: no header
+    binary: bool  # word2vec's binary format
+    begin: int  # bytes before the first word
+    reason: str  # evidence for the width, for messages
 
 
 class VectorStream:
