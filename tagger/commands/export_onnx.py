@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.model_folder.contents import GRAPH
 from tagger.printable import in_a_line
 

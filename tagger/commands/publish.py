@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.errors import UserError
 from tagger.hub import NAME, front_matter, push
 from tagger.model_folder.contents import CARD, ENCODER, STATIC, most_bytes
