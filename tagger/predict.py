@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,10 +21,12 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence, Tagging
 from tagger.corpus.tokenizers import Tokenizer, get_tokenizer, split_text
 from tagger.decoding.decoder import Decoder, batch_sizes_of
+from tagger.decoding.distribution import distributions
 from tagger.engines.base import AheadEngine, Engine
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
 from tagger.features.batching import length_batches
+from tagger.features.soft_targets import TagDistribution
 from tagger.model_folder.folder import ModelFolder, read_description
 from tagger.model_folder.from_hub import local_folder, on_hub
 from tagger.shared_state import survive_forks
@@ -34,7 +37,8 @@ _WINDOW_SENTENCES = 8192
 _PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "onnx": ("fp32",)}  # by engine
 
 Floats = NDArray[np.float32]
-_Predicted = tuple[list[str], list[float | None] | None, list[Tagging] | None]  # tags, scores and alternatives
+Ints = NDArray[np.int64]
+T = TypeVar("T")
 
 
 class Tagger:
@@ -62,6 +66,17 @@ class Tagger:
         self._decoder = decoder or _decoder_of(folder)
         self._split: Tokenizer | None = None
         self._opened: _Opened | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that identifies the model by the checksums of its files.
+
+        Raises:
+            UserError: the tagger was not opened by `tagger.load`.
+        """
+        if self._opened is None:
+            raise UserError("only taggers that tagger.load opened have a digest; save the model and load it")
+        return self._opened.digest
 
     def __reduce__(self) -> tuple[Callable[[str, _Settings, str], Tagger], tuple[str, _Settings, str]]:
         if self._opened is None:
@@ -108,22 +123,45 @@ class Tagger:
                 window, tokens = [], 0
         yield from self._tag_window(window, scores, n_best)
 
+    def distributions(
+        self, sentences: Sequence[Sentence], *, temperature: float | None = None, best_path_alone: bool = False
+    ) -> list[TagDistribution]:
+        """Compute the distribution over the taggings of each sentence, in order; sentences have at least one token.
+
+        Args:
+            sentences: held in memory, as are the results.
+            temperature: divides all scores; None for the model's own, fitted to its dev split.
+            best_path_alone: give all probability to the best path.
+        """
+        decoder = self._decoder if temperature is None else self._decoder.at(temperature)
+        found = self._by_batch(sentences, partial(distributions, decoder, best_path_alone=best_path_alone))
+        return [found[number] for number in range(len(sentences))]
+
     def _tag_window(self, window: Sequence[Sentence], scores: bool, n_best: int) -> Iterator[Sentence]:
+        decoder = self._decoder
+
+        def decoded(emissions: Floats, batch_sizes: Ints) -> Iterable[tuple[Any, ...]]:
+            tags = decoder.decode(emissions, batch_sizes)
+            probabilities = decoder.scores(emissions, batch_sizes, tags) if scores else repeat(None)
+            alternatives = decoder.alternatives(emissions, batch_sizes, n_best) if n_best else repeat(None)
+            return zip(tags, probabilities, alternatives, strict=False)
+
+        predicted = self._by_batch(window, decoded)
+        for number, given in enumerate(window):
+            if (found := predicted.get(number)) is None:  # a sentence without tokens has one tagging
+                found = [], [] if scores else None, [Tagging([], 1.0)] if n_best else None
+            tags, sure, more = found
+            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, sure, more)
+
+    def _by_batch(self, window: Sequence[Sentence], of: Callable[[Floats, Ints], Iterable[T]]) -> dict[int, T]:
+        """Run the network on sentences of similar length together; return what `of` makes of each, by its number."""
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        predicted: list[_Predicted] = [  # as for sentences without tokens, which have one tagging
-            ([], [] if scores else None, [Tagging([], 1.0)] if n_best else None) for _ in window
-        ]
+        found: dict[int, T] = {}
         batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):
-            batch = emissions, batch_sizes_of(lengths[numbers])
-            tags = self._decoder.decode(*batch)
-            probabilities = self._decoder.scores(*batch, tags) if scores else repeat(None)
-            alternatives = self._decoder.alternatives(*batch, n_best) if n_best else repeat(None)
-            for number, one in zip(numbers, zip(tags, probabilities, alternatives, strict=False), strict=True):
-                predicted[number] = one
-        for given, (found, sure, more) in zip(window, predicted, strict=True):
-            yield Sentence(given.tokens, found, given.text, given.offsets, given.document, given.place, sure, more)
+            found.update(zip(numbers.tolist(), of(emissions, batch_sizes_of(lengths[numbers])), strict=True))
+        return found
 
     def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
         if self._ahead is not None:

@@ -75,15 +75,23 @@ class Vocabularies:
     word_counts: list[int] = field(repr=False)
 
     @classmethod
-    def build(cls, sentences: Sequence[Sentence], config: EmbeddingsConfig, scheme: Scheme) -> Vocabularies:
+    def build(
+        cls,
+        sentences: Sequence[Sentence],
+        config: EmbeddingsConfig,
+        scheme: Scheme,
+        more_tokens: Mapping[str, int] | None = None,
+    ) -> Vocabularies:
         """Build the vocabularies of the training split.
 
         Args:
             sentences: the training split, with tags.
             config: the embeddings and their settings.
             scheme: the model's: IOB2, BIOES or PLAIN.
+            more_tokens: tokens of other text that is trained on, with their counts.
         """
         tokens = count_tokens(sentences)
+        tokens.update(more_tokens or {})
         words = count_words(tokens, config)
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tagger.corpus.schemes import Scheme, may_follow
+from tagger.model.batch import TensorSoftTargets
 from tagger.model.packing import Packing
 from tagger.model.partition import log_partition
 
@@ -55,13 +56,20 @@ class LinearChainCRF(nn.Module):
         possible[packing.last] &= self._finish
         return possible
 
-    def forward(self, emissions: Tensor, tags: Tensor, packing: Packing) -> Tensor:
+    def forward(
+        self, emissions: Tensor, tags: Tensor, packing: Packing, soft: TensorSoftTargets | None = None
+    ) -> Tensor:
         """Return the negative log-likelihood of each sentence, (B,).
+
+        With soft targets, sentences are weighted, and the loss of those that have them is the cross-entropy between
+        the teacher's distribution over taggings and this one's. The scores of the teacher's transitions are known for
+        the whole batch, and are spread evenly over its sentences.
 
         Args:
             emissions: (N, K).
             tags: (N,) gold tags, legal under the scheme.
             packing: the order of the N tokens.
+            soft: a teacher's targets.
         """
         with torch.autocast(emissions.device.type, enabled=False):
             emissions = emissions if emissions.dtype == torch.float64 else emissions.float()
@@ -71,4 +79,10 @@ class LinearChainCRF(nn.Module):
             token = emissions.gather(1, tags.unsqueeze(1)).squeeze(1)  # (N,)
             into = torch.cat([start[tags[:sentences]], transitions[tags[packing.before], tags[sentences:]]])
             path = end[tags[packing.last]].index_add(0, packing.sentences, token + into)  # (B,)
-            return partition - path
+            if soft is None:
+                return partition - path
+            expected = (soft.marginals * emissions).sum(dim=1)  # (N,)
+            at_start, at_end = soft.marginals[:sentences] * start, soft.marginals[packing.last] * end
+            expected = (at_start + at_end).sum(dim=1).index_add(0, packing.sentences, expected)  # (B,)
+            losses = soft.weights * (partition - torch.where(soft.soft, expected, path))
+            return losses - (soft.transitions * transitions).sum() / sentences

@@ -43,24 +43,33 @@ class TaggerModel(nn.Module):
         """Return the mean loss per sentence, a scalar.
 
         The loss of a sentence is the negative log-likelihood of its tags (CRF), or its sum over the tokens (softmax).
+        With a teacher's soft targets, it is the cross-entropy between the teacher's distribution and the model's.
 
         Args:
-            batch: a batch with gold tags.
+            batch: a batch with gold tags or soft targets.
             label_smoothing: share of the gold tags' emissions that is replaced by the mean over all tags (Szegedy et
                 al. 2016, arXiv:1512.00567). With a CRF, the mean is over the tags that are possible for the token.
-            recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
-                Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
+            recall_cost: added to the score of O on tokens of gold entities, so that missing them costs more
+                (softmax-margin, Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
-        emissions, tags = self(batch), batch.tags
+        emissions, tags, soft = self(batch), batch.tags, batch.soft
+        of_gold = None if soft is None else ~soft.soft[batch.packing.sentences]  # (N,)
         if recall_cost and self._outside is not None:
             outside = torch.arange(emissions.shape[1], device=emissions.device) == self._outside  # (K,)
-            emissions = emissions + recall_cost * ((tags != self._outside).unsqueeze(1) & outside)
+            entity = tags != self._outside
+            entity = entity if of_gold is None else entity & of_gold
+            emissions = emissions + recall_cost * (entity.unsqueeze(1) & outside)
         if self.crf is not None:
-            losses = self.crf(emissions, tags, batch.packing).sum()
-        else:
+            losses = self.crf(emissions, tags, batch.packing, soft).sum()
+        elif soft is None:
             losses = functional.cross_entropy(emissions.float(), tags, reduction="sum")
+        else:
+            one_hot = functional.one_hot(tags, emissions.shape[1]) * of_gold.unsqueeze(1)  # (N, K)
+            losses = functional.cross_entropy(emissions.float(), one_hot + soft.marginals, reduction="none")
+            losses = (losses * soft.weights[batch.packing.sentences]).sum()
         if label_smoothing:
-            losses = losses + label_smoothing * self._above_mean(emissions.float(), batch).sum()
+            smoothed = self._above_mean(emissions.float(), batch)
+            losses = losses + label_smoothing * (smoothed if of_gold is None else smoothed * of_gold).sum()
         return losses / int(batch.packing.batch_sizes[0])
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:

@@ -8,6 +8,7 @@ import pytest
 
 from tagger.errors import UserError
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.loader import TrainingLoader
 from tests.helpers.random_models import NER_TRAIN, random_folder
 
@@ -15,7 +16,7 @@ from tests.helpers.random_models import NER_TRAIN, random_folder
 def loader_of(**settings: Any) -> TrainingLoader:
     folder = random_folder()
     corpus = EncodedCorpus(NER_TRAIN * 4, FeatureEncoder(folder.config.embeddings, folder.vocabularies), folder.scheme)
-    return TrainingLoader(corpus, **{"budget": 12, "seed": 1, **settings})
+    return TrainingLoader(EpochCorpora(NER_TRAIN * 4, corpus), **{"budget": 12, "seed": 1, **settings})
 
 
 def rest(loader: TrainingLoader) -> list[list[int]]:

@@ -14,7 +14,7 @@ _OF_ONE_RUN = ("seed", "report", *_LOCATIONS)
 _DATA_LOCATIONS = ("dir", "bundled", "path", "train", "dev", "test")  # the content has a digest of its own
 # a choice of one of these groups replaces many overrides
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")
-_SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
+_SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "distill", "init_from")
 _MOST_DIFFERENCES = 4
 _FILE_FORMATS = {"columns": "conll"}  # presets for own files have the name of their format, except this one
 
