@@ -92,7 +92,8 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
     if not NAME.fullmatch(repo):
         raise UserError(f"--repo {repo}: expected ORG/NAME")
     folder = ModelFolder.load(model)
-    names = _file_names(model)
+    inside = [path for part in (STATIC, ENCODER) if (model / part).is_dir() for path in (model / part).iterdir()]
+    names = sorted(path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file())
     own = list(filter(_is_of_a_model, names))
     notes = [f"left out, as it is not a model's: {name}" for name in names if name not in own]
     encoder = folder.config.embeddings.transformer
@@ -115,12 +116,6 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
 
 def _is_of_a_model(name: str) -> bool:
     return most_bytes(name) is not None
-
-
-def _file_names(model: Path) -> list[str]:
-    """Return the names, with `/`, of the files in the folder and in the two folders that a model may have in it."""
-    inside = [path for part in (STATIC, ENCODER) if (model / part).is_dir() for path in (model / part).iterdir()]
-    return sorted(path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file())
 
 
 def _card_text(model: Path, repo: str) -> str:

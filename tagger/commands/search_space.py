@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import shown
 from tagger.errors import UserError
+from tagger.files import shipped_folder
 from tagger.printable import in_a_line
 from tagger.renamed_settings import warnings_of
 
@@ -51,7 +52,7 @@ def read_space(space: str) -> list[Dimension]:
     known = hydra_entry.choices("tune")
     if space not in known and not Path(space).is_file():
         raise UserError(f"--space {space}: no such file, and no such space; there are {', '.join(known)}")
-    path = hydra_entry.config_file("tune", space) if space in known else Path(space)
+    path = shipped_folder("conf") / "tune" / f"{space}.yaml" if space in known else Path(space)
     entries = hydra_entry.read_yaml(path)
     if not entries:
         raise UserError(f"{path}: empty; name at least one setting")

@@ -18,7 +18,7 @@ from typing import IO, Any, NoReturn
 
 from tagger.bulk.executors.base import Executor, OpenRun, SerialExecutor, WorkerLostError
 from tagger.bulk.inputs import Source, find_sources
-from tagger.bulk.job import Counts, Job, OnError, PartTagger
+from tagger.bulk.job import Job, OnError, PartTagger
 from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
 from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput, Tell, run_job
 from tagger.bulk.parts import plan_parts
@@ -200,7 +200,8 @@ def _end(number: int, frame: object) -> NoReturn:
 def _report(parsed: argparse.Namespace, program: str, job: Job, account: Account, seconds: float) -> None:
     counts = account.counts
     if counts.rejected:  # also with --quiet: something is missing in the output
-        _say(program, _sum_of(counts))
+        shares = f"{counts.tagged:,} tagged + {counts.empty:,} empty + {counts.rejected:,} rejected"
+        _say(program, f"{_count(counts.records, 'record')} read = {shares}")
     if parsed.quiet:
         return
     if account.empty:
@@ -216,13 +217,6 @@ def _report(parsed: argparse.Namespace, program: str, job: Job, account: Account
     amounts = [(account.files, "file"), (counts.records, "record"), (counts.sentences, "sentence")]
     done = ", ".join(_count(*amount) for amount in [*amounts, (counts.tokens, "token")])
     _say(program, f"{done} in {seconds:.1f} s ({speed:,.0f} tokens/s), written to {parsed.output}")
-
-
-def _sum_of(counts: Counts) -> str:
-    return (
-        f"{_count(counts.records, 'record')} read = {counts.tagged:,} tagged + {counts.empty:,} empty + "
-        f"{counts.rejected:,} rejected"
-    )
 
 
 def _count(amount: int, noun: str) -> str:

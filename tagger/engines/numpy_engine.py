@@ -6,7 +6,6 @@ What depends on a word alone is computed once per distinct word and cached. Then
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain
 
@@ -38,12 +37,8 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _limited_blas() -> AbstractContextManager[object]:
-    return _blas().limit(limits=1, user_api="blas")
-
-
 # In the small products here, more threads cost more than they save, and they change the last bits.
-_one_blas_thread = ProcessSetting(_limited_blas)
+_one_blas_thread = ProcessSetting(lambda: _blas().limit(limits=1, user_api="blas"))
 
 
 class NumpyEngine:

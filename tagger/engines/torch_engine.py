@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -100,7 +100,7 @@ class TorchEngine:
     def _start(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
         """Start a batch. Call the result to wait for the emissions; until then the CPU is free while a GPU computes."""
         batch = self._batch(sentences)
-        with self._precision():
+        with nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind):
             emissions = self._model(batch).float()  # (N, K)
         if self._device.type != "cuda":
             return emissions.cpu().numpy
@@ -115,9 +115,6 @@ class TorchEngine:
             return copied.numpy()
 
         return wait
-
-    def _precision(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind)
 
     def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Compute the embeddings of a sentence's T words, (T, E)."""

@@ -190,7 +190,7 @@ def padded(scores: Floats) -> Floats:
 def _loaded(library: Path) -> Callable[[str], int]:
     """Return the addresses of a shared library's functions, by name."""
     functions = ctypes.CDLL(str(library))
-    return lambda name: _address_of(getattr(functions, name))
+    return lambda name: ctypes.cast(getattr(functions, name), ctypes.c_void_p).value or 0
 
 
 def _linked_here(code: Path) -> Callable[[str], int]:
@@ -215,9 +215,3 @@ def _sums(weights: Packed) -> NDArray[Any]:
 def _data(array: NDArray[Any]) -> int:
     assert array.flags.c_contiguous
     return array.ctypes.data
-
-
-def _address_of(function: Callable[..., object]) -> int:
-    address = ctypes.cast(function, ctypes.c_void_p).value  # type: ignore[arg-type]
-    assert address is not None
-    return address

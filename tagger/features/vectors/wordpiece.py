@@ -248,12 +248,9 @@ def _fold(character: str) -> str:
         return " "
     if any(first <= ord(character) <= last for first, last in _IDEOGRAPHS):
         return f" {unicodedata.normalize('NFD', character)} "
-    parts = (part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn")
-    return "".join(f" {part} " if _is_punctuation(part) else part.lower() for part in parts)
-
-
-def _is_punctuation(character: str) -> bool:
-    return character in _ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")
+    parts = [part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn"]
+    punctuation = (part in _ASCII_PUNCTUATION or unicodedata.category(part).startswith("P") for part in parts)
+    return "".join(f" {part} " if alone else part.lower() for part, alone in zip(parts, punctuation, strict=True))
 
 
 def quantised(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
