@@ -1,6 +1,6 @@
 """A bounded cache of what was computed per word. Any number of threads may share it.
 
-When it is full, it keeps the most frequently used words that fill half of it. Ties go to the most recent.
+When it is full, it keeps the most frequently used words that fill three quarters of it. Ties go to the most recent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from tagger.shared_state import survive_forks
 Ints = NDArray[np.int64]
 _UNKNOWN = -1
 _AT_ONCE = 512  # words computed together
-_DECAY = 0.5  # factor of all counts when words are evicted, so that words of older texts leave
+_KEPT = 0.75  # share of the limit that is still filled after words were evicted
+_DECAY = 0.75  # factor of all counts then, so that words of older texts leave
 _PER_WORD = 200  # bytes, about, that the tables below and Python take for a word, its characters not counted
 
 
@@ -70,7 +71,7 @@ class WordCache:
             if (rows == _UNKNOWN).any():
                 unknown = list(dict.fromkeys(compress(words, (rows == _UNKNOWN).tolist())))
                 if self._table.sizes[: len(self)].sum() + sum(map(self._size, unknown)) > self._limit:
-                    self._table = self._halved(len(words))
+                    self._table = self._shrunk(len(words))
                     unknown = [word for word in dict.fromkeys(words) if word not in self._table.rows]
                 self._learn(unknown)
                 rows = self._find(words)
@@ -99,11 +100,11 @@ class WordCache:
         arrays: list[NDArray[Any]] = [np.empty((room, width), dtype) for width, dtype in self._columns]
         return _Table({}, arrays, np.empty(room, np.float32), np.empty(room, np.int64))
 
-    def _halved(self, new: int) -> _Table:
-        """Return a table of the words used most that fill half of the limit, with room for new ones."""
+    def _shrunk(self, new: int) -> _Table:
+        """Return a table of the words used most that fill `_KEPT` of the limit, with room for new ones."""
         words, arrays, uses, sizes = self._table
         order = np.argsort(uses[: len(words)], kind="stable")[::-1]
-        kept = order[np.cumsum(sizes[order]) <= self._limit // 2]
+        kept = np.sort(order[np.cumsum(sizes[order]) <= _KEPT * self._limit])
         table = self._new_table(len(kept) + new)
         names = list(words)
         table.rows.update(zip([names[row] for row in kept.tolist()], range(len(kept)), strict=True))
