@@ -4,9 +4,9 @@ The hidden folder `.tag-run` holds
     run.json       what was asked for, and whether all is done
     parts/N        the output of a finished part, until it is in an output
     parts/N.json   its record: checksums of what was read and written
-    joined.jsonl   a line for parts that were put together: the first, the last, and the outputs' checksums by path
+    joined         a line for parts that were put together: the first, the last, and the outputs' checksums by path
 
-Outputs are written under temporary names and listed in `joined.jsonl`. Then they get their names, and then the parts'
+Outputs are written under temporary names and listed in `joined`. Then they get their names, and then the parts'
 outputs are removed. A part is done if its record is there and its output is as it was written, or was put together.
 """
 
@@ -37,7 +37,7 @@ class RunState:
     def __init__(self, output: Path) -> None:
         """Take the output folder."""
         self.output, self.folder = output, output / NAME
-        self.parts, self._request, self._joined = (self.folder / one for one in ("parts", "run.json", "joined.jsonl"))
+        self.parts, self._request, self._joined = (self.folder / one for one in ("parts", "run.json", "joined"))
         self.joined: set[int] = set()  # parts that are in whole outputs of an earlier run
         self.written: set[int] = set()  # hashes of the paths of its outputs
         self.continuable = True  # false where an input can be read only once
