@@ -195,7 +195,7 @@ class ShardOutput:
         self._state.end()
 
 
-Tell = Callable[[Counts, int, int], None]
+OnPart = Callable[[Counts, int, int], None]
 Output = StreamOutput | FolderOutput | ShardOutput
 
 
@@ -206,7 +206,7 @@ def run_job(
     account: Account,
     *,
     state: RunState | None = None,
-    tell: Tell = lambda counts, amount, kept: None,
+    progress: OnPart = lambda counts, amount, kept: None,
 ) -> None:
     """Tag parts and put them together.
 
@@ -216,8 +216,8 @@ def run_job(
         output: takes them in order.
         account: what was read and written is entered there.
         state: of a run that can be continued.
-        tell: called after each part with what was tagged so far, the bytes of input that were read for it, and those
-            that an earlier run had tagged.
+        progress: called after each part with what was tagged so far, the bytes of input that were read for it, and
+            those that an earlier run had tagged.
 
     Raises:
         UserError: something cannot be read or written, or is malformed.
@@ -241,7 +241,7 @@ def run_job(
             output.add(part, account.enter(part))
             finished += 1
             done, kept = (done, kept + amount) if part.is_kept else (done + amount, kept)
-            tell(account.counts, done, kept)
+            progress(account.counts, done, kept)
     except BadRecordError as error:
         if state is not None:
             state.forget_from(finished)

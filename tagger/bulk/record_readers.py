@@ -212,7 +212,7 @@ def _sentences(sentences: Iterable[Sentence], report: _Report) -> Iterator[Recor
 
 
 class _Report(ReadReport):
-    """Collect malformed records for whoever decides on them, with the lines that they were read from."""
+    """Collect malformed records, with the lines that they were read from. The caller decides on them."""
 
     def __init__(self, source: str, *, lines_before: int, sentences_before: int) -> None:
         """Take the input's name, and how many lines and sentences were put before the piece; they do not count."""

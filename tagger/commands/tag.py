@@ -20,7 +20,7 @@ from tagger.bulk.executors.base import Executor, OpenRun, SerialExecutor, Worker
 from tagger.bulk.inputs import Source, find_sources
 from tagger.bulk.job import Job, OnError, PartTagger
 from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
-from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput, Tell, run_job
+from tagger.bulk.outputs import Account, FolderOutput, OnPart, Output, ShardOutput, StreamOutput, run_job
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.progress import Progress
 from tagger.bulk.records import InputFormat
@@ -93,10 +93,10 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
             open_run = partial(StoringTagger, state.parts, open_tagger)
         for note in [] if parsed.quiet else notes:
             _say(program, note)
-        tell = left.enter_context(_progress(parsed, program, sources))
+        progress = left.enter_context(_progress(parsed, program, sources))
         executor = left.enter_context(_executor(parsed, open_tagger, open_run, workers, settings))
         parts = plan_parts(sources, job.reading, standard_input, part_size=part_size, prompt=folder is None)
-        run_job(parts, executor, output, account, state=state, tell=tell)
+        run_job(parts, executor, output, account, state=state, progress=progress)
     _report(parsed, program, job, account, time.perf_counter() - begin)
     return 0
 
@@ -163,7 +163,7 @@ def _ensure_compiled() -> bool:
     return kernels() is not None
 
 
-def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -> AbstractContextManager[Tell]:
+def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -> AbstractContextManager[OnPart]:
     """Open the report of progress, where it is asked for or a terminal has room for it."""
     to_terminal = sys.stderr is not None and sys.stderr.isatty() and not parsed.quiet
     if parsed.output is None and sys.stdout is not None and sys.stdout.isatty():

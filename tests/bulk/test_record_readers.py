@@ -144,7 +144,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("kind", "content", "message"), BAD)
-def test_bad_input_is_told_in_one_line(kind: str, content: bytes, message: str) -> None:
+def test_bad_input_is_reported_in_one_line(kind: str, content: bytes, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read(content, kind)
     assert str(caught.value).startswith(message)

@@ -120,7 +120,7 @@ def test_another_graph_in_the_folder_is_not_run(exported: Path, change: Any) -> 
     assert found == expected
 
 
-def test_a_damaged_graph_is_told_by_every_engine(exported: Path) -> None:
+def test_a_damaged_graph_is_reported_by_every_engine(exported: Path) -> None:
     (exported / GRAPH).write_bytes(b"x")
     for engine in ("numpy", "onnx"):
         with pytest.raises(UserError, match=r"model\.onnx: damaged: its checksum"):

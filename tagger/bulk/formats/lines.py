@@ -73,7 +73,7 @@ def json_line(document: Document, options: WriteOptions) -> str:
     """Write a document as a line of JSON: its own fields, its text, its entities and, if asked for, tokens and tags.
 
     An entity is `{"start", "end", "label", "text"}`, half-open, in characters of the record's text, and with scores
-    also `"score"`. Tokens and their tags stand in two flat lists. They are written where `tokens` asks for them, where
+    also `"score"`. Tokens and their tags are two flat lists. They are written where `tokens` asks for them, where
     the tags are plain (then there are no entities, and scores are a third list), and where the record has a field
     `tokens`. Alternatives are a list with an object per sentence, see `_alternatives`. What is written replaces fields
     of those names; other fields come out exactly as they were written.

@@ -25,7 +25,7 @@ _READ_AHEAD = 1 << 16  # bytes of a column
 _COLUMNS_SHOWN = 10
 _LONGEST_REASON = 200
 _GROUP_ROWS, _GROUP_BYTES = 1 << 16, 1 << 24  # of a row group that is written, about
-_LENGTH = 8  # bytes of a number in front of packed rows
+_LENGTH = 8  # bytes of a number before packed rows
 _STRINGS = pyarrow.list_(pyarrow.string())
 
 

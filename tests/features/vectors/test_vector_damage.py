@@ -252,7 +252,7 @@ def test_words_in_metadata_must_be_a_list(words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [npz, double_npy, safetensors])
-def test_words_that_are_missing_or_no_utf8_are_told(write: Writer, tmp_path: Path) -> None:
+def test_words_that_are_missing_or_no_utf8_are_reported(write: Writer, tmp_path: Path) -> None:
     path = write(tmp_path, ["a", "b"], random_vectors(2, 2))
     [words] = [other for other in tmp_path.iterdir() if other != path]
     words.write_bytes(b"a\nb\xff\n")
