@@ -28,7 +28,7 @@ from tagger.errors import UserError
 from tagger.features.batching import length_batches
 from tagger.features.soft_targets import TagDistribution
 from tagger.model_folder.folder import ModelFolder, read_description
-from tagger.model_folder.from_hub import local_folder, on_hub
+from tagger.model_folder.named import DEFAULT, local_folder, on_hub
 from tagger.shared_state import survive_forks
 
 _BATCH_TOKENS = 4096
@@ -170,7 +170,7 @@ class Tagger:
 
 
 def load(
-    path: str | Path,
+    path: str | Path = DEFAULT,
     *,
     engine: str = "auto",
     device: str = "cpu",
@@ -183,7 +183,8 @@ def load(
     Taggers of one model, loaded with the same settings, share its weights and caches.
 
     Args:
-        path: the folder that training wrote; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
+        path: the folder that training wrote; the name of a model that comes with this package (`en-ner`, `en-pos`); or
+            `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
         engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (ONNX Runtime), or `auto`. Auto chooses torch for models
             with a contextual encoder and for devices other than `cpu`, and numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.

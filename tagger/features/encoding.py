@@ -13,6 +13,7 @@ from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
+from tagger.features.open_tags import OpenTags
 from tagger.features.soft_targets import SoftBatch, SoftTargets
 from tagger.features.vectors.open import StaticVectors
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
@@ -64,6 +65,7 @@ class Batch:
         tags: (B, T) gold tags; 0 after a sentence's end.
         sentences: (B,) their numbers in the corpus.
         context: a transformer's vectors or pieces of the N tokens, sentence after sentence.
+        allowed: (N, K) whether each token may have each tag, sentence after sentence. None: only its gold tag.
         soft: a teacher's soft targets; None if all sentences are learned from gold tags.
     """
 
@@ -73,6 +75,7 @@ class Batch:
     tags: Ints
     sentences: Ints
     context: ContextBatch
+    allowed: NDArray[np.bool_] | None = None
     soft: SoftBatch | None = None
 
     @property
@@ -165,6 +168,9 @@ class EncodedCorpus:
             dtype=np.int64,
             count=tokens,
         )
+        self._open = OpenTags.of(sentences, list(numbers))
+        if self._open is not None:
+            self._open.settle(self._tags)
 
     def of_same_words(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
         """Encode other sentences that have no new word. A transformer's context is left out."""
@@ -190,7 +196,8 @@ class EncodedCorpus:
         rows[inside] = inverse
         tags[inside] = self._tags[positions]
         context = self._context.take(numbers, positions)
+        allowed = None if self._open is None else self._open.allowed(self._tags, positions)
         soft = None
         if self._soft is not None:
             soft = self._soft.take(numbers - (len(self) - len(self._soft)), lengths)
-        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, soft)
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, allowed, soft)

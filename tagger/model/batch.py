@@ -70,6 +70,7 @@ class TensorBatch:
         context: (N, D) contextual vectors.
         pieces: word pieces as arrays, sentence by sentence. A fine-tuned encoder makes tensors of them.
         soft: a teacher's soft targets, if some sentences have them.
+        allowed: (N, K) whether each token may have each tag. None: only its gold tag.
     """
 
     packing: Packing
@@ -79,6 +80,7 @@ class TensorBatch:
     context: Tensor
     pieces: PieceBatch | None
     soft: TensorSoftTargets | None = None
+    allowed: Tensor | None = None
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
@@ -87,12 +89,13 @@ class TensorBatch:
         batch_sizes, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
+        of_tokens += [] if batch.allowed is None else [batch.allowed]
         soft = batch.soft
         targets = [] if soft is None else [soft.marginals, soft.transitions, soft.soft, soft.weights]
         tensors = iter(on_device(numbers + of_words + of_tokens + targets, device))
         packing = Packing(torch.from_numpy(batch_sizes), *islice(tensors, len(numbers)))
         features = TensorFeatures(batch.features, *islice(tensors, len(of_words)))
-        rows, tags, context = islice(tensors, len(of_tokens))
+        rows, tags, context, *allowed = islice(tensors, len(of_tokens))
         marginals, *rest = tensors if targets else (None,)
         return cls(
             packing=packing,
@@ -102,6 +105,7 @@ class TensorBatch:
             context=context[packing.reading] if context.shape[1] else context,
             pieces=batch.context.pieces,
             soft=None if marginals is None else TensorSoftTargets(marginals[packing.reading], *rest),
+            allowed=allowed[0][packing.reading] if allowed else None,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tagger.corpus.augmentation import MentionReplacement
+from tagger.corpus.augmentation import MentionReplacement, recased
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.features.distilled_text import DistilledText
@@ -44,6 +44,7 @@ class EpochCorpora:
         *,
         seed: int = 0,
         replacement: MentionReplacement | None = None,
+        recase: float = 0.0,
         distillation: Distillation | None = None,
         encoder: FeatureEncoder | None = None,
         scheme: Scheme = Scheme.BIOES,
@@ -54,11 +55,12 @@ class EpochCorpora:
             encoded: the same, encoded.
             seed: decides what is drawn, together with the epoch.
             replacement: replaces mentions of the training split.
+            recase: share of sentences to write in other case.
             distillation: adds a share of a text that a teacher has tagged.
-            encoder, scheme: encode that text.
+            encoder, scheme: encode sentences that are new.
         """
         self._sentences, self._encoded, self._seed = sentences, encoded, seed
-        self._replacement, self._distillation = replacement, distillation
+        self._replacement, self._recase, self._distillation = replacement, recase, distillation
         self._encoder, self._scheme = encoder, scheme
 
     @property
@@ -68,11 +70,15 @@ class EpochCorpora:
 
     def corpus(self, epoch: int) -> EncodedCorpus:
         """Return the corpus of an epoch, from 0."""
-        sentences = self._sentences
+        sentences, soft, seed = self._sentences, None, epoch << 32 | self._seed
         if self._replacement is not None:
-            sentences = self._replacement.draw(epoch << 32 | self._seed)
+            sentences = self._replacement.draw(seed)
         if (learned := self._distillation) is not None:
-            assert self._encoder is not None
             more, soft = learned.text.share(epoch, learned.epoch_tokens, seed=self._seed, weight=learned.weight)
-            return EncodedCorpus([*sentences, *more], self._encoder, self._scheme, soft=soft)
+            sentences = [*sentences, *more]
+        if self._recase:
+            sentences = recased(sentences, self._recase, seed)
+        if self._recase or soft is not None:
+            assert self._encoder is not None
+            return EncodedCorpus(sentences, self._encoder, self._scheme, soft=soft)
         return self._encoded if self._replacement is None else self._encoded.of_same_words(sentences)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
-from tagger.corpus.dataset import DataConfig, Split
+from tagger.corpus.dataset import DataConfig, Split, labelled_content
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -94,10 +94,12 @@ class RunSetup:
         encoder = embeddings.transformer and replace(embeddings.transformer, path=None, revision=None)
         model = replace(self.config, embeddings=replace(embeddings, static=static, transformer=encoder))
         trained = replace(optim, epochs=1, min_steps=1)
-        scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
+        scored = list(map(labelled_content, dev.sentences))
         vectors = self.static and self.static.digest()
         settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # as in earlier checkpoints
         optim_settings = settings.pop("optim")
+        if not optim.recase:  # unknown to earlier checkpoints
+            del optim_settings["recase"]
         depends_on = [self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored]
         if (learned := self.distillation) is not None:
             depends_on.append([learned.text.about.digest, learned.epoch_tokens, learned.weight])

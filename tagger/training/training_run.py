@@ -214,11 +214,14 @@ def _data_module(
     device: torch.device,
 ) -> TaggingDataModule:
     sentences = splits["train"].sentences
+    if optim.recase and start.encoder is not None:
+        raise UserError("optim.recase: an encoder reads the sentences as they are; set it to 0")
     corpora = EpochCorpora(
         sentences,
         start.encoded(sentences, device),
         seed=seed,
         replacement=_replacement(sentences, start, optim.mention_replacement),
+        recase=optim.recase,
         distillation=start.distillation,
         encoder=start.feature_encoder,
         scheme=start.scheme,

@@ -227,5 +227,5 @@ def test_the_loss_with_soft_targets_is_the_cross_entropy_over_all_legal_paths(sc
         torch.tensor([True, False, True, False]),
         torch.tensor(weights),
     )
-    losses = crf(emissions.transpose(0, 1)[of_tokens], tags.T[of_tokens], packing, soft)
+    losses = crf(emissions.transpose(0, 1)[of_tokens], tags.T[of_tokens], packing, soft=soft)
     assert losses.sum().item() == pytest.approx(expected, rel=1e-4, abs=1e-3)

@@ -57,7 +57,7 @@ def of_every_repetition(settings: Settings) -> Settings:
 
 def describe_differences(before: Settings, now: Settings) -> str:
     """Name the first settings that keep a run from being resumed; "" if there are none."""
-    first, second = ({key: each.get(key) for key in _SHAPING} for each in (before, now))
+    first, second = ({key: _sources_by_number(each.get(key)) for key in _SHAPING} for each in (before, now))
     had, has = dict(flat(first)), dict(flat(second))
     names = [name for name in dict.fromkeys((*had, *has)) if had.get(name) != has.get(name)]
     parts = [f"{name} was {shown(had.get(name))}, not {shown(has.get(name))}" for name in names[:_MOST_DIFFERENCES]]
@@ -92,7 +92,15 @@ def _choices() -> tuple[tuple[str, Flat], ...]:
 def _comparable(settings: Settings) -> Flat:
     """Return the settings that repetitions share, by dotted name, without locations of data."""
     data = {key: value for key, value in settings["data"].items() if key not in _DATA_LOCATIONS}
-    return dict(flat({**of_every_repetition(settings), "data": data}))
+    return dict(flat({**of_every_repetition(settings), "data": _sources_by_number(data)}))
+
+
+def _sources_by_number(group: Any) -> Any:
+    """Return a group of settings, with the sources of a mix by number, as overrides name them."""
+    if not isinstance(group, Mapping) or not isinstance(group.get("sources"), list):
+        return group
+    sources = {str(number): source for number, source in enumerate(group["sources"])}
+    return {**group, "sources": sources}
 
 
 def flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:
