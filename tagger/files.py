@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tagger.errors import UserError
+
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of such file systems
 
 
 def shipped_folder(name: str) -> Path:
@@ -99,17 +102,19 @@ def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
         wait: wait until no other process holds it.
 
     Raises:
-        UserError: another process holds it, and `wait` is false.
+        UserError: another process holds it, and `wait` is false; or it cannot be written.
     """
     from filelock import FileLock, Timeout  # here, as its import takes longer than the rest of this module
 
     path = folder / ".lock"
     lock = FileLock(path, timeout=-1 if wait else 0)
-    with suppress(OSError):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise UserError(f"{folder}: cannot write: {error.strerror or error}; choose another folder") from error
     try:
         yield
     finally:
