@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 from ready.judging import Judged
 
-from tagger.commands.hydra.hydra_entry import config_file
 from tagger.corpus.dataset import DataConfig
 from tagger.corpus.dataset_config import SourceConfig
 from tagger.errors import UserError
 from tagger.evaluation.scores import Scores
+from tagger.files import shipped_folder
 from tagger.model_folder.folder import ModelFolder
 from tagger.runs.tables import as_markdown
 
@@ -70,7 +70,7 @@ def licence_and_origin(preset: str, data: DataConfig) -> tuple[str, str]:
     """
     if preset in _BUNDLED:
         return _BUNDLED[preset]
-    head = config_file("data", preset).read_text(encoding="utf-8").partition("\ndefaults:")[0]
+    head = (shipped_folder("conf") / "data" / f"{preset}.yaml").read_text(encoding="utf-8").partition("\ndefaults:")[0]
     found = _LICENCE.search(head.replace("\n# ", " "))
     if found is None:
         raise UserError(f"conf/data/{preset}.yaml: its head names no licence; add one (Licence: NAME.)")
