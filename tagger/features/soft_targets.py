@@ -40,7 +40,7 @@ class TagDistribution:
         Args:
             tags: (K, J) 1 where the row's tag becomes the column's.
         """
-        transitions: Floats = tags.T @ self.transitions @ tags
+        transitions = (tags.T @ self.transitions @ tags).astype(np.float32)
         return TagDistribution(self.marginals @ tags, transitions, self.confidence, self.has_entity)
 
     @classmethod
