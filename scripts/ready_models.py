@@ -84,7 +84,10 @@ RECIPES = {
             preset="en_ner",
             place=".",
             teacher=("trainer.max_epochs=8",),
-            student=("distill.sentences=400000", "optim.recase=0.3"),
+            student=(
+                *("distill.sentences=36000", "distill.vocabulary=8000", "embeddings.word.min_count=5"),
+                *("optim.recase=0.15", "trainer.max_epochs=14", "embeddings.dropout=0.35", "encoder.dropout=0.35"),
+            ),
             limits=(
                 "MISC holds nationalities, events, works, products and more. Annotators agree least on it.",
                 "Names of the last years, and of fields that the data sets lack, such as medicine and chemistry.",
@@ -98,8 +101,11 @@ RECIPES = {
             title="parts of speech (UPOS) of English text",
             preset="ud_en_ewt_pos",
             place="ud_en_ewt_pos",
-            teacher=("trainer.max_epochs=10",),
-            student=("distill.sentences=200000", "optim.recase=0.3"),
+            teacher=("trainer.max_epochs=8",),
+            student=(
+                *("distill.sentences=22000", "distill.vocabulary=6000", "embeddings.word.min_count=2"),
+                *("optim.recase=0.1", "trainer.max_epochs=12", "embeddings.dropout=0.35", "encoder.dropout=0.35"),
+            ),
             limits=(
                 "Rare tags: X, INTJ and SYM.",
                 "The labelled data are weblogs, newsgroups, e-mail, reviews and answers. Other kinds of text were seen "
