@@ -23,7 +23,7 @@ from tagger.evaluation.prediction_files import read_aligned, read_three_columns
 from tagger.evaluation.report_files import holds_other_sentences, report_page, write_comparison, write_report
 from tagger.inspection.explainer import FORMAT, MOST_TOKENS, Explainer
 from tagger.inspection.gates_page import gates_section, gates_style
-from tagger.model_folder.named import on_hub
+from tagger.model_folder.named import is_ready, on_hub
 from tagger.predict import load
 from tagger.printable import in_a_line
 from tagger.runs import compare_runs
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 class EvaluateConfig:
     """The object of an evaluation: a model on a split of `data`, a file of predictions, or runs to compare."""
 
-    model: Path | None = None  # a model folder, or `hub:ORG/NAME@REVISION`
+    model: Path | None = None  # a model folder, a ready model's name, or `hub:ORG/NAME@REVISION`
     encoder: str | None = None  # where the model's contextual encoder is, if it has one and it has moved
     device: str | None = None  # a PyTorch device that the model runs on, such as `cuda`; None for the CPU
     split: str = "test"
@@ -126,9 +126,9 @@ def _task(config: DictConfig) -> None:
 def _default_folder(wanted: EvaluateConfig, name: str, found: Assessment) -> Path | None:
     """Return `report/` beside the model, or a folder named `report-NAME` if that is a report on other sentences.
 
-    Return None for predictions and for models of the Hub.
+    Return None for predictions, and for models of the Hub and of this package.
     """
-    if not wanted.model or on_hub(wanted.model):
+    if not wanted.model or on_hub(wanted.model) or is_ready(wanted.model):
         return None
     named = f"report-{hydra_entry.folder_name(name)}"
     names = chain(["report", named], (f"{named}-{number}" for number in count(2)))

@@ -23,6 +23,11 @@ def ready_models() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{CONFIG}"))}
 
 
+def is_ready(model: str | Path) -> bool:
+    """Return whether a model is named as one that comes with this package. A folder of that name is `./NAME`."""
+    return str(model) in ready_models() and not (isinstance(model, Path) and model.exists())
+
+
 def local_folder(model: str | Path) -> Path:
     """Return the folder of a model. A model on the Hub is fetched into the cache if there is a newer one.
 
@@ -35,7 +40,7 @@ def local_folder(model: str | Path) -> Path:
         UserError: it is not there, or is no model of this tagger.
     """
     if not on_hub(model):
-        return ready_models().get(str(model), Path(model)) if isinstance(model, str) else model
+        return ready_models()[str(model)] if is_ready(model) else Path(model)
     from tagger.hub import NAME, fetch_checked  # here, since it imports an HTTP client
 
     repo, _, revision = str(model).removeprefix(_PREFIX).partition("@")
