@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
+from tagger.decoding import decoder as decoder_module
 from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tests.helpers.legal_paths import (
     SCHEMES,
@@ -26,6 +28,15 @@ from tests.helpers.legal_paths import (
 
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(lambda lengths: sorted(lengths, reverse=True))
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(params=["compiled", "NumPy"], autouse=True, scope="module")
+def _loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Decode by compiled loops, where numba is installed, and by NumPy."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "NumPy":
+            patch.setattr(decoder_module, "kernels", lambda: None)
+        yield
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -149,6 +149,21 @@ def test_gradients_are_finite(scheme: Scheme, scale: float) -> None:
     assert not emissions.grad[~mask].any()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_possible_tags_of_a_token_are_those_that_can_begin_or_end_there(scheme: Scheme) -> None:
+    tags = range(len(TAGS[scheme]))
+    firsts = [any(path[0] == tag for path in legal_paths(scheme, 4)) for tag in tags]
+    lasts = [any(path[-1] == tag for path in legal_paths(scheme, 4)) for tag in tags]
+    expected = [
+        [(step > 0 or firsts[tag]) and (step < length - 1 or lasts[tag]) for tag in tags]
+        for step in range(max(LENGTHS))
+        for length in LENGTHS
+        if step < length
+    ]
+    found = LinearChainCRF(TAGS[scheme], scheme).possible(Packing.of(np.array(LENGTHS), CPU))
+    assert found.tolist() == expected
+
+
 def test_the_emissions_gradient_is_expected_minus_gold() -> None:
     crf = random_crf(Scheme.BIOES, 13)
     emissions, tags, mask = random_batch(Scheme.BIOES, 13, [3])
