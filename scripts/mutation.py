@@ -65,13 +65,14 @@ AREAS = {
 }
 
 
-def examine(name: str, folder: Path, sample: int = 0) -> list[str]:
+def examine(name: str, folder: Path, sample: int = 0, kept: bool = False) -> list[str]:
     """Run mutmut on an area, print what survived, and return the area's row of the table.
 
     Args:
         name: the area.
         folder: an empty folder, or that of an earlier run. Then the changes that survived there are tried again.
         sample: how many changes to draw at random; 0 for all.
+        kept: print only names of changes, for `mutmut show` in the folder, which stays.
 
     Raises:
         subprocess.CalledProcessError: the tests fail without any change, or mutmut does.
@@ -93,7 +94,7 @@ def examine(name: str, folder: Path, sample: int = 0) -> list[str]:
     statuses = {mutant: found[mutant] for mutant in chosen or found}
     for mutant, status in statuses.items():
         if status in PENDING:
-            print(_mutmut(folder, "show", mutant), flush=True)
+            print(f"{mutant}: {status}" if kept else _mutmut(folder, "show", mutant), flush=True)
     count = Counter(statuses.values())
     killed = len(statuses) - sum(count[status] for status in PENDING)
     numbers = [len(statuses), killed, count["timeout"], count["survived"], count["no tests"]]
@@ -168,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 rows.append(examine(name, Path(folder), arguments.sample))
         else:
             (arguments.folder / name).mkdir(parents=True, exist_ok=True)
-            rows.append(examine(name, arguments.folder / name, arguments.sample))
+            rows.append(examine(name, arguments.folder / name, arguments.sample, kept=True))
     print(as_markdown(HEADER, rows, left=1))
     return 0
 
