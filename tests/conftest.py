@@ -11,7 +11,9 @@ from hypothesis import Phase, settings
 from tests.helpers.repository import REPOSITORY
 
 settings.register_profile("tagger", deadline=None)  # a first import inside a test must not fail it for its time
-settings.register_profile("mutation", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+settings.register_profile(
+    "mutation", deadline=None, derandomize=True, max_examples=20, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("tagger")
 
 
