@@ -60,7 +60,10 @@ AREAS = {
         [f"decoding/test_{name}.py" for name in ("decoder", "forward_backward", "k_best", "many_labels")],
         left_out="ten_thousand or very_long or memory_does_not_grow",
     ),
-    "crf": Area(["model/crf.py", "model/partition.py"], ["model/test_crf.py", "model/test_partition.py"]),
+    "crf": Area(
+        ["model/crf.py", "model/partition.py"],
+        [f"model/test_{name}.py" for name in ("crf", "partial_crf", "partition")],
+    ),
     "loader": Area(["training/loader.py"], ["training/test_loader.py", "training/test_replaced_mentions.py"]),
 }
 

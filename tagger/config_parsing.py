@@ -61,6 +61,14 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{where}: expected a list, got {value!r}")
         return tuple(_checked(arguments[0], element, f"{where}[{index}]") for index, element in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{where}: expected a mapping, got {value!r}")
+        of_key, of_value = arguments
+        return {
+            _checked(of_key, key, f"{where}: name"): _checked(of_value, element, _join(where, str(key)))
+            for key, element in value.items()
+        }
     if isinstance(value, str) and hasattr(hint, "SHORT"):
         value = {hint.SHORT: value}
     if is_dataclass(hint):

@@ -93,18 +93,22 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder against other processes, as long as the block or this process lasts.
 
     On a file system without locks nothing is held.
 
+    Args:
+        folder: must exist.
+        wait: wait until no other process holds it.
+
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, and `wait` is false.
     """
     from filelock import FileLock, Timeout  # here, as its import takes longer than the rest of this module
 
     path = folder / ".lock"
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=-1 if wait else 0)
     with suppress(OSError):
         try:
             lock.acquire()

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,12 +21,14 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence, Tagging
 from tagger.corpus.tokenizers import Tokenizer, get_tokenizer, split_text
 from tagger.decoding.decoder import Decoder, batch_sizes_of
+from tagger.decoding.distribution import distributions
 from tagger.engines.base import AheadEngine, Engine
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.errors import UserError
 from tagger.features.batching import length_batches
+from tagger.features.soft_targets import TagDistribution
 from tagger.model_folder.folder import ModelFolder, read_description
-from tagger.model_folder.from_hub import local_folder, on_hub
+from tagger.model_folder.named import DEFAULT, local_folder, on_hub
 from tagger.shared_state import survive_forks
 
 _BATCH_TOKENS = 4096
@@ -35,6 +38,7 @@ _PRECISIONS = {"numpy": ("fp32", "int16"), "torch": ("fp32", "bf16", "fp16"), "o
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+T = TypeVar("T")
 
 
 class Tagger:
@@ -67,6 +71,17 @@ class Tagger:
         self._decoder = decoder or _decoder_of(folder)
         self._split: Tokenizer | None = None
         self._opened: _Opened | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that identifies the model by the checksums of its files.
+
+        Raises:
+            UserError: the tagger was not opened by `tagger.load`.
+        """
+        if self._opened is None:
+            raise UserError("only taggers that tagger.load opened have a digest; save the model and load it")
+        return self._opened.digest
 
     def __reduce__(self) -> tuple[Callable[[str, _Settings, str], Tagger], tuple[str, _Settings, str]]:
         if self._opened is None:
@@ -112,18 +127,35 @@ class Tagger:
                 window, tokens = [], 0
         yield from self._tag_window(window, wanted)
 
+    def distributions(
+        self, sentences: Sequence[Sentence], *, temperature: float | None = None, best_path_alone: bool = False
+    ) -> list[TagDistribution]:
+        """Compute the distribution over the taggings of each sentence, in order; sentences have at least one token.
+
+        Args:
+            sentences: held in memory, as are the results.
+            temperature: divides all scores; None for the model's own, fitted to its dev split.
+            best_path_alone: give all probability to the best path.
+        """
+        decoder = self._decoder if temperature is None else self._decoder.at(temperature)
+        found = self._by_batch(sentences, partial(distributions, decoder, best_path_alone=best_path_alone))
+        return [found[number] for number in range(len(sentences))]
+
     def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
+        predicted = self._by_batch(window, partial(wanted.of, self._decoder))
+        for number, given in enumerate(window):
+            tags, scores, more = predicted.get(number) or wanted.of_nothing()
+            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
+
+    def _by_batch(self, window: Sequence[Sentence], of: Callable[[Floats, Ints], Iterable[T]]) -> dict[int, T]:
+        """Run the network on sentences of similar length together; return what `of` makes of each, by its number."""
         lengths = np.array([len(sentence) for sentence in window], dtype=np.int64)
-        predicted: list[_Predicted | None] = [None] * len(window)
+        found: dict[int, T] = {}
         batches = length_batches(lengths, _BATCH_TOKENS if self._ahead is None else self._ahead.batch_tokens)
         words = ([window[number].tokens for number in numbers] for numbers in batches)
         for numbers, emissions in zip(batches, self._emissions(words), strict=True):
-            batch_sizes = batch_sizes_of(lengths[numbers])
-            for number, one in zip(numbers, wanted.of(self._decoder, emissions, batch_sizes), strict=True):
-                predicted[number] = one
-        for given, found in zip(window, predicted, strict=True):
-            tags, scores, more = found or wanted.of_nothing()
-            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
+            found.update(zip(numbers.tolist(), of(emissions, batch_sizes_of(lengths[numbers])), strict=True))
+        return found
 
     def _emissions(self, batches: Iterable[Sequence[Sequence[str]]]) -> Iterator[Floats]:
         if self._ahead is not None:
@@ -163,7 +195,7 @@ class _Wanted:
 
 
 def load(
-    path: str | Path,
+    path: str | Path = DEFAULT,
     *,
     engine: str = "auto",
     device: str = "cpu",
@@ -176,7 +208,8 @@ def load(
     Taggers of one model, loaded with the same settings, share its weights and caches.
 
     Args:
-        path: the folder that training wrote; or `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
+        path: the folder that training wrote; the name of a model that comes with this package (`en-ner`, `en-pos`); or
+            `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
         engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (needs the folder's `model.onnx`, which
             `tagger export_onnx` writes), or `auto`. Auto chooses torch for models with a contextual encoder and for
             devices other than `cpu`, and numpy for all others.

@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,11 +34,24 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep tests away from the user's cache; the processes of a session share one, and what is compiled in it."""
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests away from the user's cache. The processes of a session share one; compiled loops outlive it."""
     own = tmp_path_factory.getbasetemp()
     session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     os.environ["TAGGER_CACHE"] = str(session / "cache")
+    kept, used = REPOSITORY / ".pytest_cache" / "kernels", session / "cache" / "kernels"
+    _copy_files(kept, used)
+    yield
+    _copy_files(used, kept)
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy files that the target lacks. Each appears whole, as other processes do the same."""
+    for path in source.glob("*.so"):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (target / path.name).exists():
+            shutil.copy2(path, partial := target / f"{path.name}.{os.getpid()}")
+            partial.rename(target / path.name)
 
 
 @pytest.fixture(scope="session", autouse=True)

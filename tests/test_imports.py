@@ -47,6 +47,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
+    "distillation": (*BASE, "corpus", "features", "bulk", "predict"),
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
     "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
@@ -63,14 +64,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "inspection",
             "evaluation",
         ),
-        *("bulk", "training", "commands.hydra", "runs"),
+        *("bulk", "distillation", "training", "commands.hydra", "runs"),
     ),
     "__main__": ("commands",),
 }
 DOORS = {  # framework: the paths that may import it
     "numpy": (
         *("kernels/", "features/", "model/", "model_folder/", "engines/", "decoding/", "predict.py"),
-        *("inspection/", "evaluation/", "training/"),
+        *("inspection/", "evaluation/", "distillation/", "training/"),
     ),
     "safetensors": (
         "model_folder/folder.py",
@@ -95,7 +96,7 @@ DOORS = {  # framework: the paths that may import it
     "optuna": ("commands/study.py",),
     "filelock": ("files.py", "commands/study.py"),
     "ray": ("bulk/executors/ray.py",),
-    "tqdm": ("model/contextual.py",),
+    "tqdm": ("model/contextual.py", "distillation/reading.py"),
     "jinja2": ("html/rendering.py",),
     "pyarrow": ("bulk/formats/parquet.py",),
     "zstandard": ("bulk/compression.py",),

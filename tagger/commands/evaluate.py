@@ -20,7 +20,7 @@ from tagger.evaluation.markdown import as_table
 from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
 from tagger.evaluation.prediction_files import read_aligned, read_three_columns
 from tagger.evaluation.report_files import holds_other_sentences, report_page, write_comparison, write_report
-from tagger.model_folder.from_hub import on_hub
+from tagger.model_folder.named import on_hub
 from tagger.predict import load
 from tagger.printable import in_a_line
 from tagger.runs import compare_runs

@@ -17,7 +17,7 @@ from tagger.bulk.min_scores import MinimumScores
 from tagger.bulk.records import ID_COLUMN, ReadOptions, Unit
 from tagger.errors import UserError
 from tagger.model_folder.contents import CONFIG
-from tagger.model_folder.from_hub import local_folder
+from tagger.model_folder.named import local_folder
 
 _MOST_ALTERNATIVES = 100
 _LARGEST_PART = 1 << 40

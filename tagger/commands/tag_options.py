@@ -15,6 +15,7 @@ from tagger.bulk.records import InputFormat, Unit
 from tagger.bulk.run_state import NAME
 from tagger.commands.main import VERSION
 from tagger.corpus.tokenizers import NAMES
+from tagger.model_folder.named import DEFAULT
 from tagger.printable import in_a_line
 
 _DESCRIPTION = """\
@@ -27,7 +28,7 @@ extensions were is said on standard error. Patterns the shell did not expand (in
 
 _EPILOG = f"""\
 examples:
-  echo "Ada Lovelace met Charles Babbage in London." | python tag.py --model runs/latest/model
+  echo "Ada Lovelace met Charles Babbage in London." | python tag.py
   python tag.py --model runs/wnut/model notes/*.txt --output tagged/ --format jsonl
   python tag.py --model runs/wnut/model 'notes/**/*.txt' --format html > notes.html
   zcat news.jsonl.gz | python tag.py --model runs/wnut/model --input-format jsonl --text-field body
@@ -103,8 +104,6 @@ class CommandLine(argparse.ArgumentParser):
         found, unknown = self.parse_known_intermixed_args(arguments)
         if unknown:
             self.error(f"unknown option {unknown[0]}")
-        if found.model is None:
-            self.error("no model; name one with --model")
         if found.engine_cluster:
             found.executor, found.shards = found.engine_cluster, True
             note = "--engine-cluster ray is now called --executor ray --shards"
@@ -120,7 +119,7 @@ def parser_of(program: str) -> CommandLine:
     """Make the parser of a program of this name."""
     parser = CommandLine(
         prog=program,
-        usage="%(prog)s --model DIR [OPTION ...] [FILE ...]",
+        usage="%(prog)s [--model MODEL] [OPTION ...] [FILE ...]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -129,8 +128,10 @@ def parser_of(program: str) -> CommandLine:
     add = parser.add_argument
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
     add("--version", action="version", version=VERSION, help="print the version and end")
-    add("--model", metavar="DIR", help="the model folder that training wrote, as runs/latest/model, "
-        "or hub:ORG/NAME@REVISION, one on the Hugging Face Hub")  # fmt: skip
+    add("--model", metavar="MODEL", default=DEFAULT, help="a model that comes along (en-ner: names of people, places, "
+        "organisations and others in English; en-pos: parts of speech in English); the model folder that training "
+        "wrote, as runs/latest/model; or hub:ORG/NAME@REVISION, one on the Hugging Face Hub; default: "
+        f"{DEFAULT}")  # fmt: skip
     add("--encoder", metavar="PATH", help="where the model's contextual encoder lies, if it has one and it lies "
         "elsewhere than in training: a folder or an id of the Hugging Face Hub")  # fmt: skip
     add("--output", metavar="DIR", help="write a file per input into this folder, each whole or not at all: the "

@@ -15,6 +15,7 @@ from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import DataConfig
 from tagger.corpus.tokenizers import get_tokenizer
+from tagger.distillation.config import DistillConfig
 from tagger.errors import UserError
 from tagger.model_folder.folder import is_model
 from tagger.renamed_settings import name_of, new_name
@@ -24,7 +25,7 @@ from tagger.training.run_config import OptimConfig, RunConfig
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "trainer")
+_GROUPS = ("data", "embeddings", "encoder", "decoder", "optim", "distill", "trainer")
 _NUMBERS = ("lr", "weight_decay")  # of any optimiser
 _SHORT = {"embeddings.static": StaticEmbedding.SHORT, "embeddings.transformer": TransformerEmbedding.SHORT}
 
@@ -38,12 +39,14 @@ class TrainSettings:
         run: folder, seed, and what to start from.
         data: the data set.
         optim: batches and schedule.
+        distill: what to learn from a teacher.
     """
 
     composed: Mapping[str, Any]
     run: RunConfig
     data: DataConfig
     optim: OptimConfig
+    distill: DistillConfig
 
     @classmethod
     def read(cls, config: DictConfig, run_dir: Path) -> TrainSettings:
@@ -68,6 +71,7 @@ class TrainSettings:
             run=from_mapping(RunConfig, {**own, "run_dir": str(run_dir)}),
             data=DataConfig.from_mapping(composed["data"]),
             optim=from_mapping(OptimConfig, optim, "optim"),
+            distill=DistillConfig.from_mapping(composed.get("distill", {})),
         )
         get_tokenizer(settings.data.tokenizer)
         settings.model(plain=settings.data.scheme == "plain")

@@ -1,11 +1,12 @@
-"""Augment training sentences: replace entity mentions by others of the same label."""
+"""Augment training sentences: replace entity mentions by others of the same label, and write words in other case."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
-from tagger.corpus.schemes import spans_from_tags, tags_from_spans
+from tagger.corpus.schemes import IGNORED, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 
 
@@ -29,7 +30,8 @@ class MentionReplacement:
         mentions: dict[str, dict[tuple[str, ...], None]] = {}
         for sentence, spans in zip(sentences, self._spans, strict=True):
             for start, end, label in spans:
-                mentions.setdefault(label, {})[tuple(sentence.tokens[start:end])] = None
+                if sentence.partial is None or label != IGNORED:
+                    mentions.setdefault(label, {})[tuple(sentence.tokens[start:end])] = None
         self._mentions = {label: list(distinct) for label, distinct in mentions.items()}
 
     def draw(self, seed: int) -> list[Sentence]:
@@ -45,11 +47,36 @@ class MentionReplacement:
         new_spans: list[Span] = []
         done = 0
         for start, end, label in spans:
-            replace = random.random() < self._probability
-            mention = random.choice(self._mentions[label]) if replace else sentence.tokens[start:end]
+            known = sentence.partial is None or label != IGNORED
+            replaced = known and random.random() < self._probability
+            mention = random.choice(self._mentions[label]) if replaced else sentence.tokens[start:end]
             tokens += sentence.tokens[done:start]
             new_spans.append(Span(len(tokens), len(tokens) + len(mention), label))
             tokens += mention
             done = end
         tokens += sentence.tokens[done:]
-        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)))
+        return Sentence(tokens, tags_from_spans(new_spans, len(tokens)), partial=sentence.partial)
+
+
+_CASES = (str.lower, str.upper, str.title)
+
+
+def recased(sentences: Sequence[Sentence], probability: float, seed: int) -> list[Sentence]:
+    """Return the sentences in order, some in lower case, in capitals, or with each word capitalised.
+
+    A model that has seen such sentences is less misled by headlines and by text without capitals (Mayhew et al. 2019,
+    arXiv:1903.11222).
+
+    Args:
+        sentences: with or without tags, which stay as they are.
+        probability: share of the sentences that are rewritten.
+        seed: determines which.
+    """
+    random = Random(seed)
+    rewritten = []
+    for sentence in sentences:
+        if random.random() < probability:
+            write = random.choice(_CASES)
+            sentence = replace(sentence, tokens=[write(token) for token in sentence.tokens], text=None, offsets=None)
+        rewritten.append(sentence)
+    return rewritten

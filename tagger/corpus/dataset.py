@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from tagger.corpus.dataset_config import DataConfig, DocumentRanges
+from tagger.corpus.labels import mark_known, names_of_labels, rename_labels
+from tagger.corpus.mix import combine, named_as
 from tagger.corpus.readers.account import ReadReport, counted
 from tagger.corpus.sanity_checks import doubts
-from tagger.corpus.schemes import OUTSIDE, Scheme, bare_note, detect_scheme, has_prefix, prefixed, spans_from_tags
+from tagger.corpus.schemes import IGNORED, OUTSIDE, Scheme, bare_note, detect_scheme, has_prefix, prefixed
 from tagger.corpus.sentence import Sentence
+from tagger.corpus.split import SPLITS, Split, SplitName
 from tagger.corpus.splits import TRAIN, drawn_whole, split_by_range, split_off
 from tagger.corpus.stores import Store, open_store
 from tagger.errors import UserError
-from tagger.printable import in_a_line
 
 __all__ = [
     "SPLITS",
@@ -26,47 +27,11 @@ __all__ = [
     "DocumentRanges",
     "Split",
     "data_digest",
+    "has_train",
+    "labelled_content",
     "load_split",
     "load_splits",
 ]
-
-SplitName = Literal["train", "dev", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "dev", "test")
-
-
-@dataclass
-class Split:
-    """A split as it was read. After `load_splits`, only the first split keeps reports and notes that several share.
-
-    Attributes:
-        name: `train`, `dev` or `test`.
-        sentences: with tags as read, at least one.
-        scheme: how the tags mark spans, or PLAIN.
-        reports: one per file or source.
-        notes: one-line remarks on the data, for people who read the results.
-    """
-
-    name: str
-    sentences: list[Sentence]
-    scheme: Scheme
-    reports: list[ReadReport]
-    notes: list[str] = field(default_factory=list)
-
-    def account(self) -> str:
-        """Summarise for people what was read, file by file, with the notes."""
-        tokens = sum(map(len, self.sentences))
-        details = [report.summary() for report in self.reports] + self.notes
-        first = f"{self.name}: {len(self.sentences):,} sentences, {tokens:,} tokens, tags {self.scheme.value}"
-        lines = (line for one in details for line in f"  {one}".split("\n"))
-        return "\n".join([first, *map(in_a_line, lines)])
-
-    def labels(self) -> Counter[str]:
-        """Count entities by label. If tags are plain, count tokens by tag."""
-        found: Counter[str] = Counter()
-        for sentence in self.sentences:
-            tags = sentence.tags or []
-            found.update(tags if self.scheme is Scheme.PLAIN else (span.label for span in spans_from_tags(tags)))
-        return found
 
 
 def load_split(config: DataConfig, split: SplitName) -> Split:
@@ -75,7 +40,9 @@ def load_split(config: DataConfig, split: SplitName) -> Split:
     Raises:
         UserError: the split is missing, malformed (with `on_error=stop`), or without sentences or tags.
     """
-    return _load(config, (split,))[split]
+    # sentences of dev and test are left out of the train split of a mix
+    wanted = SPLITS if config.format == "mix" and split == TRAIN else (split,)
+    return _load(config, wanted)[split]
 
 
 def load_splits(config: DataConfig) -> dict[str, Split]:
@@ -85,6 +52,8 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
         UserError: as for `load_split`, or some splits have plain tags and others have spans.
     """
     splits = _load(config, SPLITS)
+    if missing := _unused_labels(config, splits):
+        splits[TRAIN].notes.append(missing)
     schemes = {name: split.scheme for name, split in splits.items()}
     if len({scheme is Scheme.PLAIN for scheme in schemes.values()}) > 1:
         found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
@@ -92,6 +61,22 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
     _warn_of_training_files(splits)
     _share(splits)
     return splits
+
+
+def has_train(config: DataConfig) -> bool:
+    """Return whether the data set has a training split.
+
+    Raises:
+        UserError: the settings name no store, or it does not exist.
+    """
+    return config.format == "mix" or open_store(config).has(TRAIN)
+
+
+def _unused_labels(config: DataConfig, splits: Mapping[str, Split]) -> str:
+    """Return a note on names in `data.labels` that occur in no split; "" if there are none."""
+    found = frozenset().union(*(split.labels_read for split in splits.values()))
+    unused = [name for name in config.labels or () if name not in found]
+    return f"data.labels: no such label in the data: {', '.join(unused)}" if unused else ""
 
 
 def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
@@ -120,11 +105,21 @@ def _share(splits: Mapping[str, Split]) -> None:
 
 def data_digest(splits: Mapping[str, Split]) -> str:
     """Return the SHA-256 of all tokens and tags. It does not depend on where they were read from."""
-    content = [[(sentence.tokens, sentence.tags) for sentence in splits[name].sentences] for name in SPLITS]
+    content = [list(map(labelled_content, splits[name].sentences)) for name in SPLITS]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def labelled_content(sentence: Sentence) -> tuple[Any, ...]:
+    """Return what a model learns from a sentence, for digests: tokens, tags, and what the tags leave open."""
+    if sentence.partial is None:
+        return sentence.tokens, sentence.tags
+    known = sentence.partial.known
+    return sentence.tokens, sentence.tags, known if known is None else sorted(known)
+
+
 def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
+    if config.format == "mix":
+        return _load_mix(config, tuple(wanted))
     store = open_store(config)
     missing = [split for split in ("test", "dev") if not store.has(split)]
     cut: dict[str, Split] = {}
@@ -136,6 +131,23 @@ def _load(config: DataConfig, wanted: Iterable[SplitName]) -> dict[str, Split]:
         else:
             cut = cut or _cut(_read(store, TRAIN, config), missing, config)
             splits[name] = cut[name]
+    if TRAIN in splits and config.max_length is not None:
+        _leave_out_longer(splits[TRAIN], config.max_length)
+    return splits
+
+
+def _load_mix(config: DataConfig, wanted: Sequence[SplitName]) -> dict[str, Split]:
+    """Load what is needed of each source, and combine it."""
+    parts = []
+    for source in config.sources or ():
+        needed = [name for name in SPLITS if any(name in source.taken(part) for part in wanted)]
+        with named_as(source):
+            own = source.within(config)
+            read = _load(own, needed) if needed else {}
+            if read and len(wanted) == len(SPLITS) and (unused := _unused_labels(own, read)):
+                read[needed[0]].notes.append(unused)
+        parts.append((source, read))
+    splits = combine(parts, wanted, config)
     if TRAIN in splits and config.max_length is not None:
         _leave_out_longer(splits[TRAIN], config.max_length)
     return splits
@@ -167,8 +179,16 @@ def _read(store: Store, name: str, config: DataConfig) -> Split:
                 sentence.document = sentence.document and f"{report.source}: {sentence.document}"
         sentences += read
     reports = [report for _, report in readings]
-    scheme, more = _settle_scheme(sentences, config, _sources(reports))
-    return Split(name, sentences, scheme, reports, [*notes, *more])
+    source = _sources(reports)
+    scheme, more = _settle_scheme(sentences, config, source)
+    if config.labels is None and config.labels_known is None:
+        return Split(name, sentences, scheme, reports, [*notes, *more])
+    names = names_of_labels(sentences, scheme)
+    scheme = rename_labels(sentences, scheme, config.labels, source)
+    if config.labels_known is not None:
+        renamed = IGNORED in (config.labels or {}).values()
+        mark_known(sentences, scheme, config.labels_known, renamed, source)
+    return Split(name, sentences, scheme, reports, [*notes, *more], names)
 
 
 def _some(unread: Iterable[Sentence], report: ReadReport) -> list[Sentence]:
@@ -204,7 +224,13 @@ def _cut(corpus: Split, missing: Sequence[str], config: DataConfig) -> dict[str,
         }
         how[TRAIN] = f"{len(parts[TRAIN])} sentences, without what was drawn for {' and '.join(missing)}"
     return {
-        name: Split(name, part, corpus.scheme, list(corpus.reports), [*corpus.notes, f"{name}: {how[name]}"])
+        name: replace(
+            corpus,
+            name=name,
+            sentences=part,
+            reports=list(corpus.reports),
+            notes=[*corpus.notes, f"{name}: {how[name]}"],
+        )
         for name, part in parts.items()
     }
 

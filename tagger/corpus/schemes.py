@@ -19,6 +19,7 @@ from tagger.corpus.sentence import Span
 from tagger.errors import UserError
 
 OUTSIDE = "O"
+IGNORED = "_"  # in sentences with `PartialLabels`, the label of tokens whose labels are not known
 _IN_SMALL_LETTERS = re.compile(r"[bieslu]-.+", re.DOTALL)
 _PREFIXED = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
 _LETTERS = frozenset("BIESLU")
@@ -52,6 +53,11 @@ def split_tag(tag: str) -> tuple[str, str]:
 def is_bare(tag: str) -> bool:
     """Return whether a tag is a prefix without a label (`B`). Bare tags mark spans of one unnamed type."""
     return tag in _LETTERS
+
+
+def is_ignored(tag: str) -> bool:
+    """Return whether a plain tag, or the label of a tag with prefix, is IGNORED (`_`, `B-_`)."""
+    return tag == IGNORED or tag[1:] == f"-{IGNORED}"
 
 
 def prefixed(tag: str, scheme: Scheme) -> str:

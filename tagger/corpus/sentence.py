@@ -34,6 +34,19 @@ class Tagging(NamedTuple):
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class PartialLabels:
+    """A mark on sentences whose tags leave labels open. Sentences of one source share it.
+
+    In such sentences the label `_` (`schemes.IGNORED`) marks tokens whose labels are not known.
+
+    Attributes:
+        known: the labels that were annotated; None for all. Entities of other labels are tagged O.
+    """
+
+    known: frozenset[str] | None = None
+
+
 @dataclass(slots=True)
 class Sentence:
     """Tokens of a sentence with their tags and positions.
@@ -48,6 +61,7 @@ class Sentence:
         scores: T probabilities of predicted tags, if requested. Plain tags have one each. In span schemes, all tokens
             of an entity have the entity's probability, and tokens outside have None.
         alternatives: the most probable tag sequences, best first, if requested.
+        partial: what the tags leave open; None if they are complete.
     """
 
     tokens: list[str]
@@ -58,6 +72,7 @@ class Sentence:
     place: str = field(default="", compare=False)
     scores: list[float | None] | None = None
     alternatives: list[Tagging] | None = None
+    partial: PartialLabels | None = None
 
     def __post_init__(self) -> None:
         assert self.tags is None or len(self.tags) == len(self.tokens)

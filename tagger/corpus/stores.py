@@ -13,6 +13,7 @@ from tagger.corpus.dataset_config import DataConfig
 from tagger.corpus.readers.account import OnError, ReadReport
 from tagger.corpus.readers.columns import ColumnLayout, read_columns
 from tagger.corpus.readers.conllu import read_conllu
+from tagger.corpus.readers.docred import read_docred
 from tagger.corpus.readers.huggingface import Splits, find_split, open_dataset, read_huggingface
 from tagger.corpus.readers.jsonl import read_jsonl
 from tagger.corpus.readers.labelstudio import read_labelstudio
@@ -157,6 +158,8 @@ def _read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[S
             return read_conllu(path, report, token_column=config.token_column, tag_column=config.tag_column)
         case "parallel":
             return read_parallel(*_pair(path, config), report)
+        case "docred":
+            return read_docred(path, report)
     tokenizer = get_tokenizer(config.tokenizer)
     if config.format == "labelstudio":
         return read_labelstudio(path, report, tokenizer=tokenizer, text_field=config.text_field)

@@ -5,6 +5,8 @@ Works on sentences packed by time, in double precision.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,21 @@ class Lattice:
         """Compute (N, K) P(y_t = k | x), the probability of each tag at each token, packed as the emissions are."""
         beta, through = self._backward()
         return np.exp(self._alpha + beta - through[:, None])
+
+    def transition_counts(self) -> Doubles:
+        """Compute (B, K, K) Σ_t P(y_t-1 = i, y_t = j | x), the expected number of transitions from i to j."""
+        beta, _ = self._backward()
+        tags = len(self._transitions)
+        counts = np.zeros((self._batch_sizes[0], tags, tags))
+        at_once = max(1, _SCORES_AT_ONCE // tags**2)
+        for before, now in pairwise(self._steps):
+            after = beta[now] + self._emissions[now]  # (n, K)
+            for first in range(0, len(after), at_once):
+                some = slice(first, first + at_once)
+                pairs = self._alpha[before][: len(after)][some, :, None] + self._transitions + after[some, None, :]
+                pairs = np.exp(pairs - pairs.max(axis=(1, 2), keepdims=True))
+                counts[: len(after)][some] += pairs / pairs.sum(axis=(1, 2), keepdims=True)
+        return counts
 
     def log_probability(self, path: Ints) -> Doubles:
         """Compute (B,) log P(y | x) of one tagging per sentence.

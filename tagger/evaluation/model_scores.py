@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from tagger.corpus.dataset import Split
+from tagger.corpus.labels import ignored_as_outside
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment, Background, assess, assess_texts
 from tagger.evaluation.calibration import TARGET_PRECISIONS, Calibration, calibration
+from tagger.evaluation.judging import Judging
 from tagger.evaluation.report import unknown_label_warnings
 from tagger.evaluation.running_text import raw_texts, score_raw
 from tagger.evaluation.scores import Scores, gold_tags, readable_tags, score
@@ -46,17 +48,23 @@ def evaluate(
         UserError: the split has no tags, or those are of another kind than the model's.
     """
     _require_same_kind(model, split)
-    gold = gold_tags(split.sentences, split.name)
+    judging, uncounted = Judging(split.scheme), Judging(split.scheme)
+    sentences = [judging.gold(sentence) for sentence in split.sentences]
+    gold = gold_tags(sentences, split.name)
     temperature = model.folder.temperature
-    found = list(tag_at_temperatures(model, split.sentences, (1.0, temperature)))
+    tagged = tag_at_temperatures(model, split.sentences, (1.0, temperature))
+    found = [
+        (uncounted.predicted(sentence, before), judging.predicted(sentence, after))
+        for sentence, (before, after) in zip(split.sentences, tagged, strict=True)
+    ]
     predicted = [after.tags or [] for _, after in found]
     readable = gold if model.plain else [readable_tags(tags, split.scheme) for tags in gold]
     judged = _calibration(readable, found, temperature, model.plain, wanted)
     background = background or Background()
-    warnings = [*background.warnings, *unknown_label_warnings(split.labels(), model.labels)]
+    warnings = [*background.warnings, *unknown_label_warnings(split.labels(), model.labels), *judging.notes()]
     scored = {**scored, "split": split.name, "input": "tokens"}
     known = replace(background, calibration=judged, warnings=warnings)
-    return assess(split.sentences, predicted, split.scheme, scored, known)
+    return assess(sentences, predicted, split.scheme, scored, known)
 
 
 def score_split(model: Tagger, split: Split) -> Scores:
@@ -66,8 +74,13 @@ def score_split(model: Tagger, split: Split) -> Scores:
         UserError: the split has no tags, or those are of another kind than the model's.
     """
     _require_same_kind(model, split)
-    gold = gold_tags(split.sentences, split.name)
-    predicted = [sentence.tags or [] for sentence in model.tag_sentences(split.sentences)]
+    judging = Judging(split.scheme)
+    gold = gold_tags([judging.gold(sentence) for sentence in split.sentences], split.name)
+    tagged = model.tag_sentences(split.sentences)
+    predicted = [
+        judging.predicted_tags(sentence, found.tags or [])
+        for sentence, found in zip(split.sentences, tagged, strict=True)
+    ]
     return score(gold, predicted, split.scheme)
 
 
@@ -79,9 +92,11 @@ def evaluate_raw(
     Args: as in `evaluate`.
 
     Raises:
-        UserError: as in `evaluate`; or the split has no running text, or plain tags.
+        UserError: as in `evaluate`; or the split has no running text, plain tags, or incomplete ones.
     """
     _require_same_kind(model, split)
+    if any(sentence.partial is not None for sentence in split.sentences):
+        raise UserError(f"{split.name}: its labels are only partly known; score it with input=tokens")
     texts = raw_texts(split.sentences)
     tokenizer = get_tokenizer(model.tokenizer)
     predicted = [list(model.tag_sentences(split_text(text.text, tokenizer))) for text in texts]
@@ -117,8 +132,8 @@ def training_knowledge(folder: ModelFolder, train: Split | None, source: str) ->
 
 
 def readable(split: Split) -> list[Sentence]:
-    """Rewrite the tags of a split's sentences with `readable_tags`."""
-    return [replace(one, tags=readable_tags(one.tags or [], split.scheme)) for one in split.sentences]
+    """Rewrite the tags of a split's sentences with `readable_tags`. Tokens of unknown label get O."""
+    return [replace(one, tags=readable_tags(ignored_as_outside(one), split.scheme)) for one in split.sentences]
 
 
 def require_known_labels(model: Tagger, split: Split) -> None:

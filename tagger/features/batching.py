@@ -28,20 +28,23 @@ def length_batches(lengths: Ints, budget: int) -> list[Ints]:
     return _cut(order, lengths, budget)
 
 
-def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, processes: int = 1) -> list[list[Ints]]:
+def training_batches(
+    lengths: Ints, budget: int, *, seed: int, epoch: int, processes: int = 1, count: int | None = None
+) -> list[list[Ints]]:
     """Make one epoch's batches for each process. Every sentence is in exactly one batch of one process.
 
     Sentences are shuffled, then sorted by length with some noise. So batches are of similar length and differ between
     epochs. Then the batches are shuffled. The same arguments give the same batches.
 
     All processes get equally many batches, the same number in every epoch. If there are too few, the batches with the
-    most sentences are halved. If an epoch needs more than the first one, its budget is raised a little.
+    most sentences are halved. If there are too many, the budget is raised a little.
 
     Args:
         lengths: (S,) tokens per sentence; empty sentences are left out.
         budget: tokens per batch.
         seed, epoch: determine the order.
         processes: how many processes share the epoch.
+        count: batches of each process; None for as many as the first epoch of these sentences needs.
 
     Returns:
         A list of batches for each process, each batch an array of sentence numbers.
@@ -49,7 +52,10 @@ def training_batches(lengths: Ints, budget: int, *, seed: int, epoch: int, proce
     Raises:
         ValueError: fewer non-empty sentences than processes.
     """
-    count = _even_count(_cut(_noisy_order(lengths, seed, 0)[0], lengths, budget), processes)
+    if count is None:
+        count = _even_count(_cut(_noisy_order(lengths, seed, 0)[0], lengths, budget), processes)
+    else:
+        count *= processes
     order, random = _noisy_order(lengths, seed, epoch)
     batches = _cut(order, lengths, budget)
     while len(batches) > count:

@@ -13,6 +13,8 @@ from tagger.config import EmbeddingsConfig
 from tagger.corpus.schemes import Scheme, convert_tags
 from tagger.corpus.sentence import Sentence
 from tagger.features.context import Context, ContextBatch, NoContext
+from tagger.features.open_tags import OpenTags
+from tagger.features.soft_targets import SoftBatch, SoftTargets
 from tagger.features.vectors.open import StaticVectors
 from tagger.features.vocabulary import PAD, UNK, Vocabularies, Vocabulary
 from tagger.features.word_blocks import WordBlock, beginnings, endings, normalised
@@ -63,6 +65,8 @@ class Batch:
         tags: (B, T) gold tags; 0 after a sentence's end.
         sentences: (B,) their numbers in the corpus.
         context: a transformer's vectors or pieces of the N tokens, sentence after sentence.
+        allowed: (N, K) whether each token may have each tag, sentence after sentence. None: only its gold tag.
+        soft: a teacher's soft targets; None if all sentences are learned from gold tags.
     """
 
     lengths: Ints
@@ -71,6 +75,8 @@ class Batch:
     tags: Ints
     sentences: Ints
     context: ContextBatch
+    allowed: NDArray[np.bool_] | None = None
+    soft: SoftBatch | None = None
 
     @property
     def tokens(self) -> int:
@@ -125,6 +131,7 @@ class EncodedCorpus:
         encoder: FeatureEncoder,
         scheme: Scheme,
         context: Context | None = None,
+        soft: SoftTargets | None = None,
     ) -> None:
         """
         Args:
@@ -132,8 +139,10 @@ class EncodedCorpus:
             encoder: encodes the words.
             scheme: the model's. Gold tags are converted to it; tags unknown to the model become UNKNOWN_TAG.
             context: a transformer's view of these sentences.
+            soft: a teacher's soft targets for the last of these sentences.
         """
         self._context = context or NoContext()
+        self._soft = soft
         self._scheme = scheme
         self._row_of: dict[str, int] = {}
         self._tag_numbers = {tag: number for number, tag in enumerate(encoder.vocabularies.tags)}
@@ -159,6 +168,9 @@ class EncodedCorpus:
             dtype=np.int64,
             count=tokens,
         )
+        self._open = OpenTags.of(sentences, list(numbers))
+        if self._open is not None:
+            self._open.settle(self._tags)
 
     def of_same_words(self, sentences: Sequence[Sentence]) -> EncodedCorpus:
         """Encode other sentences that have no new word. A transformer's context is left out."""
@@ -184,4 +196,8 @@ class EncodedCorpus:
         rows[inside] = inverse
         tags[inside] = self._tags[positions]
         context = self._context.take(numbers, positions)
-        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context)
+        allowed = None if self._open is None else self._open.allowed(self._tags, positions)
+        soft = None
+        if self._soft is not None:
+            soft = self._soft.take(numbers - (len(self) - len(self._soft)), lengths)
+        return Batch(lengths, rows, self._features.take(distinct), tags, numbers, context, allowed, soft)

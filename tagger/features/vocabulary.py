@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import EmbeddingsConfig
-from tagger.corpus.schemes import OUTSIDE, Scheme, convert_tags, split_tag
+from tagger.corpus.labels import without_ignored
+from tagger.corpus.schemes import OUTSIDE, Scheme, split_tag
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.features.words import clip_characters, normalise, prefix, shape, suffix
@@ -75,15 +76,23 @@ class Vocabularies:
     word_counts: list[int] = field(repr=False)
 
     @classmethod
-    def build(cls, sentences: Sequence[Sentence], config: EmbeddingsConfig, scheme: Scheme) -> Vocabularies:
+    def build(
+        cls,
+        sentences: Sequence[Sentence],
+        config: EmbeddingsConfig,
+        scheme: Scheme,
+        more_tokens: Mapping[str, int] | None = None,
+    ) -> Vocabularies:
         """Build the vocabularies of the training split.
 
         Args:
             sentences: the training split, with tags.
             config: the embeddings and their settings.
             scheme: the model's: IOB2, BIOES or PLAIN.
+            more_tokens: tokens of other text that is trained on, with their counts.
         """
         tokens = count_tokens(sentences)
+        tokens.update(more_tokens or {})
         words = count_words(tokens, config)
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1
@@ -176,13 +185,8 @@ def count_words(tokens: Mapping[str, int], config: EmbeddingsConfig) -> Counter[
 def tag_inventory(sentences: Iterable[Sentence], scheme: Scheme) -> list[str]:
     """List every tag of the scheme for the labels that occur, O first. A label has all of B-, I-, …, used or not."""
     if scheme is Scheme.PLAIN:
-        return sorted({tag for sentence in sentences for tag in sentence.tags or ()})
-    labels = {
-        split_tag(tag)[1]
-        for sentence in sentences
-        for tag in convert_tags(sentence.tags or (), Scheme.IOB2)
-        if tag != OUTSIDE
-    }
+        return sorted({tag for sentence in sentences for tag in without_ignored(sentence)})
+    labels = {split_tag(tag)[1] for sentence in sentences for tag in without_ignored(sentence) if tag != OUTSIDE}
     prefixes = "BI" if scheme is Scheme.IOB2 else "BIES"
     return [OUTSIDE, *(f"{prefix}-{label}" for label in sorted(labels) for prefix in prefixes)]
 

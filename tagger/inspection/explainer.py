@@ -22,7 +22,7 @@ from tagger.inspection.decisions import Decision
 from tagger.inspection.gates import Trace, trace
 from tagger.inspection.memory import Memory, direction_memory
 from tagger.model_folder.folder import ModelFolder
-from tagger.model_folder.from_hub import local_folder
+from tagger.model_folder.named import local_folder
 
 FORMAT = 1  # of `Explanation.to_mapping`; raised when a key changes its meaning or goes away
 MOST_TOKENS = 300

@@ -49,6 +49,16 @@ class TensorFeatures:
 
 
 @dataclass(frozen=True)
+class TensorSoftTargets:
+    """`SoftBatch` as tensors: marginals (N, K) packed by time, transitions (K, K), soft (B,), weights (B,)."""
+
+    marginals: Tensor
+    transitions: Tensor
+    soft: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
 class TensorBatch:
     """`Batch` as tensors, its N tokens packed by time.
 
@@ -59,6 +69,8 @@ class TensorBatch:
         tags: (N,) gold tags.
         context: (N, D) contextual vectors.
         pieces: word pieces as arrays, sentence by sentence. A fine-tuned encoder makes tensors of them.
+        soft: a teacher's soft targets, if some sentences have them.
+        allowed: (N, K) whether each token may have each tag. None: only its gold tag.
     """
 
     packing: Packing
@@ -67,6 +79,8 @@ class TensorBatch:
     tags: Tensor
     context: Tensor
     pieces: PieceBatch | None
+    soft: TensorSoftTargets | None = None
+    allowed: Tensor | None = None
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> TensorBatch:
@@ -75,10 +89,14 @@ class TensorBatch:
         batch_sizes, numbers = packed(batch.lengths)
         of_words = _arrays(batch.features)
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
-        tensors = iter(on_device(numbers + of_words + of_tokens, device))
+        of_tokens += [] if batch.allowed is None else [batch.allowed]
+        soft = batch.soft
+        targets = [] if soft is None else [soft.marginals, soft.transitions, soft.soft, soft.weights]
+        tensors = iter(on_device(numbers + of_words + of_tokens + targets, device))
         packing = Packing(torch.from_numpy(batch_sizes), *islice(tensors, len(numbers)))
         features = TensorFeatures(batch.features, *islice(tensors, len(of_words)))
-        rows, tags, context = tensors
+        rows, tags, context, *allowed = islice(tensors, len(of_tokens))
+        marginals, *rest = tensors if targets else (None,)
         return cls(
             packing=packing,
             rows=rows,
@@ -86,6 +104,8 @@ class TensorBatch:
             tags=tags,
             context=context[packing.reading] if context.shape[1] else context,
             pieces=batch.context.pieces,
+            soft=None if marginals is None else TensorSoftTargets(marginals[packing.reading], *rest),
+            allowed=allowed[0][packing.reading] if allowed else None,
         )
 
 

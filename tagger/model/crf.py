@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tagger.corpus.schemes import Scheme, may_follow
+from tagger.model.batch import TensorSoftTargets
 from tagger.model.packing import Packing
 from tagger.model.partition import log_partition
 
@@ -55,20 +56,46 @@ class LinearChainCRF(nn.Module):
         possible[packing.last] &= self._finish
         return possible
 
-    def forward(self, emissions: Tensor, tags: Tensor, packing: Packing) -> Tensor:
+    def forward(
+        self,
+        emissions: Tensor,
+        tags: Tensor,
+        packing: Packing,
+        allowed: Tensor | None = None,
+        soft: TensorSoftTargets | None = None,
+    ) -> Tensor:
         """Return the negative log-likelihood of each sentence, (B,).
+
+        With `allowed`, it is that of all sequences of allowed tags together (Tsuboi et al. 2008; for O that may hide
+        other labels, Greenberg et al. 2018).
+
+        With soft targets, sentences are weighted, and the loss of those that have them is the cross-entropy between
+        the teacher's distribution over taggings and this one's. The scores of the teacher's transitions are known for
+        the whole batch, and are spread evenly over its sentences.
 
         Args:
             emissions: (N, K).
             tags: (N,) gold tags, legal under the scheme.
             packing: the order of the N tokens.
+            allowed: (N, K) tags that each token may have; a legal sequence of them exists. None: only the gold tag.
+            soft: a teacher's targets.
         """
         with torch.autocast(emissions.device.type, enabled=False):
             emissions = emissions if emissions.dtype == torch.float64 else emissions.float()
             transitions, start, end = self.scores()
             partition = log_partition(emissions, transitions, start, end, packing)
             sentences = len(packing.last)
-            token = emissions.gather(1, tags.unsqueeze(1)).squeeze(1)  # (N,)
-            into = torch.cat([start[tags[:sentences]], transitions[tags[packing.before], tags[sentences:]]])
-            path = end[tags[packing.last]].index_add(0, packing.sentences, token + into)  # (B,)
-            return partition - path
+            if allowed is None:
+                token = emissions.gather(1, tags.unsqueeze(1)).squeeze(1)  # (N,)
+                into = torch.cat([start[tags[:sentences]], transitions[tags[packing.before], tags[sentences:]]])
+                gold = end[tags[packing.last]].index_add(0, packing.sentences, token + into)  # (B,)
+            else:
+                only = emissions.masked_fill(~allowed, FORBIDDEN)
+                gold = log_partition(only, transitions, start, end, packing)
+            if soft is None:
+                return partition - gold
+            expected = (soft.marginals * emissions).sum(dim=1)  # (N,)
+            at_start, at_end = soft.marginals[:sentences] * start, soft.marginals[packing.last] * end
+            expected = (at_start + at_end).sum(dim=1).index_add(0, packing.sentences, expected)  # (B,)
+            losses = soft.weights * (partition - torch.where(soft.soft, expected, gold))
+            return losses - (soft.transitions * transitions).sum() / sentences

@@ -43,30 +43,55 @@ class TaggerModel(nn.Module):
         """Return the mean loss per sentence, a scalar.
 
         The loss of a sentence is the negative log-likelihood of its tags (CRF), or its sum over the tokens (softmax).
+        Where tokens have several allowed tags, it is that of all of them together. With a teacher's soft targets, it is
+        the cross-entropy between the teacher's distribution and the model's.
 
         Args:
-            batch: a batch with gold tags.
+            batch: a batch with gold tags or soft targets.
             label_smoothing: share of the gold tags' emissions that is replaced by the mean over all tags (Szegedy et
                 al. 2016, arXiv:1512.00567). With a CRF, the mean is over the tags that are possible for the token.
-            recall_cost: added to the score of O on tokens of entities, so that missing them costs more (softmax-margin,
-                Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
+                Tokens with several allowed tags have no share, nor have soft targets.
+            recall_cost: added to the score of O on tokens of gold entities, so that missing them costs more
+                (softmax-margin, Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
-        emissions, tags = self(batch), batch.tags
+        emissions, tags, allowed, soft = self(batch), batch.tags, batch.allowed, batch.soft
+        of_gold = None if soft is None else ~soft.soft[batch.packing.sentences]  # (N,)
         if recall_cost and self._outside is not None:
             outside = torch.arange(emissions.shape[1], device=emissions.device) == self._outside  # (K,)
-            emissions = emissions + recall_cost * ((tags != self._outside).unsqueeze(1) & outside)
+            of_entity = tags != self._outside if allowed is None else ~allowed[:, self._outside]
+            of_entity = of_entity if of_gold is None else of_entity & of_gold
+            emissions = emissions + recall_cost * (of_entity.unsqueeze(1) & outside)
         if self.crf is not None:
-            losses = self.crf(emissions, tags, batch.packing).sum()
+            losses = self.crf(emissions, tags, batch.packing, allowed, soft).sum()
         else:
-            losses = functional.cross_entropy(emissions.float(), tags, reduction="sum")
+            losses = self._softmax_losses(emissions.float(), batch).sum()
         if label_smoothing:
-            losses = losses + label_smoothing * self._above_mean(emissions.float(), batch).sum()
+            smoothed = self._above_mean(emissions.float(), batch)
+            losses = losses + label_smoothing * (smoothed if of_gold is None else smoothed * of_gold).sum()
         return losses / int(batch.packing.batch_sizes[0])
 
+    def _softmax_losses(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
+        """Return the loss of each token without a CRF, (N,)."""
+        if batch.allowed is None:
+            losses = functional.cross_entropy(emissions, batch.tags, reduction="none")
+        else:
+            allowed = emissions.masked_fill(~batch.allowed, -torch.inf)
+            losses = emissions.logsumexp(dim=1) - allowed.logsumexp(dim=1)
+        if (soft := batch.soft) is None:
+            return losses
+        of_teacher = functional.cross_entropy(emissions, soft.marginals, reduction="none")
+        sentences = batch.packing.sentences
+        return soft.weights[sentences] * torch.where(soft.soft[sentences], of_teacher, losses)
+
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
-        """Return how far each token's gold emission is above the mean of its possible tags, (N,)."""
+        """Return how far each token's gold emission is above the mean of its possible tags, (N,).
+
+        It is 0 for tokens with several allowed tags.
+        """
         gold = emissions.gather(1, batch.tags.unsqueeze(1)).squeeze(1)
         if self.crf is None:
-            return gold - emissions.mean(dim=1)
-        possible = self.crf.possible(batch.packing)
-        return gold - (emissions * possible).sum(dim=1) / possible.sum(dim=1).clamp(min=1)
+            above = gold - emissions.mean(dim=1)
+        else:
+            possible = self.crf.possible(batch.packing)
+            above = gold - (emissions * possible).sum(dim=1) / possible.sum(dim=1).clamp(min=1)
+        return above if batch.allowed is None else above * (batch.allowed.sum(dim=1) == 1)

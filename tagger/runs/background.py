@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagger.corpus.dataset import DataConfig, Split, data_digest, load_split, load_splits
+from tagger.corpus.dataset import DataConfig, Split, data_digest, has_train, load_split, load_splits
 from tagger.corpus.readers.account import ReadReport, Tally
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.stores import open_store
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Background
 from tagger.evaluation.datacard import data_card
@@ -50,7 +49,7 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
     """
     warnings = []
     splits = {split.name: split}
-    if open_store(data).has("train"):
+    if has_train(data):
         try:
             splits = load_splits(data) | splits
         except UserError as error:

@@ -59,7 +59,10 @@ def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataC
     warnings: Sequence[str] = ()
     if run.report:
         background = of_run(run.run_dir, outcome.folder, splits, data.title)
-        found = evaluate(tagger, splits["test"], {"model": str(model), "data": data.title}, background)
+        scored = {"model": str(model), "data": data.title}
+        if outcome.distilled:
+            scored["distilled from"] = outcome.distilled
+        found = evaluate(tagger, splits["test"], scored, background)
         written = write_report(report, found)
         scores, warnings = written.scores, written.warnings
     else:

@@ -53,6 +53,7 @@ def model_card(
         "|---|--:|--:|",
         *sizes,
         "",
+        *([f"Distilled, beside the training split, from {outcome.distilled}.", ""] if outcome.distilled else []),
         "## Scores",
         "",
         f"{outcome.score_name} {outcome.score:.4f}; {outcome.epochs} epochs in {outcome.seconds:.0f} s, seed {seed}. "

@@ -9,11 +9,11 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from tagger.corpus.augmentation import MentionReplacement
 from tagger.errors import UserError
 from tagger.features.batching import Ints, validation_batches
 from tagger.features.encoding import EncodedCorpus
 from tagger.model.batch import TensorBatch, tokens_for
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.loader import Step, TrainingLoader
 
 
@@ -32,25 +32,24 @@ class TaggingDataModule(LightningDataModule):
 
     def __init__(
         self,
-        train: EncodedCorpus,
+        train: EpochCorpora,
         dev: EncodedCorpus,
         *,
         batch_tokens: int,
         seed: int,
-        replacement: MentionReplacement | None = None,
         before_batch: Callable[[int], None] = lambda number: None,
     ) -> None:
         """
         Args:
-            train, dev: the splits. The dev split is scored after each epoch.
-            batch_tokens: tokens per training batch, before mentions are replaced.
+            train: makes the training split of each epoch.
+            dev: the dev split, which is scored after each epoch.
+            batch_tokens: tokens per training batch.
             seed: decides the order of batches, together with the epoch.
-            replacement: replaces mentions in the training split; None for no replacement.
             before_batch: called before each training batch is made, with its number in the epoch.
         """
         super().__init__()
         self.dev = dev
-        self._train, self._replacement = train, replacement
+        self._train = train
         self._batch_tokens, self._seed, self._before_batch = batch_tokens, seed, before_batch
         self._loader: TrainingLoader | None = None
         self._resumed: dict[str, Any] = {}
@@ -72,7 +71,6 @@ class TaggingDataModule(LightningDataModule):
             seed=self._seed,
             process=process,
             processes=processes,
-            replacement=self._replacement,
             before_batch=self._before_batch,
         )
         if self._resumed:
@@ -101,8 +99,8 @@ class TaggingDataModule(LightningDataModule):
         if self.trainer is None:
             return 0, 1
         processes = self.trainer.world_size
-        for name, corpus in (("training", self._train), ("dev", self.dev)):
-            if int((corpus.lengths > 0).sum()) < processes:
+        for name, lengths in (("training", self._train.lengths), ("dev", self.dev.lengths)):
+            if int((lengths > 0).sum()) < processes:
                 raise UserError(
                     f"the {name} split has fewer sentences than processes ({processes}); lower trainer.devices"
                 )

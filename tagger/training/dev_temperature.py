@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
+from tagger.corpus.labels import leaves_open
 from tagger.corpus.sentence import Sentence
 from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tagger.decoding.temperature import GoldBatch, fit_temperature
@@ -20,7 +22,7 @@ from tagger.model_folder.folder import ModelFolder
 def calibrated(
     folder: ModelFolder, network: TaggerModel, dev: EncodedCorpus, sentences: Sequence[Sentence]
 ) -> ModelFolder:
-    """Return the model with the temperature that fits the dev split best.
+    """Return the model with the temperature that fits the dev split best. Sentences without complete tags do not count.
 
     Args:
         folder: the model.
@@ -31,7 +33,8 @@ def calibrated(
     device = next(network.parameters()).device
     network.eval()
     batches = []
-    for numbers in length_batches(dev.lengths, tokens_for(device)):
+    complete = np.array([not leaves_open(sentence, folder.labels) for sentence in sentences], dtype=np.bool_)
+    for numbers in length_batches(np.where(complete, dev.lengths, 0), tokens_for(device)):
         with torch.inference_mode():
             emissions = network(TensorBatch.of(dev.batch(numbers), device)).float().cpu().numpy()
         gold = [sentences[number].tags or [] for number in numbers]

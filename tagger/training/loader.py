@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from tagger.corpus.augmentation import MentionReplacement
 from tagger.errors import UserError
 from tagger.features.batching import Ints, training_batches
-from tagger.features.encoding import Batch, EncodedCorpus
+from tagger.features.encoding import Batch
+from tagger.training.epoch_corpora import EpochCorpora
 
 
 @dataclass(frozen=True)
@@ -37,31 +37,30 @@ class TrainingLoader:
 
     def __init__(
         self,
-        corpus: EncodedCorpus,
+        corpora: EpochCorpora,
         *,
         budget: int,
         seed: int,
         process: int = 0,
         processes: int = 1,
-        replacement: MentionReplacement | None = None,
         before_batch: Callable[[int], None] = lambda number: None,
     ) -> None:
         """
         Args:
-            corpus: the training split.
-            budget: tokens per batch, before mentions are replaced.
+            corpora: make each epoch's corpus.
+            budget: tokens per batch.
             seed: decides the order, together with the epoch.
             process, processes: number of this process, and number of processes.
-            replacement: replaces mentions, drawn again for each epoch.
             before_batch: called with a batch's number in the epoch, when the batch before is done and this one is not
                 yet made.
         """
-        self._corpus, self._original, self._replacement = corpus, corpus, replacement
+        self._corpora, self._corpus = corpora, corpora.corpus(0)
         self._budget, self._seed = budget, seed
         self._process, self._processes = process, processes
         self._before_batch = before_batch
-        self._epoch, self._given, self._first = 0, 0, 0
+        self._epoch, self._given, self._first, self._made = 0, 0, 0, 0
         self._resumed_order: str | None = None
+        self._count: int | None = None
         self._count = len(self._shares()[process])
 
     @property
@@ -73,9 +72,9 @@ class TrainingLoader:
         """Set the epoch. Lightning calls this before each epoch, and after `load_state_dict`."""
         if epoch != self._epoch:
             self._first = 0
+        if epoch != self._made:
+            self._corpus, self._made = self._corpora.corpus(epoch), epoch
         self._epoch = epoch
-        if self._replacement is not None:
-            self._corpus = self._original.of_same_words(self._replacement.draw(epoch << 32 | self._seed))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch, the number of its batches used, and a digest of their order."""
@@ -86,6 +85,7 @@ class TrainingLoader:
         self._epoch, self._first, self._resumed_order = state["epoch"], state["given"], state["order"]
 
     def __len__(self) -> int:
+        assert self._count is not None
         return self._count
 
     def __iter__(self) -> Iterator[Step]:
@@ -104,7 +104,7 @@ class TrainingLoader:
         if not first:  # PyTorch's loader draws this too; without it, a seed would give another model
             torch.empty((), dtype=torch.int64).random_()
         self._given = first
-        for number in range(first, self._count):
+        for number in range(first, len(self)):
             self._before_batch(number)
             self._given = number + 1
             sentences = [len(share[number]) for share in shares]
@@ -113,9 +113,14 @@ class TrainingLoader:
 
     def _shares(self) -> list[list[Ints]]:
         return training_batches(
-            self._original.lengths, self._budget, seed=self._seed, epoch=self._epoch, processes=self._processes
+            self._corpus.lengths,
+            self._budget,
+            seed=self._seed,
+            epoch=self._epoch,
+            processes=self._processes,
+            count=self._count,
         )
 
     def _order(self) -> str:
         settings = f"{self._budget} {self._seed} {self._processes} "
-        return hashlib.sha256(settings.encode() + self._original.lengths.tobytes()).hexdigest()
+        return hashlib.sha256(settings.encode() + self._corpus.lengths.tobytes()).hexdigest()

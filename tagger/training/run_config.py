@@ -66,6 +66,8 @@ class OptimConfig:
         recall_cost: extra cost of missing an entity; see `TaggerModel.loss`.
         mention_replacement: probability of replacing a mention of the training split by another of its label, drawn for
             each epoch.
+        recase: share of training sentences that are written in lower case, in capitals or with each word capitalised,
+            drawn for each epoch.
         encoder_lr: learning rate of a fine-tuned transformer.
     """
 
@@ -79,6 +81,7 @@ class OptimConfig:
     label_smoothing: float = 0.0
     recall_cost: float = 0.5
     mention_replacement: float = 0.0
+    recase: float = 0.0
     encoder_lr: float = 2e-5
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class OptimConfig:
             raise UserError(f"optim.patience: must be at least 1, or null; not {self.patience}")
         if self.ema is not None and not 0 <= self.ema < 1:
             raise UserError(f"optim.ema: must lie in [0, 1), or be null; not {self.ema}")
-        for name in ("label_smoothing", "mention_replacement"):
+        for name in ("label_smoothing", "mention_replacement", "recase"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise UserError(f"optim.{name}: must lie in [0, 1], not {value}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
-from tagger.corpus.dataset import DataConfig, Split
+from tagger.corpus.dataset import DataConfig, Split, labelled_content
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
@@ -31,6 +31,7 @@ from tagger.model_folder.folder import ModelFolder
 from tagger.printable import in_a_line
 from tagger.renamed_settings import with_old_names
 from tagger.tensor_shapes import TRANSFORMER
+from tagger.training.epoch_corpora import Distillation
 from tagger.training.run_config import OptimConfig
 
 
@@ -44,6 +45,7 @@ class RunSetup:
         scheme: scheme of the model's tags.
         weights: weights of the model to start from, by name; empty without one.
         static, encoder: the pretrained parts, if the configuration has them.
+        distillation: what the run learns from a teacher, if it has one.
     """
 
     config: ModelConfig
@@ -52,16 +54,22 @@ class RunSetup:
     weights: Mapping[str, NDArray[np.float32]]
     static: StaticVectors | None
     encoder: PretrainedEncoder | None
+    distillation: Distillation | None = None
 
     @property
     def tuned_encoder(self) -> PretrainedEncoder | None:
         """The encoder, if it is fine-tuned."""
         return self.encoder if self.encoder is not None and self.encoder.settings.trainable else None
 
+    @property
+    def feature_encoder(self) -> FeatureEncoder:
+        """An encoder of words for the network."""
+        return FeatureEncoder(self.config.embeddings, self.vocabularies, self.static)
+
     def encoded(self, sentences: Sequence[Sentence], device: torch.device) -> EncodedCorpus:
         """Encode a split for the network. A frozen encoder reads it on `device`."""
-        features = FeatureEncoder(self.config.embeddings, self.vocabularies, self.static)
-        return EncodedCorpus(sentences, features, self.scheme, self._context([s.tokens for s in sentences], device))
+        context = self._context([sentence.tokens for sentence in sentences], device)
+        return EncodedCorpus(sentences, self.feature_encoder, self.scheme, context)
 
     def _context(self, sentences: Sequence[Sequence[str]], device: torch.device) -> Context | None:
         encoder = self.encoder
@@ -86,12 +94,16 @@ class RunSetup:
         encoder = embeddings.transformer and replace(embeddings.transformer, path=None, revision=None)
         model = replace(self.config, embeddings=replace(embeddings, static=static, transformer=encoder))
         trained = replace(optim, epochs=1, min_steps=1)
-        scored = [(sentence.tokens, sentence.tags) for sentence in dev.sentences]
+        scored = list(map(labelled_content, dev.sentences))
         vectors = self.static and self.static.digest()
         settings = with_old_names({**asdict(model), "optim": asdict(trained)})  # as in earlier checkpoints
         optim_settings = settings.pop("optim")
-        depends_on = json.dumps([self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored])
-        return hashlib.sha256(depends_on.encode()).hexdigest()
+        if not optim.recase:  # unknown to earlier checkpoints
+            del optim_settings["recase"]
+        depends_on = [self.vocabularies.to_mapping(), settings, optim_settings, vectors, scored]
+        if (learned := self.distillation) is not None:
+            depends_on.append([learned.text.about.digest, learned.epoch_tokens, learned.weight])
+        return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
 
     def folder(self, network: TaggerModel, data: DataConfig) -> ModelFolder:
         """Make a model folder of the network's weights."""
@@ -112,13 +124,16 @@ class RunSetup:
         )
 
 
-def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunSetup:
+def set_up_run(
+    split: Split, model: ModelConfig, init_from: Path | None, distillation: Distillation | None = None
+) -> RunSetup:
     """Set up a run: build the vocabularies and open the pretrained parts.
 
     Args:
         split: the training split.
         model: the model's shape, if the run starts from no other model.
         init_from: the folder of the model to start from, if there is one.
+        distillation: what to learn from a teacher.
 
     Raises:
         UserError: the split has no labels, its tags are of another kind than that model's, or a pretrained part is
@@ -127,7 +142,8 @@ def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunS
     folder = ModelFolder.load(init_from) if init_from else None
     config, static = (folder.config, folder.static) if folder else (model, None)
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
-    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme)
+    more_tokens = None if distillation is None else distillation.frequent_words
+    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme, more_tokens)
     if len(vocabularies.tags) < 2:
         raise UserError(
             f"the training split ({len(split.sentences)} sentences) has no labels to learn: its tags are "
@@ -150,7 +166,8 @@ def set_up_run(split: Split, model: ModelConfig, init_from: Path | None) -> RunS
         counts = count_words(count_tokens(split.sentences), embeddings)
         vocabularies = folder.vocabularies.extended(vocabularies, counts)
     weights = folder.tensors if folder else {}
-    return RunSetup(replace(config, embeddings=embeddings), vocabularies, scheme, weights, static, encoder)
+    config = replace(config, embeddings=embeddings)
+    return RunSetup(config, vocabularies, scheme, weights, static, encoder, distillation)
 
 
 def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> StaticVectors:

@@ -29,6 +29,7 @@ from tagger.training.callbacks import best_checkpoint
 from tagger.training.checkpoint import BEST, LAST
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.dev_temperature import calibrated
+from tagger.training.epoch_corpora import Distillation, EpochCorpora
 from tagger.training.fitting import best_score, fit, load_weights
 from tagger.training.last_checkpoint import LastCheckpoint
 from tagger.training.lightning_module import TaggingModule
@@ -51,6 +52,7 @@ class TrainingResult:
         seconds: time spent on training.
         stopped_by: the signal that ended training early, if one did: SIGINT (Ctrl-C) or SIGTERM.
         device: the device of the training, such as `cpu` or `cuda:0`.
+        distilled: the raw text that it learned from, and the teacher, in words; "" without one.
     """
 
     folder: ModelFolder
@@ -61,6 +63,7 @@ class TrainingResult:
     seconds: float
     stopped_by: signal.Signals | None
     device: str
+    distilled: str = ""
 
 
 @contextmanager
@@ -83,6 +86,7 @@ def train(
     make_trainer: TrainerFactory,
     make_optimizer: OptimizerFactory,
     run: RunConfig,
+    distillation: Distillation | None = None,
     progress_bar: bool = False,
     keep_last: bool = False,
 ) -> TrainingResult:
@@ -96,6 +100,7 @@ def train(
         make_trainer: called with `default_root_dir`, `callbacks`, `logger`, `plugins` and `enable_progress_bar`.
         make_optimizer: called with the parameters.
         run: folder, seed, and the model or checkpoint to start from.
+        distillation: what to learn from a teacher beside the training split.
         progress_bar: show a progress bar instead of a line per epoch.
         keep_last: keep the model of the last epoch, whatever its score.
 
@@ -104,7 +109,7 @@ def train(
         KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
     """
     _set_up_process(run)
-    start = set_up_run(splits["train"], model, run.init_from)
+    start = set_up_run(splits["train"], model, run.init_from, distillation)
     module = _module(start, splits["dev"], optim, make_optimizer)
     checkpoints, monitor = run.run_dir / "checkpoints", module.score_name
     last = LastCheckpoint(checkpoints / LAST, seconds=run.checkpoint_seconds)
@@ -134,6 +139,7 @@ def train(
         seconds=seconds,
         stopped_by=stopped_by,
         device=str(device),
+        distilled="" if distillation is None else str(distillation.text.about),
     )
 
 
@@ -207,12 +213,24 @@ def _data_module(
     last: LastCheckpoint,
     device: torch.device,
 ) -> TaggingDataModule:
+    sentences = splits["train"].sentences
+    if optim.recase and start.encoder is not None:
+        raise UserError("optim.recase: an encoder reads the sentences as they are; set it to 0")
+    corpora = EpochCorpora(
+        sentences,
+        start.encoded(sentences, device),
+        seed=seed,
+        replacement=_replacement(sentences, start, optim.mention_replacement),
+        recase=optim.recase,
+        distillation=start.distillation,
+        encoder=start.feature_encoder,
+        scheme=start.scheme,
+    )
     return TaggingDataModule(
-        train=start.encoded(splits["train"].sentences, device),
+        train=corpora,
         dev=start.encoded(splits["dev"].sentences, device),
         batch_tokens=optim.batch_tokens,
         seed=seed,
-        replacement=_replacement(splits["train"].sentences, start, optim.mention_replacement),
         before_batch=last.before_batch,
     )
 

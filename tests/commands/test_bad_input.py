@@ -41,7 +41,10 @@ def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three column files and a run of three epochs; to be copied before it is changed."""
     folder = tmp_path_factory.mktemp("finished")
-    assert train.main([*column_files(folder), *QUICK, f"run_dir={folder / 'run'}", "trainer.max_epochs=3"]) == 0
+    assert (
+        train.main([*column_files(folder), *QUICK, f"run_dir={folder / 'run'}", "trainer.max_epochs=3", "latest=null"])
+        == 0
+    )
     return folder
 
 

@@ -345,7 +345,6 @@ def test_refused_in_one_line_before_anything_is_written(run: Run, arguments: lis
     [
         (["--ouput", "out", "a.txt"], "unknown option --ouput"),
         (["a.txt", "-x"], "unknown option -x"),
-        (["a.txt"], "no model; name one with --model"),
         (["--model"], "argument --model: expected one argument"),
         (["--model", "m", "--format", "xml"], "argument --format: invalid choice: 'xml'"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.corpus.augmentation import MentionReplacement
+from tagger.corpus.augmentation import MentionReplacement, recased
 from tagger.corpus.schemes import Scheme, spans_from_tags, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 
@@ -66,3 +66,19 @@ def test_neighbouring_mentions_stay_apart() -> None:
         (drawn,) = MentionReplacement([touching], 1.0).draw(seed)
         assert {mention for _, mention in mentions(drawn)} <= {("Ann",), ("Bob", "Stone")}
         assert len(mentions(drawn)) == 2
+
+
+def test_recasing_changes_case_alone_and_only_in_its_share() -> None:
+    sentences = [Sentence(["Ada", "met", "B.B.", "in", "Oslo", str(n)], ["B-PER", "O", "B-PER", "O", "B-LOC", "O"])
+                 for n in range(2000)]  # fmt: skip
+    drawn = recased(sentences, 0.3, seed=5)
+    assert [one.tags for one in drawn] == [one.tags for one in sentences]
+    assert [[token.casefold() for token in one.tokens] for one in drawn] == [
+        [token.casefold() for token in one.tokens] for one in sentences
+    ]
+    kinds = Counter(" ".join(one.tokens[:5]) for one in drawn)
+    expected = {"Ada met B.B. in Oslo": 1400, "ada met b.b. in oslo": 200, "ADA MET B.B. IN OSLO": 200,
+                "Ada Met B.B. In Oslo": 200}  # fmt: skip
+    assert kinds.keys() == expected.keys()
+    assert all(abs(kinds[text] - count) < 75 for text, count in expected.items())
+    assert recased(sentences, 0.3, seed=5) == drawn != recased(sentences, 0.3, seed=6)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tagger.corpus.dataset import DataConfig, Split, load_splits
+from tagger.corpus.dataset import DataConfig, Split, load_split, load_splits
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.errors import UserError
 from tagger.files import shipped_folder
@@ -18,6 +18,7 @@ hydra = pytest.importorskip("hydra")
 CONF = Path(__file__).parents[2] / "conf"
 PRESETS = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if path.stem != "base")
 FORMATS = {"conll", "conllu", "parallel", "jsonl", "labelstudio", "huggingface"}
+MIXES = {"mix", "en_ner"}
 DRAWN = {"sec_filings", "xsid", "wikigold"}  # their dev, and for wikigold all splits, are parts of one file
 
 # Sentences, tokens and entities (of plain tags: distinct tags) as counted by the collector of the shared data.
@@ -52,14 +53,21 @@ COUNTS = {
     "ud_ug_udt": [(1656, 19262, 16), (900, 10644, 16), (900, 10330, 16)],
     "ud_en_ewt_pos": [(12544, 204605, 17), (2001, 25151, 17), (2077, 25096, 17)],
 }
-WITHOUT_TRAIN = {"redocred", "uner_en_ewt"}  # dev and test only: nothing to train on
-PUBLISHED = {case.split()[0] for case in COUNTS}
+WITHOUT_TRAIN = {  # dev and test only
+    "redocred": [(4110, 101970, 13153 - 21), (3966, 98734, 12949 - 37)],  # without mentions that overlap longer ones
+    "uner_en_ewt": [(2001, 25149, 966), (2077, 25097, 1088)],
+}
+PUBLISHED = {case.split()[0] for case in COUNTS} | {*WITHOUT_TRAIN}
 ON_THE_HUB = {name for name in PUBLISHED if "path" in yaml.safe_load((CONF / "data" / f"{name}.yaml").read_text())}
 
 
 def preset(name: str, *overrides: str) -> DataConfig:
     from omegaconf import OmegaConf
 
+    from tagger.commands.hydra import hydra_entry
+
+    if name in MIXES:
+        return DataConfig.from_mapping(hydra_entry.compose("train", [f"data={name}", *overrides])["data"])
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = hydra.compose(f"data/{name}", overrides=list(overrides))
     return DataConfig.from_mapping(OmegaConf.to_container(settings, resolve=True)["data"])  # type: ignore[index,arg-type,call-overload]
@@ -92,11 +100,33 @@ def test_a_preset_reads_what_the_collector_counted(case: str, shared_data: Path)
     assert not any("warning" in note for split in splits.values() for note in split.notes)
 
 
+@pytest.mark.parametrize("name", WITHOUT_TRAIN)
+def test_a_preset_reads_dev_and_test_without_train(name: str, shared_data: Path) -> None:
+    if not (shared_data / name).is_dir():
+        pytest.skip(f"no {name} in {shared_data}")
+    config = preset(name, f"data.dir={shared_data / name}")
+    assert [counts(load_split(config, split)) for split in ("dev", "test")] == WITHOUT_TRAIN[name]
+
+
+def test_the_mix_of_english_names_has_four_labels(shared_data: Path) -> None:
+    config = preset("en_ner", f"data.dir={shared_data}")
+    missing = [one.dir for one in config.sources or () if one.dir and not (shared_data / one.dir).is_dir()]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} in {shared_data}")
+    assert config.language == "en"
+    splits = load_splits(config)
+    for name, split in splits.items():
+        assert set(split.labels()) == {"PER", "LOC", "ORG", "MISC"}, name
+        assert not any("data.labels" in note for note in split.notes), name
+    counts = " ".join(note for split in splits.values() for note in split.notes if "sentences by source" in note)
+    assert all(f"{source.named} " in counts for source in config.sources or ())
+
+
 def test_there_is_a_preset_for_each_labelled_set(shared_data: Path) -> None:
     folders = {path.name for path in shared_data.iterdir() if path.is_dir()}
     unlabelled = {name for name in folders if name.startswith(("unlabelled_", "vectors_"))}
-    assert folders - unlabelled - WITHOUT_TRAIN <= set(PRESETS)
-    assert set(PRESETS) == PUBLISHED | FORMATS | {"starter"}
+    assert folders - unlabelled <= set(PRESETS)
+    assert set(PRESETS) == PUBLISHED | FORMATS | MIXES | {"starter"}
 
 
 def test_the_base_lists_every_setting_with_its_default() -> None:

@@ -76,6 +76,24 @@ def test_marginals_are_those_of_all_legal_paths_enumerated(
         np.testing.assert_allclose(found, expected, atol=EXACT)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("crf", [True, False])
+@given(lengths=LENGTHS, seed=SEEDS, temperature=TEMPERATURES)
+@settings(max_examples=30)
+def test_expected_transitions_are_those_of_all_legal_paths_enumerated(
+    scheme: Scheme, crf: bool, lengths: list[int], seed: int, temperature: float
+) -> None:
+    scores = random_scores(scheme, seed) if crf else {}
+    emissions = random_emissions(scheme, lengths, seed)
+    lattice = Decoder(TAGS[scheme], scheme, **scores, temperature=temperature).lattice(*packed(emissions))
+    for rows, found in zip(emissions, lattice.transition_counts(), strict=True):
+        expected = np.zeros((rows.shape[1], rows.shape[1]))
+        for path, probability in probabilities(scheme, rows, scores, temperature).items():
+            for pair in itertools.pairwise(path):
+                expected[pair] += probability
+        np.testing.assert_allclose(found, expected, atol=EXACT)
+
+
 @pytest.mark.parametrize("scheme", SPAN_SCHEMES)
 @pytest.mark.parametrize("crf", [True, False])
 @given(lengths=LENGTHS, seed=SEEDS, temperature=TEMPERATURES)

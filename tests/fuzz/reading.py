@@ -10,6 +10,7 @@ from typing import Any
 from tagger.corpus.readers.account import OnError, ReadReport
 from tagger.corpus.readers.columns import ColumnLayout, columns_from
 from tagger.corpus.readers.conllu import conllu_from
+from tagger.corpus.readers.docred import read_docred
 from tagger.corpus.readers.huggingface import read_huggingface
 from tagger.corpus.readers.jsonl import jsonl_from
 from tagger.corpus.readers.labelstudio import read_labelstudio
@@ -71,6 +72,15 @@ def labelstudio(data: bytes) -> None:
     with told_in_a_line():
         found = read_labelstudio(written(content), report, tokenizer=_SYNTOK, tagged=not tagged)
         check(found, report, None)
+        assert report.lines.read == len(json.loads(content.decode("utf-8-sig")))
+
+
+def docred(data: bytes) -> None:
+    """DocRED's documents."""
+    (on_error,), content = choices(data, 2)
+    report = ReadReport("file", _ON_ERROR[on_error])
+    with told_in_a_line():
+        check(read_docred(written(content), report), report, None)
         assert report.lines.read == len(json.loads(content.decode("utf-8-sig")))
 
 

@@ -20,6 +20,7 @@ _FILES = {  # below tests/, whose constants are inputs
     "conllu": ("corpus/readers/test_conllu.py", "corpus/readers/test_any_input.py"),
     "jsonl": _OF_RECORDS,
     "labelstudio": ("corpus/readers/test_labelstudio.py", "corpus/readers/test_any_input.py"),
+    "docred": ("corpus/readers/test_docred.py", "corpus/readers/test_any_input.py"),
     "parallel": ("corpus/readers/test_parallel.py", "corpus/readers/test_account.py"),
     "huggingface": _OF_RECORDS,
     "aligned": ("evaluation/test_prediction_files.py", "corpus/readers/test_columns.py"),
@@ -38,7 +39,7 @@ _FILES = {  # below tests/, whose constants are inputs
 }
 _CHOICES = {  # how many of a target's first bytes choose how it is called
     **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
-    **{"aligned": 1, "vectors": 2, "model_folder": 1, "tag": 4, "tag_packed": 3},
+    **{"docred": 1, "aligned": 1, "vectors": 2, "model_folder": 1, "tag": 4, "tag_packed": 3},
 }
 _ENTITIES = "Ada\tB-PER\tB-PER\nLee\tI-PER\tO\n<b>\tO\tB-LOC\n\n&\tB-LOC\tB-PER\n"
 _TAGS = "Ada\tPROPN\tNOUN\nran\tVERB\tVERB\n\n|\tPUNCT\tX<script>\n"
@@ -71,6 +72,10 @@ def _files(name: str) -> list[bytes]:
         return [bytes([number]) + (model() / file).read_bytes() for number, file in enumerate(JSON_FILES)]
     if name == "tag_packed":
         return _packed()
+    if name == "docred":
+        mentions = [{"sent_id": 0, "pos": [0, 2], "type": "PER"}, {"sent_id": 0, "pos": [1, 3], "type": "ORG"}]
+        document = {"title": "Ada", "sents": [["Ada", "Lee", "met"], ["é", "."]], "vertexSet": [mentions]}
+        return [bytes([number]) + json.dumps([document] * (number + 1)).encode() for number in range(2)]
     if name == "vectors":
         from tests.fuzz.model_files import VECTOR_FILES
         from tests.helpers.vector_writers import ALL, random_vectors

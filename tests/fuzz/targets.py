@@ -11,6 +11,7 @@ _PLACES = {
     "conllu": "reading",
     "jsonl": "reading",
     "labelstudio": "reading",
+    "docred": "reading",
     "parallel": "reading",
     "huggingface": "reading",
     "aligned": "reading",

@@ -24,6 +24,7 @@ from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.network import TaggerModel
 from tagger.predict import Tagger
 from tagger.training.data_module import TaggingDataModule
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.lightning_module import TaggingModule
 from tagger.training.run_config import OptimConfig
 from tests.helpers.random_models import NER_TRAIN, random_folder
@@ -107,7 +108,7 @@ def train(folder: Path, processes: int) -> None:
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, TaggingDataModule(*corpora, batch_tokens=20, seed=1))
+    trainer.fit(module, TaggingDataModule(EpochCorpora(train, corpora[0]), corpora[1], batch_tokens=20, seed=1))
 
 
 def main(folder: str, *counts: str) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tagger.corpus.schemes import Scheme
 from tagger.model import crf as crf_module
+from tagger.model.batch import TensorSoftTargets
 from tagger.model.crf import LinearChainCRF
 from tagger.model.packing import Packing
 from tagger.model.partition import StepByStep, by_halves
@@ -234,3 +235,36 @@ def test_both_ways_to_the_partition_sum_agree(seed: int, lengths: list[int]) -> 
     shapes = [(sum(lengths), 4), (4, 4), (4,), (4,)]
     arguments = [3 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
     torch.testing.assert_close(by_halves(*arguments, packing), StepByStep.apply(*arguments, packing))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_loss_with_soft_targets_is_the_cross_entropy_over_all_legal_paths(scheme: Scheme, seed: int) -> None:
+    """Sentences 0 and 2 are learned from a teacher's distribution, the others from gold tags."""
+    crf, random = random_crf(scheme, seed), np.random.default_rng(seed)
+    emissions, tags, mask = random_batch(scheme, seed)
+    count, weights = len(TAGS[scheme]), [0.5, 1.0, 0.5, 1.0]
+    marginals, transitions, expected = torch.zeros(*mask.shape, count), torch.zeros(count, count), 0.0
+    for row, length in enumerate(LENGTHS):
+        paths = legal_paths(scheme, length)
+        scores = [path_score(crf, emissions[row, :length], path) for path in paths]
+        if row in (1, 3):
+            gold = path_score(crf, emissions[row, :length], tuple(tags[row, :length].tolist()))
+            expected += weights[row] * (log_sum(scores) - gold)
+            continue
+        for path, probability, of_path in zip(paths, random.dirichlet(np.ones(len(paths))), scores, strict=True):
+            expected += weights[row] * probability * (log_sum(scores) - of_path)
+            marginals[row, range(length), path] += probability
+            for pair in itertools.pairwise(path):
+                transitions[pair] += weights[row] * probability
+    packing = Packing.of(np.array(LENGTHS), CPU)
+    of_tokens = mask.T
+    soft = TensorSoftTargets(
+        marginals.transpose(0, 1)[of_tokens],
+        transitions,
+        torch.tensor([True, False, True, False]),
+        torch.tensor(weights),
+    )
+    losses = crf(emissions.transpose(0, 1)[of_tokens], tags.T[of_tokens], packing, soft=soft)
+    assert losses.sum().item() == pytest.approx(expected, rel=1e-4, abs=1e-3)

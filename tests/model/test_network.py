@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
-from tagger.corpus.schemes import Scheme, may_follow
+from tagger.corpus.schemes import Scheme, convert_tags, may_follow
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
+from tagger.features.soft_targets import SoftTargets
 from tagger.model.batch import TensorBatch
 from tagger.model.network import TaggerModel
 from tagger.model_folder.folder import ModelFolder
@@ -161,3 +164,32 @@ def test_the_recall_cost_is_added_to_o_where_an_entity_is(decoder: str) -> None:
         assert costly == pytest.approx(model.loss(tensors).item(), rel=1e-5)
         tensors = TensorBatch.of(batch_of(folder, nowhere), CPU)
         assert model.loss(tensors, recall_cost=0.7).item() == pytest.approx(model.loss(tensors).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_certain_soft_targets_are_learned_like_gold_tags(decoder: str, smoothing: float) -> None:
+    """Only the first two sentences have gold tags; label smoothing applies to them alone."""
+    folder = random_folder(decoder=decoder)
+    model, encoder = model_of(folder), FeatureEncoder(folder.config.embeddings, folder.vocabularies)
+    sentences = [sentence for sentence in NER_TRAIN if sentence.tokens]
+    tags = folder.vocabularies.tags
+    paths = [[tags.index(tag) for tag in convert_tags(one.tags or [], folder.scheme)] for one in sentences[2:]]
+    soft = SoftTargets(
+        marginals=np.concatenate([np.eye(len(tags), dtype=np.float16)[path] for path in paths]),
+        starts=np.cumsum([0, *map(len, paths)]),
+        places=np.array([a * len(tags) + b for path in paths for a, b in itertools.pairwise(path)]),
+        counts=np.ones(sum(len(path) - 1 for path in paths), dtype=np.float32),
+        bounds=np.cumsum([0, *(len(path) - 1 for path in paths)]),
+    )
+    without_tags = [*sentences[:2], *(Sentence(one.tokens) for one in sentences[2:])]
+    numbers = [3, 0, 2, 1]
+    learned = EncodedCorpus(without_tags, encoder, folder.scheme, soft=soft).batch(numbers)
+    gold = EncodedCorpus(sentences, encoder, folder.scheme)
+    with torch.no_grad():
+        found = model.loss(TensorBatch.of(learned, CPU), label_smoothing=smoothing)
+        expected = model.loss(TensorBatch.of(gold.batch(numbers), CPU))
+        if smoothing:
+            smoothed, plain = (model.loss(TensorBatch.of(gold.batch([0, 1]), CPU), label_smoothing=s) for s in (0.1, 0))
+            expected = expected + (smoothed - plain) * 2 / len(numbers)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tagger.corpus.schemes import Scheme
-from tagger.corpus.sentence import Sentence
+from tagger.corpus.sentence import PartialLabels, Sentence
 from tagger.decoding.decoder import Decoder
 from tagger.decoding.temperature import GoldBatch, fit_temperature
 from tagger.engines.numpy_engine import NumpyEngine
@@ -42,3 +42,16 @@ def test_it_is_fitted_on_what_the_engine_gives_for_each_sentence(scheme: Scheme,
     assert found.temperature == pytest.approx(expected, rel=1e-3)
     assert found.temperature > 1  # weights at random are sure of themselves, and wrong
     assert found.tensors is folder.tensors
+
+
+def test_sentences_that_leave_labels_open_do_not_count() -> None:
+    folder = random_folder()
+    whole = [sentence for sentence in NER_TRAIN if sentence.tokens]
+    label = folder.labels[0]
+    unknown = Sentence(whole[0].tokens, [f"B-{label}", *["B-_"] * (len(whole[0]) - 1)], partial=PartialLabels())
+    hiding = Sentence(whole[0].tokens, ["O"] * len(whole[0]), partial=PartialLabels(frozenset({label})))
+    assert calibrated_on(folder, [*whole, unknown, hiding]).temperature == calibrated_on(folder, whole).temperature
+    assert calibrated_on(folder, [unknown, hiding]).temperature == 1
+    known = Sentence(hiding.tokens, hiding.tags, partial=PartialLabels(frozenset(folder.labels)))
+    plain = Sentence(hiding.tokens, hiding.tags)
+    assert calibrated_on(folder, [*whole, known]).temperature == calibrated_on(folder, [*whole, plain]).temperature

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.corpus.dataset import Split
 from tagger.corpus.schemes import Scheme
+from tagger.corpus.sentence import PartialLabels
 from tagger.features.vocabulary import Vocabularies
 from tagger.training.run_config import OptimConfig
 from tagger.training.run_setup import RunSetup
@@ -37,3 +38,13 @@ def test_the_fingerprint_is_made_from_the_old_names_of_settings() -> None:
     start = RunSetup(config, vocabularies, Scheme.BIOES, {}, None, None)
     dev = Split("dev", NER_TRAIN, Scheme.IOB2, [])
     assert start.fingerprint(dev, optim) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_fingerprint_depends_on_what_the_tags_of_dev_leave_open() -> None:
+    config = random_folder().config
+    vocabularies = Vocabularies.build(NER_TRAIN, config.embeddings, Scheme.BIOES)
+    start = RunSetup(config, vocabularies, Scheme.BIOES, {}, None, None)
+    marks = (None, PartialLabels(), PartialLabels(frozenset({"PER"})))
+    devs = ([replace(sentence, partial=mark) for sentence in NER_TRAIN] for mark in marks)
+    found = {start.fingerprint(Split("dev", dev, Scheme.IOB2, []), OptimConfig()) for dev in devs}
+    assert len(found) == 3

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from tagger.errors import UserError
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.loader import TrainingLoader
 from tests.helpers.random_models import NER_TRAIN, random_folder
 
@@ -17,9 +18,9 @@ from tests.helpers.random_models import NER_TRAIN, random_folder
 def loader_of(*, copies: int = 4, **settings: Any) -> TrainingLoader:
     """Make a loader of copies of the sentences, 33 tokens in 5 sentences that are not empty."""
     folder = random_folder()
-    encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
-    corpus = EncodedCorpus(NER_TRAIN * copies, encoder, folder.scheme)
-    return TrainingLoader(corpus, **{"budget": 12, "seed": 1, **settings})
+    sentences = NER_TRAIN * copies
+    corpus = EncodedCorpus(sentences, FeatureEncoder(folder.config.embeddings, folder.vocabularies), folder.scheme)
+    return TrainingLoader(EpochCorpora(sentences, corpus), **{"budget": 12, "seed": 1, **settings})
 
 
 def rest(loader: TrainingLoader) -> list[list[int]]:

@@ -18,6 +18,7 @@ from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model.batch import TensorBatch
 from tagger.model.network import TaggerModel
 from tagger.runs.record import RunRecord
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.loader import TrainingLoader
 from tests.helpers.children import begin
 from tests.helpers.many_processes import splits
@@ -67,7 +68,7 @@ def test_every_sentence_is_in_one_process_once_an_epoch_and_steps_are_as_many(
 @pytest.mark.parametrize("count", COUNTS)
 def test_the_seed_decides_what_each_process_is_given(count: int, told: dict[int, Path]) -> None:
     for process, found in enumerate(given(told[count], count)):
-        loader = TrainingLoader(corpus(), budget=20, seed=1, process=process, processes=count)
+        loader = TrainingLoader(EpochCorpora([], corpus()), budget=20, seed=1, process=process, processes=count)
         for epoch, steps in enumerate(found):
             loader.set_epoch(epoch)
             assert [step.batch.sentences.tolist() for step in loader] == steps
@@ -87,7 +88,8 @@ def test_the_mean_of_the_processes_gradients_is_that_of_their_sentences_together
     torch.manual_seed(0)
     network = TaggerModel(start.config, start.vocabularies, start.scheme).eval()
     loaders = [
-        TrainingLoader(data, budget=20, seed=1, process=process, processes=processes) for process in range(processes)
+        TrainingLoader(EpochCorpora([], data), budget=20, seed=1, process=process, processes=processes)
+        for process in range(processes)
     ]
     uneven = False
     for steps in zip(*loaders, strict=True):

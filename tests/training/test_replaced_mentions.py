@@ -8,6 +8,7 @@ import pytest
 from tagger.corpus.augmentation import MentionReplacement
 from tagger.corpus.sentence import Sentence
 from tagger.features.encoding import Batch, EncodedCorpus, FeatureEncoder
+from tagger.training.epoch_corpora import EpochCorpora
 from tagger.training.loader import TrainingLoader
 from tests.helpers.random_models import NER_TRAIN, random_folder
 
@@ -19,7 +20,8 @@ def epochs_of(probability: float, *, seed: int = 1, epochs: int = 3) -> list[lis
     encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
     corpus = EncodedCorpus(SENTENCES, encoder, folder.scheme)
     replacement = MentionReplacement(SENTENCES, probability) if probability else None
-    loader = TrainingLoader(corpus, budget=12, seed=seed, replacement=replacement)
+    corpora = EpochCorpora(SENTENCES, corpus, seed=seed, replacement=replacement)
+    loader = TrainingLoader(corpora, budget=12, seed=seed)
     found = []
     for epoch in range(epochs):
         loader.sampler.set_epoch(epoch)

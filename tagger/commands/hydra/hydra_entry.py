@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
 import io
 import itertools
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tagger.commands.hydra.mixed_sources import with_presets, without_presets
 from tagger.commands.hydra.sweep import Sweep
 from tagger.errors import UserError
 from tagger.files import let_go_of_output, shipped_folder, written_whole
@@ -153,17 +157,48 @@ def _run_in_a_process(config: DictConfig, sweep: Sweep, finished: Finished | Non
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
-    """Convert a configuration to plain dictionaries: interpolations resolved, old names replaced.
+    """Convert a configuration to plain dictionaries: interpolations resolved, old names replaced, sources of data
+    complete.
 
     Raises:
-        UserError: an interpolation cannot be resolved.
+        UserError: an interpolation cannot be resolved, or a source of data is wrong.
     """
+    return with_presets(_plain(config), _preset_of_data)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
     try:
         settings = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(reason(error)) from error
     assert isinstance(settings, dict)
     return with_new_names({str(key): value for key, value in settings.items()})
+
+
+def _preset_of_data(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Compose a preset of `conf/data/`, and override settings of it."""
+    try:
+        preset = copy.deepcopy(_composed_data(name))
+    except HydraException:
+        raise UserError(f"no such preset; there are {', '.join(choices('data'))}") from None
+    OmegaConf.set_struct(preset, False)
+    for key, value in overrides.items():
+        if key not in preset:
+            close = difflib.get_close_matches(key, map(str, preset), n=1)
+            hint = f"did you mean {close[0]}?" if close else "conf/data/base.yaml has all that can be set"
+            raise UserError(f"{key}: no such setting; {hint}")
+        preset[key] = value
+    return _plain(preset)
+
+
+def short_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source of data that differ from those of its preset."""
+    return without_presets(source, _preset_of_data)
+
+
+@cache
+def _composed_data(name: str) -> DictConfig:
+    return _composed(f"data/{name}", ()).data
 
 
 def is_composed(config: DictConfig, key: str) -> bool:
@@ -218,7 +253,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     found = _load(path, "not YAML: {}")
     if not isinstance(found, DictConfig):
         raise UserError(f"{path}: expected a mapping, got a list")
-    return settings_of(found)
+    return _plain(found)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -230,7 +265,7 @@ def read_config(path: Path) -> dict[str, Any]:
     found = _load(path, "damaged: {}; train again")
     if not isinstance(found, DictConfig) or OmegaConf.select(found, "data.title") is None:
         raise UserError(f"{path}: no configuration of a run; train again")
-    return settings_of(found)
+    return _plain(found)
 
 
 def _load(path: Path, problem: str) -> Any:

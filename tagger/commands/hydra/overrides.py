@@ -14,7 +14,7 @@ _OF_ONE_RUN = ("seed", "report", *_LOCATIONS)
 _DATA_LOCATIONS = ("dir", "bundled", "path", "train", "dev", "test")  # the content has a digest of its own
 # a choice of one of these groups replaces many overrides
 _GROUPS = ("experiment", "embeddings", "encoder", "decoder", "optim", "trainer")
-_SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "init_from")
+_SHAPING = ("embeddings", "encoder", "decoder", "optim", "data", "distill", "init_from")
 _MOST_DIFFERENCES = 4
 _FILE_FORMATS = {"columns": "conll"}  # presets for own files have the name of their format, except this one
 
@@ -36,13 +36,29 @@ def overrides_of(settings: Settings) -> tuple[str, ...]:
     Args:
         settings: the content of a run's config.yaml.
     """
-    different = _difference(_comparable(settings), _comparable(_defaults(*_preset(settings["data"]))))
+    default = _defaults(*_preset(settings["data"]))
+    different = _difference(*map(_comparable, _with_comparable_sources(settings, default)))
     chosen: list[str] = []
     for choice, change in _choices():
         if change.items() <= different.items():
             chosen.append(choice)
             different = {key: value for key, value in different.items() if key not in change}
-    return (*chosen, *(key if key.startswith("~") else f"{key}={shown(value)}" for key, value in different.items()))
+    return (*chosen, *(_as_override(key, value) for key, value in different.items()))
+
+
+def _as_override(key: str, value: Any) -> str:
+    if key.startswith("~"):
+        return key
+    sign = "++" if key.startswith("data.sources.") else ""  # a preset need not name all settings of a source
+    return f"{sign}{key}={shown(value)}"
+
+
+def _with_comparable_sources(settings: Settings, default: Settings) -> tuple[Settings, Settings]:
+    """Return both settings. Equally many sources of data are compared by number, others as short as possible."""
+    own, usual = (each["data"].get("sources") for each in (settings, default))
+    if isinstance(own, list) and isinstance(usual, list) and len(own) != len(usual):
+        return {**settings, "data": {**settings["data"], "sources": tuple(map(hydra_entry.short_source, own))}}, default
+    return settings, default
 
 
 def repeatable(settings: Settings) -> Settings:
@@ -57,7 +73,7 @@ def of_every_repetition(settings: Settings) -> Settings:
 
 def describe_differences(before: Settings, now: Settings) -> str:
     """Name the first settings that keep a run from being resumed; "" if there are none."""
-    first, second = ({key: each.get(key) for key in _SHAPING} for each in (before, now))
+    first, second = ({key: _sources_by_number(each.get(key)) for key in _SHAPING} for each in (before, now))
     had, has = dict(flat(first)), dict(flat(second))
     names = [name for name in dict.fromkeys((*had, *has)) if had.get(name) != has.get(name)]
     parts = [f"{name} was {shown(had.get(name))}, not {shown(has.get(name))}" for name in names[:_MOST_DIFFERENCES]]
@@ -92,7 +108,15 @@ def _choices() -> tuple[tuple[str, Flat], ...]:
 def _comparable(settings: Settings) -> Flat:
     """Return the settings that repetitions share, by dotted name, without locations of data."""
     data = {key: value for key, value in settings["data"].items() if key not in _DATA_LOCATIONS}
-    return dict(flat({**of_every_repetition(settings), "data": data}))
+    return dict(flat({**of_every_repetition(settings), "data": _sources_by_number(data)}))
+
+
+def _sources_by_number(group: Any) -> Any:
+    """Return a group of settings, with the sources of a mix by number, as overrides name them."""
+    if not isinstance(group, Mapping) or not isinstance(group.get("sources"), list):
+        return group
+    sources = {str(number): source for number, source in enumerate(group["sources"])}
+    return {**group, "sources": sources}
 
 
 def flat(settings: Settings, prefix: str = "") -> Iterable[tuple[str, Any]]:

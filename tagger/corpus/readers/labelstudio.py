@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tagger.corpus.readers.account import MalformedError, ReadReport, open_bytes
+from tagger.corpus.readers.account import MalformedError, ReadReport
 from tagger.corpus.readers.annotations import Annotation, ReadSentence, deliver, tag_text
+from tagger.corpus.readers.json_list import read_json_list
 from tagger.corpus.readers.records import check_encodable, make_annotation
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
-from tagger.errors import UserError
 
 _TEXT_FIELD = "text"
 _WITHOUT_LABEL = frozenset({"id", "start", "end", "startOffset", "endOffset", "globalOffsets", "text"})
@@ -40,7 +40,8 @@ def read_labelstudio(
         UserError: the file cannot be read or is not a JSON list. With `on_error=stop`: a task is malformed.
     """
     seen: _Seen = {}
-    for number, task in enumerate(_tasks(path), start=1):
+    advice = "export the project from Label Studio as JSON"
+    for number, task in enumerate(read_json_list(path, "tasks", advice), start=1):
         place = f"{path}:task {number}"
         report.line()
         try:
@@ -52,22 +53,6 @@ def read_labelstudio(
             report.close_sentence()
         else:
             yield from deliver(sentences, report)
-
-
-def _tasks(path: Path) -> list[Any]:
-    advice = "export the project from Label Studio as JSON"
-    with open_bytes(path) as stream:
-        try:
-            tasks = json.loads(stream.read().decode("utf-8-sig"))
-        except RecursionError:
-            raise UserError(f"{path}: nested too deeply; {advice}") from None
-        except ValueError as error:
-            raise UserError(f"{path}: no JSON: {error}; {advice}") from None
-        except OSError as error:
-            raise UserError(f"{path}: cannot read: {error.strerror or error}; check the path") from error
-    if not isinstance(tasks, list):
-        raise UserError(f"{path}: expected a list of tasks, found {type(tasks).__name__}; {advice}")
-    return tasks
 
 
 def _read_task(

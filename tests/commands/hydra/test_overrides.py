@@ -27,6 +27,15 @@ from tagger.commands.hydra.overrides import data_name, overrides_of
         (["+trainer.barebones=false"], ["+trainer.barebones=false"]),
         (["~trainer.max_steps"], ["~trainer.max_steps"]),
         (["optim.optimizer.lr=0.01", "threads=2"], ["optim.optimizer.lr=0.01", "threads=2"]),
+        (["data=en_ner", "data.dir=somewhere"], []),
+        (["data=en_ner", "+data.sources.0.weight=2"], ["++data.sources.0.weight=2"]),
+        (
+            ["data=mix", "data.sources=[{preset:starter},{preset:crossner,domain:ai,weight:2,splits:{train:[dev]}}]"],
+            [
+                "data.language=en",
+                "data.sources=[{preset:starter},{preset:crossner,domain:ai,weight:2,splits:{train:[dev]}}]",
+            ],
+        ),
     ],
 )
 def test_only_what_differs_from_the_defaults_is_told(given: list[str], expected: list[str]) -> None:
@@ -38,12 +47,15 @@ def test_only_what_differs_from_the_defaults_is_told(given: list[str], expected:
     [
         ["embeddings=tiny", "trainer.max_epochs=3", "embeddings.characters=null"],
         ["trainer=ddp", "optim.patience=3", "embeddings.affixes.lengths=[4]"],
+        ["data=en_ner", "+data.sources.2.splits={train:[train,dev],test:test}", "data.sources.4.domain=music"],
+        ["data=mix", "data.sources=[{preset:starter,weight:0.5},{preset:conll,train:a.conll,labels:{A-B:_}}]"],
         ["trainer=debug", "decoder.scheme=iob2", "~trainer.max_steps", "+trainer.barebones=false"],
     ],
 )
 def test_what_is_told_makes_the_settings_again(given: list[str]) -> None:
     settings = compose("train", [*given, "run_dir=x"])
-    assert compose("train", [*overrides_of(settings), "run_dir=x"]) == settings
+    data = [override for override in given if override.startswith("data=")]
+    assert compose("train", [*data, *overrides_of(settings), "run_dir=x"]) == settings
 
 
 @pytest.mark.parametrize(

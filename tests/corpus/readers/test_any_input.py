@@ -4,6 +4,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tagger.corpus.readers.account import OnError, ReadReport
 from tagger.corpus.readers.columns import columns_from
 from tagger.corpus.readers.conllu import conllu_from
+from tagger.corpus.readers.docred import read_docred
 from tagger.corpus.readers.jsonl import jsonl_from
 from tagger.corpus.readers.labelstudio import read_labelstudio
 from tagger.corpus.sentence import Sentence
@@ -70,14 +72,15 @@ def test_any_json_record(record: object) -> None:
     assert report.lines.read == 1
 
 
+@pytest.mark.parametrize("reader", [partial(read_labelstudio, tokenizer=SYNTOK), read_docred])
 @given(VALUES)
-def test_any_json_export(export: object) -> None:
+def test_any_json_export(reader: Callable[..., Iterator[Sentence]], export: object) -> None:
     report = ReadReport("file", OnError.SKIP)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.json")
         path.write_text(json.dumps(export))
         try:
-            check(list(read_labelstudio(path, report, tokenizer=SYNTOK)), report)
+            check(list(reader(path, report)), report)
         except UserError:
             assert not isinstance(export, list)
         else:

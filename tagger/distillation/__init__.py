@@ -1,0 +1,1 @@
+"""Distillation: raw text, tagged by a teacher, that a student learns from."""
