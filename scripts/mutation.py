@@ -2,10 +2,11 @@
 
     pip install 'mutmut==3.8.1'
     nice -n 19 python scripts/mutation.py schemes scores strict alignment
+    nice -n 19 python scripts/mutation.py --sample 250 --folder /tmp/mutants decoder
 
 mutmut makes the changes and runs the tests, in a copy of the repository in a temporary folder. `AREAS` says which tests
 belong to which module. The script prints a table, and the changes that no test noticed. Messages to users are not
-changed.
+changed. With `--folder`, write tests for what survived, and run the same line again to see whether they notice it.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ def _statuses(folder: Path) -> dict[str, str]:
     if not (folder / "mutants").is_dir():
         return {}
     lines = _mutmut(folder, "results", "--all", "True").splitlines()
-    return dict(line.strip().rsplit(": ", 1) for line in lines if ": " in line)  # type: ignore[misc]
+    named = [line.strip().rpartition(": ") for line in lines if ": " in line]
+    return {name: status for name, _, status in named}
 
 
 def settings(area: Area) -> str:
