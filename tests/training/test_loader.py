@@ -115,3 +115,19 @@ def test_batches_are_made_after_the_call_that_precedes_them() -> None:
     loader = loader_of(before_batch=calls.append)
     assert [len(calls) for _ in loader] == list(range(1, len(loader) + 1))
     assert calls == list(range(len(loader)))
+
+
+def test_an_epoch_can_be_repeated_from_its_beginning() -> None:
+    loader = loader_of()
+    whole = rest(loader)
+    assert rest(loader) == whole
+    continued = loader_of()
+    continued.load_state_dict({**continued.state_dict(), "given": 2})
+    assert rest(continued) == whole[2:]
+    assert rest(continued) == whole
+
+
+def test_a_state_kept_before_training_leads_to_the_whole_epoch() -> None:
+    resumed = loader_of()
+    resumed.load_state_dict(loader_of().state_dict())
+    assert rest(resumed) == rest(loader_of())
