@@ -8,6 +8,12 @@ tuning of each peer is listed below the table. Results are kept in `--work`, one
 interrupted comparison continues where it stopped. They are made again if data, versions or tuning have changed. This
 tagger's scores come from finished runs below `--runs` on the same data: mean and standard deviation over their seeds.
 `--train` trains those that are missing.
+
+    python scripts/compare.py --ready --data ../shared/data --json docs/experiments/ready.json
+
+compares models as they are, without training: `en-ner`, the models of `--model`, and spaCy's `en_core_web_sm`. They tag
+the test split of each set in `conf/data/en_ner.yaml`. F1 is that of people, places and organisations. The table also
+says from which splits of the same set `en-ner` has learnt. spaCy's model has learnt from none of them.
 """
 
 from __future__ import annotations
@@ -26,9 +32,24 @@ from tagger.printable import in_a_line
 
 with extra_needed("train", "compare.py"):
     from peers.contest import PEERS, PeerError, examine, make_environment, thread_limits
+    from peers.ready_contest import (
+        LABELS,
+        PRESET,
+        TITLE,
+        TYPES,
+        ScoredSet,
+        fetch_model,
+        scores_on,
+        sets_of_mix,
+        tags_of_model,
+        tags_of_spacy,
+    )
 
     from tagger.commands.hydra.hydra_entry import compose
     from tagger.corpus.dataset import DataConfig, Split, data_digest, load_splits
+    from tagger.evaluation.scores import Scores
+    from tagger.model_folder.named import DEFAULT, ready_models
+    from tagger.predict import load
     from tagger.runs.record import NAME as RECORD
     from tagger.runs.summary import Group, in_points, spread, summarise, write_rows
     from tagger.runs.tables import as_markdown, as_text
@@ -164,6 +185,75 @@ def json_rows(digests: Mapping[str, str], results: Mapping[str, Any], groups: Se
     ]
 
 
+def run_ready(arguments: argparse.Namespace) -> int:
+    """Compare ready models on the sets of their mix; 0, or 1 where spaCy failed.
+
+    Raises:
+        UserError: data or a model cannot be read, or the environment cannot be made.
+    """
+    sets = sets_of_mix(arguments.data)
+    names = [*([] if arguments.model and DEFAULT not in ready_models() else [DEFAULT]), *arguments.model]
+    models = {name: load(name) for name in names}
+    found: dict[str, dict[str, Scores]] = {
+        name: {one.name: scores_on(one, tags_of_model(tagger, name, one)) for one in sets}
+        for name, tagger in models.items()
+    }
+    python = make_environment(arguments.env)
+    peer = {"python": python, "model": fetch_model(python, arguments.env), "work": arguments.work}
+    theirs, failures = {}, []
+    for one in sets:
+        try:
+            theirs[one.name] = scores_on(one, tags_of_spacy(one, **peer, threads=arguments.threads))
+        except PeerError as error:
+            failures.append(f"{TITLE} on {one.name}: {error}")
+    found = {TITLE: theirs, **found}
+    header, rows = ready_table(sets, found, markdown=arguments.markdown)
+    print("\n" + (as_markdown if arguments.markdown else as_text)(header, rows, left=2) + "\n")
+    types = ", ".join(f"{old} as {new}" for old, new in TYPES.items())
+    print(f"- F1 of {', '.join(LABELS)}, in points. {TITLE}: {types}; other types are left out.")
+    print(f"- {DEFAULT} has learnt from those splits of each set (conf/data/{PRESET}.yaml), and was chosen by the dev "
+        f"splits. {TITLE} has learnt from OntoNotes 5.")  # fmt: skip
+    for line in failures:
+        print(in_a_line(f"left out: {line}"), file=sys.stderr)
+    if arguments.json:
+        write_rows(arguments.json, ready_rows(sets, found), labels=LABELS, types=TYPES, left_out=failures)
+    return 1 if failures else 0
+
+
+def ready_table(
+    sets: Sequence[ScoredSet], found: Mapping[str, Mapping[str, Scores]], *, markdown: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row for each set, and a column for each model, in points of 100. See `table`."""
+    rows = []
+    for one in sets:
+        cells = [scores.get(one.name) for scores in found.values()]
+        best = max((cell.micro.f1 for cell in cells if cell is not None), default=None)
+        shown = []
+        for cell in cells:
+            mark = "**" if markdown and cell is not None and cell.micro.f1 == best else ""
+            shown.append("" if cell is None else f"{mark}{100 * cell.micro.f1:.1f}{mark}")
+        entities = next((f"{cell.micro.support:,}" for cell in cells if cell is not None), "")
+        rows.append([one.name, one.learnt, entities, *shown])
+    return ["data", f"{DEFAULT} has learnt from", "entities", *found], rows
+
+
+def ready_rows(sets: Sequence[ScoredSet], found: Mapping[str, Mapping[str, Scores]]) -> list[dict[str, Any]]:
+    """A row for each set: F1 of each model, micro and by label, as fractions of 1."""
+    return [
+        {
+            "data": one.name,
+            "tokens_sha256": one.digest(),
+            "learnt": one.learnt,
+            "f1": {
+                name: {"micro": scores[one.name].micro.f1, **{k: v.f1 for k, v in scores[one.name].types.items()}}
+                for name, scores in found.items()
+                if one.name in scores
+            },
+        }
+        for one in sets
+    ]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Compare as the command line asks; 0, or 1 where a peer or a run failed.
 
@@ -232,6 +322,8 @@ def parser() -> argparse.ArgumentParser:
     add("--train", action="store_true", help="train runs that are missing, into the first folder of --runs")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="with --train (default: 1 2 3)")
     add("--override", nargs="+", default=[], metavar="KEY=VALUE", help="with --train: settings other than the defaults")
+    add("--ready", action="store_true", help=f"compare {DEFAULT} with spaCy's en_core_web_sm, without training")
+    add("--model", nargs="+", default=[], metavar="MODEL", help=f"with --ready: further models, beside {DEFAULT}")
     add("--markdown", action="store_true", help="print a Markdown table")
     add("--json", type=Path, metavar="FILE", help="write the rows as JSON, too")
     return found
@@ -239,11 +331,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and compare; 0, 1 where a peer or a run failed, 2 for wrong use, 130 after Ctrl-C."""
-    arguments = parser().parse_args(argv)
+    asked = parser()
+    arguments = asked.parse_args(argv)
+    if arguments.model and not arguments.ready:
+        asked.error("--model: only with --ready; runs are given by --runs")
     if arguments.train and not arguments.runs:
         arguments.runs = [Path("runs/compare")]
     try:
-        return run(arguments)
+        return run_ready(arguments) if arguments.ready else run(arguments)
     except UserError as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return 2

@@ -36,11 +36,7 @@ def reason_of(error: Exception) -> str:
 def library_failures_told(place: object, problem: str, advice: str) -> Iterator[None]:
     """Turn any error into a `UserError`, around a library that passes on errors of the layers below it.
 
-    Args:
-        place, problem, advice: where, what is wrong and what to do. The library's reason goes before the advice.
-
-    Raises:
-        UserError: the block raised something.
+    The message has `place`, `problem`, the library's reason, and `advice` on what to do.
     """
     try:
         yield
@@ -52,14 +48,7 @@ def library_failures_told(place: object, problem: str, advice: str) -> Iterator[
 
 @contextmanager
 def extra_needed(extra: str, program: str) -> Iterator[None]:
-    """Name the extra to install, and exit with code 2, if an import in the block fails.
-
-    Use it around a program's imports.
-
-    Args:
-        extra: its name.
-        program: the program's name, which begins the line.
-    """
+    """Name the extra to install, and exit with code 2, if an import of `program` in the block fails."""
     try:
         yield
     except (UserError, ModuleNotFoundError) as error:

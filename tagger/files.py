@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -15,12 +16,13 @@ from typing import IO, Any
 
 from tagger.errors import UserError
 
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of such file systems
+
 
 def shipped_folder(name: str) -> Path:
     """Return the folder `conf` or `data`: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent
-    installed = package / name
-    return installed if installed.is_dir() else package.parent / name
+    return package / name if (package / name).is_dir() else package.parent / name
 
 
 def expanded(path: str) -> Path:
@@ -50,10 +52,7 @@ def cache_folder() -> Path:
 
 @cache
 def _private_temporary_folder() -> Path:
-    """Return a folder that only this user can read and write: the same one in every process, where it is private.
-
-    Where no folder can be made, return a path under which no file can be written.
-    """
+    """Return a folder that only this user can use, the same in every process; if none can be made, an unusable path."""
     try:
         folder = Path(tempfile.gettempdir()) / f"tagger-{os.getuid()}"
         with suppress(FileExistsError):
@@ -103,17 +102,19 @@ def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
         wait: wait until no other process holds it.
 
     Raises:
-        UserError: another process holds it, and `wait` is false.
+        UserError: another process holds it, and `wait` is false; or it cannot be written.
     """
     from filelock import FileLock, Timeout  # here, as its import takes longer than the rest of this module
 
     path = folder / ".lock"
     lock = FileLock(path, timeout=-1 if wait else 0)
-    with suppress(OSError):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{folder}: another process works in it; wait until it has ended, or end it") from None
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise UserError(f"{folder}: cannot write: {error.strerror or error}; choose another folder") from error
     try:
         yield
     finally:
@@ -125,8 +126,7 @@ def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
 def let_go_of_output(*, flush: bool) -> None:
     """Leave nothing for Python to write at exit, where a failure would print a traceback.
 
-    Args:
-        flush: write what is buffered now; otherwise, or if that fails, drop it.
+    `flush` writes what is buffered now. Otherwise, or if that fails, it is dropped.
     """
     if sys.stdout is None:
         return
@@ -149,16 +149,12 @@ def _written_whole(path: Path, **how: Any) -> Iterator[IO[Any]]:
         temporary = Path(name)
         with os.fdopen(descriptor, **how) as stream:
             yield stream
-        temporary.chmod(0o666 & ~_umask())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

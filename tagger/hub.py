@@ -57,7 +57,7 @@ def fetch_cached(repo: str, revision: str | None, patterns: Sequence[str], compl
     if found is not None and complete(found):
         return found
     _require_reachable(repo, to_fetch=True)
-    return _fetch(repo, revision, patterns)
+    return _fetched(repo, revision, patterns)
 
 
 def fetch_checked(repo: str, revision: str | None, most_bytes: Mapping[str, int], required: str) -> Path:
@@ -80,12 +80,19 @@ def fetch_checked(repo: str, revision: str | None, most_bytes: Mapping[str, int]
     if cached is not None and (cached / required).is_file() and (fixed or not _reachable()):
         return cached
     _require_reachable(repo, to_fetch=True)
-    with _one_line_errors(repo, revision):
-        about = _api().model_info(repo, revision=revision, files_metadata=True, timeout=_SECONDS_TO_ANSWER)
+    with _one_line_errors(repo, revision) as hub:
+        api = hub.HfApi(endpoint=hub.constants.ENDPOINT)
+        about = api.model_info(repo, revision=revision, files_metadata=True, timeout=_SECONDS_TO_ANSWER)
     if cached is not None and cached.name == about.sha:
         return cached
-    _check_files(repo, {entry.rfilename: entry.size for entry in about.siblings or ()}, most_bytes, required)
-    return _fetch(repo, revision, list(most_bytes))
+    sizes = {entry.rfilename: entry.size for entry in about.siblings or ()}
+    if required not in sizes:
+        raise UserError(f"hub:{repo}: not a model of this tagger: no {required} in it")
+    for name, size in sizes.items():
+        limit = next((limit for pattern, limit in most_bytes.items() if fnmatchcase(name, pattern)), None)
+        if limit is not None and (size is None or size > limit or name.count("/") > 1):
+            raise UserError(f"hub:{repo}: {name[:LONGEST_REASON]} is not what a model of this tagger has, or too large")
+    return _fetched(repo, revision, list(most_bytes))
 
 
 def push(
@@ -112,8 +119,8 @@ def push(
     if hub.get_token() is None:
         raise UserError("no token for the Hub; set HF_TOKEN, or run: hf auth login")
     _require_reachable(repo, to_fetch=False)
-    api = _api()
     with _one_line_errors(repo, None):
+        api = hub.HfApi(endpoint=hub.constants.ENDPOINT)
         api.create_repo(repo, private=private, exist_ok=True)
         obsolete = [name for name in api.list_repo_files(repo) if replaced(name) and name not in files]
         operations = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=files[name]) for name in sorted(files)]
@@ -136,24 +143,15 @@ def front_matter(*, model_name: str, results: Sequence[Mapping[str, Any]], **ent
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _check_files(repo: str, sizes: Mapping[str, int | None], most_bytes: Mapping[str, int], required: str) -> None:
-    if required not in sizes:
-        raise UserError(f"hub:{repo}: not a model of this tagger: no {required} in it")
-    for name, size in sizes.items():
-        limit = next((limit for pattern, limit in most_bytes.items() if fnmatchcase(name, pattern)), None)
-        if limit is not None and (size is None or size > limit or name.count("/") > 1):
-            raise UserError(f"hub:{repo}: {name[:LONGEST_REASON]} is not what a model of this tagger has, or too large")
-
-
 def _reachable() -> bool:
-    constants = _constants()
+    constants = _import_hub().constants
     return not constants.HF_HUB_OFFLINE and hub_reachable(constants.ENDPOINT)
 
 
 def _require_reachable(repo: str, *, to_fetch: bool) -> None:
     if _reachable():
         return
-    constants = _constants()
+    constants = _import_hub().constants
     why = "is not to be asked (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "cannot be reached"
     problem = f"{constants.ENDPOINT} {why}"
     if to_fetch:
@@ -163,55 +161,36 @@ def _require_reachable(repo: str, *, to_fetch: bool) -> None:
 
 def _in_cache(repo: str, revision: str | None, patterns: Sequence[str]) -> Path | None:
     hub = _import_hub()
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    with suppress(LocalEntryNotFoundError):
+    with suppress(hub.errors.LocalEntryNotFoundError):
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=True))
     return None
 
 
-def _fetch(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    with _one_line_errors(repo, revision):
-        return Path(
-            _import_hub().snapshot_download(
-                repo,
-                revision=revision,
-                allow_patterns=patterns,
-                endpoint=_constants().ENDPOINT,
-                etag_timeout=_SECONDS_TO_ANSWER,
-            )
-        )
-
-
-def _api() -> Any:
-    return _import_hub().HfApi(endpoint=_constants().ENDPOINT)
-
-
-def _constants() -> Any:
-    """Return the settings that the Hub's client read from the environment."""
-    _import_hub()
-    from huggingface_hub import constants
-
-    return constants
+def _fetched(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    with _one_line_errors(repo, revision) as hub:
+        limits = {"endpoint": hub.constants.ENDPOINT, "etag_timeout": _SECONDS_TO_ANSWER}
+        return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=patterns, **limits))
 
 
 def _import_hub() -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.constants
+        import huggingface_hub.errors
     except ImportError:
         raise UserError("the Hugging Face Hub needs the extra: pip install 'tagger[hub]'") from None
     return huggingface_hub
 
 
 @contextmanager
-def _one_line_errors(repo: str, revision: str | None) -> Iterator[None]:
-    """Turn the client's errors into one line, without the token, which the Hub's answer may repeat."""
-    from huggingface_hub import errors
-
+def _one_line_errors(repo: str, revision: str | None) -> Iterator[Any]:
+    """Yield the client; turn its errors into one line, without the token, which the Hub's answer may repeat."""
+    hub = _import_hub()
+    errors = hub.errors
     named = repo if revision is None else f"{repo}@{revision}"
     try:
-        with _quiet():
-            yield
+        with _quiet(hub.utils):
+            yield hub
     except errors.RevisionNotFoundError as error:
         raise UserError(f"{named}: the Hub has no such revision; check it") from error
     except (errors.GatedRepoError, errors.DisabledRepoError) as error:
@@ -224,15 +203,14 @@ def _one_line_errors(repo: str, revision: str | None) -> Iterator[None]:
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in (401, 403):
             raise UserError(f"{named}: the Hub does not permit it; check HF_TOKEN and its rights") from error
-        token = _import_hub().get_token()
+        token = hub.get_token()
         reason = reason_of(error).replace(token, "…") if token else reason_of(error)
         raise UserError(f"{named}: the Hub failed: {reason[:LONGEST_REASON]}; try again") from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(utils: Any) -> Iterator[None]:
     """Show progress on a terminal only, and no log of what an error says anyway."""
-    utils = _import_hub().utils
     level, shown = utils.logging.get_verbosity(), not utils.are_progress_bars_disabled()
     utils.logging.set_verbosity(utils.logging.CRITICAL)
     if shown and not (sys.stderr and sys.stderr.isatty()):

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -57,12 +57,7 @@ class Tagger:
     """
 
     def __init__(self, folder: ModelFolder, engine: Engine, decoder: Decoder | None = None) -> None:
-        """
-        Args:
-            folder: the model.
-            engine: runs it.
-            decoder: the model's; made here by default.
-        """
+        """Take a model, the engine that runs it, and its decoder, which is made here by default."""
         self.tokenizer, self.language = folder.tokenizer, folder.language
         self.plain = folder.scheme is Scheme.PLAIN
         self.labels = folder.labels
@@ -116,16 +111,17 @@ class Tagger:
             scores: add the probability of each entity, or of each plain tag (`Sentence.scores`).
             n_best: add this many of the most probable taggings of each sentence (`Sentence.alternatives`).
         """
-        wanted = _Wanted(scores, n_best)
+        if n_best < 0:
+            raise UserError(f"n_best: must be at least 0, not {n_best}")
         window: list[Sentence] = []
         tokens = 0
         for sentence in sentences:
             window.append(sentence)
             tokens += len(sentence)
             if tokens >= _WINDOW_TOKENS or len(window) >= _WINDOW_SENTENCES:
-                yield from self._tag_window(window, wanted)
+                yield from self._tag_window(window, scores, n_best)
                 window, tokens = [], 0
-        yield from self._tag_window(window, wanted)
+        yield from self._tag_window(window, scores, n_best)
 
     def distributions(
         self, sentences: Sequence[Sentence], *, temperature: float | None = None, best_path_alone: bool = False
@@ -141,11 +137,21 @@ class Tagger:
         found = self._by_batch(sentences, partial(distributions, decoder, best_path_alone=best_path_alone))
         return [found[number] for number in range(len(sentences))]
 
-    def _tag_window(self, window: Sequence[Sentence], wanted: _Wanted) -> Iterator[Sentence]:
-        predicted = self._by_batch(window, partial(wanted.of, self._decoder))
+    def _tag_window(self, window: Sequence[Sentence], scores: bool, n_best: int) -> Iterator[Sentence]:
+        decoder = self._decoder
+
+        def decoded(emissions: Floats, batch_sizes: Ints) -> Iterable[tuple[Any, ...]]:
+            tags = decoder.decode(emissions, batch_sizes)
+            probabilities = decoder.scores(emissions, batch_sizes, tags) if scores else repeat(None)
+            alternatives = decoder.alternatives(emissions, batch_sizes, n_best) if n_best else repeat(None)
+            return zip(tags, probabilities, alternatives, strict=False)
+
+        predicted = self._by_batch(window, decoded)
         for number, given in enumerate(window):
-            tags, scores, more = predicted.get(number) or wanted.of_nothing()
-            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, scores, more)
+            if (found := predicted.get(number)) is None:  # a sentence without tokens has one tagging
+                found = [], [] if scores else None, [Tagging([], 1.0)] if n_best else None
+            tags, sure, more = found
+            yield Sentence(given.tokens, tags, given.text, given.offsets, given.document, given.place, sure, more)
 
     def _by_batch(self, window: Sequence[Sentence], of: Callable[[Floats, Ints], Iterable[T]]) -> dict[int, T]:
         """Run the network on sentences of similar length together; return what `of` makes of each, by its number."""
@@ -161,37 +167,6 @@ class Tagger:
         if self._ahead is not None:
             return self._ahead.emissions_ahead(batches)
         return (self.engine.emissions(words, batch_sizes_of(np.array(list(map(len, words))))) for words in batches)
-
-
-class _Predicted(NamedTuple):
-    """The prediction for a sentence; see `Sentence`."""
-
-    tags: list[str]
-    scores: list[float | None] | None
-    alternatives: list[Tagging] | None
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The results that a caller wants beside tags."""
-
-    scores: bool
-    n_best: int
-
-    def __post_init__(self) -> None:
-        if self.n_best < 0:
-            raise UserError(f"n_best: must be at least 0, not {self.n_best}")
-
-    def of(self, decoder: Decoder, emissions: Floats, batch_sizes: Ints) -> Iterator[_Predicted]:
-        """Decode each sentence of a batch."""
-        tags = decoder.decode(emissions, batch_sizes)
-        scores = decoder.scores(emissions, batch_sizes, tags) if self.scores else repeat(None)
-        alternatives = decoder.alternatives(emissions, batch_sizes, self.n_best) if self.n_best else repeat(None)
-        return map(_Predicted, tags, scores, alternatives)
-
-    def of_nothing(self) -> _Predicted:
-        """Return the prediction for a sentence without tokens, which has one tagging."""
-        return _Predicted([], [] if self.scores else None, [Tagging([], 1.0)] if self.n_best else None)
 
 
 def load(
@@ -210,9 +185,8 @@ def load(
     Args:
         path: the folder that training wrote; the name of a model that comes with this package (`en-ner`, `en-pos`); or
             `hub:ORG/NAME@REVISION`, a model on the Hugging Face Hub.
-        engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (needs the folder's `model.onnx`, which
-            `tagger export_onnx` writes), or `auto`. Auto chooses torch for models with a contextual encoder and for
-            devices other than `cpu`, and numpy for all others.
+        engine: `numpy` (CPU, without PyTorch), `torch`, `onnx` (ONNX Runtime), or `auto`. Auto chooses torch for models
+            with a contextual encoder and for devices other than `cpu`, and numpy for all others.
         device: for `torch`, a PyTorch device such as `cpu` or `cuda`.
         precision: `fp32`; for `numpy` also `int16`, fixed point, which needs the extra `fast` and layers of GRUs; for
             `torch` also `bf16` or `fp16`.
@@ -236,8 +210,8 @@ class _Settings(NamedTuple):
     threads: int | None
     encoder: str | None
 
-    def open_engine(self, folder: ModelFolder, place: Path) -> Engine:
-        """Open the engine for a model in the folder `place`."""
+    def open_engine(self, folder: ModelFolder) -> Engine:
+        """Open the engine for a model."""
         engine, device, precision, threads, encoder = self
         if engine == "auto":
             encodes = folder.config.embeddings.transformer or encoder is not None
@@ -257,7 +231,7 @@ class _Settings(NamedTuple):
         if engine == "onnx":
             from tagger.engines.onnx_engine import OnnxEngine
 
-            return OnnxEngine.open(folder, place, threads or 1)
+            return OnnxEngine(folder, threads or 1)
         from tagger.engines.torch_engine import TorchEngine
 
         return TorchEngine(folder, device, encoder, precision, threads)
@@ -265,15 +239,10 @@ class _Settings(NamedTuple):
 
 @dataclass(frozen=True)
 class _Opened:
-    """An open model, shared by all taggers of it with the same settings.
+    """An open model, shared by all taggers of it with the same settings."""
 
-    Attributes:
-        path: absolute, or the model's name on the Hub.
-        digest: of the model's `config.json`, which holds the checksums of all other files.
-    """
-
-    path: str
-    digest: str
+    path: str  # absolute, or the model's name on the Hub
+    digest: str  # of the model's `config.json`, which holds the checksums of all other files
     settings: _Settings
     folder: ModelFolder
     engine: Engine
@@ -308,7 +277,7 @@ class _OpenModels:
             opened = self._opened.get((name, found, settings))
             if opened is None:
                 folder = ModelFolder.load_described(place, description)
-                engine = settings.open_engine(folder, place)
+                engine = settings.open_engine(folder)
                 opened = _Opened(name, found, settings, folder, engine, _decoder_of(folder))
                 self._opened[name, found, settings] = opened
         return opened

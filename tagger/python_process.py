@@ -19,22 +19,12 @@ _SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def start_python(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start this Python with the given arguments and return at once.
-
-    Args:
-        arguments: what follows the executable, for example `["-m", "tagger", "train"]`.
-        options: of `subprocess.Popen`, but for `env`.
-    """
+    """Start this Python with arguments, for example `["-m", "tagger", "train"]`, and options of `subprocess.Popen`."""
     return subprocess.Popen([sys.executable, *arguments], env=_environment(), **options)
 
 
 def run_python(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """Run this Python with the given arguments to its end.
-
-    Args:
-        arguments: what follows the executable.
-        options: of `subprocess.run`, but for `env`.
-    """
+    """Run this Python with arguments to its end, with options of `subprocess.run`."""
     return subprocess.run([sys.executable, *arguments], env=_environment(), **options)
 
 

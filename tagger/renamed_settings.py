@@ -30,7 +30,7 @@ def new_argument(argument: str) -> str:
 
 
 def name_of(argument: str) -> str:
-    """The name in an override of the command line; the argument itself if it is no override."""
+    """Return the name in an override of the command line, or the argument itself if it is no override."""
     found = _ARGUMENT.fullmatch(argument)
     return found["name"] if found else argument
 
@@ -59,21 +59,16 @@ def old_names(settings: Mapping[str, Any]) -> list[str]:
     """List the old names that occur in nested settings."""
     found, names = dict(settings), []
     for old, new in RENAMED.items():
-        *path, last = old.split(".")
-        entry: Any = found
-        for key in path:
-            entry = entry.get(key) if isinstance(entry, Mapping) else None
-        if isinstance(entry, Mapping) and last in entry:
+        before, found = found, _renamed(found, old, new)
+        if found != before:
             names.append(old)
-        found = _renamed(found, old, new)
     return names
 
 
 def warnings_of(names: Iterable[str]) -> list[str]:
-    """Say what each name that is an old one, or has one in it, is called now: a line for each."""
-    lines = (f"warning: {name} is now {new_name(name)}; the old name still works" for name in names
-             if new_name(name) != name)  # fmt: skip
-    return list(dict.fromkeys(lines))
+    """Return a line on the new name of each name that is an old one, or has one in it."""
+    old = dict.fromkeys(name for name in names if new_name(name) != name)
+    return [f"warning: {name} is now {new_name(name)}; the old name still works" for name in old]
 
 
 def _renamed(settings: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:

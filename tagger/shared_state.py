@@ -6,22 +6,13 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import Protocol
+from typing import Any
 from weakref import WeakSet
 
-
-class Shared(Protocol):
-    """An object with a lock that threads share."""
-
-    def after_fork(self) -> None:
-        """Make the object usable in a forked child, where no other thread exists."""
-        ...
+_shared: WeakSet[Any] = WeakSet()
 
 
-_shared: WeakSet[Shared] = WeakSet()
-
-
-def survive_forks(shared: Shared) -> None:
+def survive_forks(shared: Any) -> None:
     """Have `shared.after_fork()` called in every forked child, as long as the object exists.
 
     A child gets a copy of every lock in the state it has. A lock that another thread holds is never released there,

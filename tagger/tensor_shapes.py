@@ -29,7 +29,6 @@ class Affine(NamedTuple):
 
     @classmethod
     def of(cls, module: str) -> Affine:
-        """Name the tensors of a PyTorch module such as `nn.Linear`."""
         return cls(f"{module}.weight", f"{module}.bias")
 
 

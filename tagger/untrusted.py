@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,7 @@ _PICKLE_SUFFIXES = frozenset(
 
 
 def read_json(path: Path, most_bytes: int) -> dict[str, Any]:
-    """Read a JSON object from a file made by others.
-
-    Args:
-        path: the file.
-        most_bytes: its largest size.
+    """Read a JSON object from a file made by others, of at most `most_bytes` bytes.
 
     Raises:
         UserError: the file is not regular, too large, not a JSON object, nested too deep, or names code to run.
@@ -56,21 +53,15 @@ def _data_only(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _deeper_than(value: Any, depth: int) -> bool:
     level = [value]
     for _ in range(depth):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
+        inner = chain.from_iterable(outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [one for one in inner if isinstance(one, (dict, list))]
     return bool(level)
 
 
 def begins_as_safetensors(head: bytes, size: int) -> bool:
-    """Return whether a file starts as safetensors does: the length of a JSON header that fits into it, then the header.
+    """Return whether a file of `size` bytes, of which `head` are the first 9 or more, starts as safetensors does.
 
-    Args:
-        head: the first 9 bytes of the file, or more.
-        size: the length of the whole file in bytes.
+    It does with the length of a JSON header that fits into it, and the header.
     """
     return int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
 
@@ -113,11 +104,7 @@ def places_of(folder: Path) -> list[Path]:
 
 
 def refuse_outside(path: Path, within: Sequence[Path]) -> None:
-    """Refuse an entry of a folder that leads out of it.
-
-    Args:
-        path: the entry.
-        within: the folders in which it may be, links followed.
+    """Refuse an entry of a folder that is in none of the folders `within`, links followed.
 
     Raises:
         UserError: it is elsewhere.

@@ -1,4 +1,4 @@
-"""What is told is a line, whatever it tells of."""
+"""Messages of errors are one line, whatever they are about."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_message_is_one_line_that_steers_no_terminal(message: str, expected: s
 
 
 def test_a_long_message_keeps_its_ends() -> None:
-    told = str(UserError(f"a.jsonl:1: {'x' * 100_000}; write one object a line"))
-    assert len(told) < 2100
-    assert told.startswith("a.jsonl:1: xxx")
-    assert told.endswith("; write one object a line")
+    message = str(UserError(f"a.jsonl:1: {'x' * 100_000}; write one object a line"))
+    assert len(message) < 2100
+    assert message.startswith("a.jsonl:1: xxx")
+    assert message.endswith("; write one object a line")

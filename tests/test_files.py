@@ -1,16 +1,19 @@
-"""Folders of the user: home and cache, also where there is no home."""
+"""Folders of the user: home and cache, also where there is no home; folders that are locked."""
 
+import errno
 import os
 import pwd
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tagger import files
 from tagger.errors import UserError
-from tagger.files import cache_folder, expanded, written_whole
+from tagger.files import cache_folder, expanded, lock_folder, written_whole
 
 
 @pytest.fixture
@@ -69,12 +72,34 @@ def test_where_no_folder_can_be_made_nothing_can_be_kept(no_home: Path, monkeypa
         stream.write("code")
 
 
-def test_a_path_in_a_home_that_is_not_known_is_told(no_home: Path) -> None:
+def test_a_path_in_an_unknown_home_is_refused(no_home: Path) -> None:
     with pytest.raises(UserError, match="~/data/set: no home folder is known for ~; give the full path"):
         expanded("~/data/set")
     assert expanded("data/~") == Path("data/~")
 
 
-def test_a_path_in_the_home_of_nobody_is_told() -> None:
+def test_a_path_in_the_home_of_an_unknown_user_is_refused() -> None:
     with pytest.raises(UserError, match="no home folder is known for ~no_such_user"):
         expanded("~no_such_user/set")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_cannot_be_written_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(FileLock, "acquire", partial(raise_error, OSError(number, os.strerror(number))))
+    with pytest.raises(UserError, match=f"{tmp_path}: cannot write: "), lock_folder(tmp_path):
+        pytest.fail("held")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_on_a_file_system_without_locks_nothing_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(FileLock, "acquire", partial(raise_error, OSError(number, os.strerror(number))))
+    with lock_folder(tmp_path):
+        assert not (tmp_path / ".lock").exists()
+
+
+def raise_error(error: OSError, *_: object) -> None:
+    raise error

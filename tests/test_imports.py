@@ -77,7 +77,7 @@ DOORS = {  # framework: the paths that may import it
         "model_folder/folder.py",
         "features/vectors/wordpiece.py",
         "features/vectors/model2vec.py",
-        "features/vectors/arrays.py",
+        "features/vectors/files.py",
         "features/vectors/table.py",
     ),
     "onnx": ("engines/onnx_export.py",),

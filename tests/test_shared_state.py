@@ -125,8 +125,8 @@ def test_a_forked_child_uses_a_cache_that_another_thread_was_changing() -> None:
     cache = WordCache(lengths, 1 << 16)
 
     def look_up(*words: str) -> list[float]:
-        with cache.lookup(words) as ((array,), rows):
-            return array[rows, 0].tolist()
+        (array,), rows = cache.lookup(words)
+        return array[rows, 0].tolist()
 
     look_up("known")
     with other.in_a_thread(look_up, "held"):

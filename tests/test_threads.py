@@ -19,9 +19,7 @@ import tagger
 from tagger.corpus.sentence import Sentence
 from tagger.engines import batch_encoder, numpy_engine
 from tagger.engines.numpy_engine import NumpyEngine
-from tagger.engines.onnx_export import graph_of
 from tagger.errors import UserError
-from tagger.model_folder.folder import ModelFolder, put_graph
 from tagger.predict import Tagger
 from tests.helpers.forking import succeeds_in_a_fork
 from tests.helpers.random_models import KNOWN_AND_UNKNOWN_WORDS, random_folder
@@ -36,7 +34,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder that every engine opens."""
     place = tmp_path_factory.mktemp("threads") / "model"
     random_folder(hidden=8, parts=("word", "characters", "shape", "affixes", "static")).save(place, "")
-    put_graph(place, graph_of(ModelFolder.load(place)))
     return place
 
 
@@ -44,7 +41,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have caches turn over all the time."""
     monkeypatch.setattr(numpy_engine, "_CACHE_BYTES", 1 << 16)
-    monkeypatch.setattr(batch_encoder, "_MOST_WORDS", 64)
+    monkeypatch.setattr(batch_encoder, "_CACHE_BYTES", 64 * 600)
 
 
 def texts_of_new_words(count: int, seed: int = 0) -> list[str]:

@@ -38,12 +38,24 @@ def decompressed(stream: IO[bytes], compression: str) -> IO[bytes]:
     return io.BufferedReader(_Gzip(stream) if compression == _GZIP else _Zstd(stream), 1 << 16)
 
 
-class _Gzip(io.RawIOBase):
+class _Raw(io.RawIOBase):
+    """A readable stream that closes the one below it."""
+
     def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._inside = stream, gzip.GzipFile(fileobj=stream)
+        self._stream = stream
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Gzip(_Raw):
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
+        self._inside = gzip.GzipFile(fileobj=stream)
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -55,12 +67,8 @@ class _Gzip(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
-
-class _Zstd(io.RawIOBase):
+class _Zstd(_Raw):
     """Reads frame by frame: zstandard's own reader takes the end of the input for the end of a frame."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -68,13 +76,11 @@ class _Zstd(io.RawIOBase):
             import zstandard
         except ImportError:
             raise UserError(".zst files need zstandard; install the extra: pip install 'tagger[corpus]'") from None
-        self._stream, self._library = stream, zstandard
+        super().__init__(stream)
+        self._library = zstandard
         self._frame: Any = None
         self._given = 0
         self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
@@ -101,7 +107,3 @@ class _Zstd(io.RawIOBase):
             message = f"damaged Zstandard data after {self._given:,} bytes of content ({error})"
             raise OSError(message) from error
         return True
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()

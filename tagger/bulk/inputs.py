@@ -29,17 +29,11 @@ _KINDS_SHOWN = 5
 
 
 class Source(NamedTuple):
-    """One input.
+    """One input."""
 
-    Attributes:
-        path: the file; None stands for standard input.
-        input_format: its format.
-        above: how many characters of the path lie above the folder or pattern that it was found by.
-    """
-
-    path: str | None
+    path: str | None  # None stands for standard input
     input_format: InputFormat
-    above: int = 0
+    above: int = 0  # characters of the path above the folder or pattern that it was found by
 
     @property
     def name(self) -> str:
@@ -80,7 +74,7 @@ def find_sources(
 
     Args:
         arguments: files, folders (every file below of a known extension, sorted by path, without hidden ones),
-            patterns, or `-` for standard input, which no arguments stand for too.
+            patterns, or `-` for standard input. No arguments are the same as `-`.
         input_format: of all inputs. None: by extension, and text where that is unknown.
         leave_out: the output folder: its files are not inputs, unless it holds the searched folder itself.
 
@@ -111,7 +105,7 @@ def find_sources(
     return sources, notes
 
 
-def files_below(folder: Path, left_out: Path | None = None) -> Iterator[str]:
+def files_below(folder: Path, left_out: Path | None = None) -> list[str]:
     """List the files below a folder, relative to it and sorted by the parts of their paths.
 
     Hidden files and folders are left out. Links to folders are not followed.
@@ -123,27 +117,13 @@ def files_below(folder: Path, left_out: Path | None = None) -> Iterator[str]:
     Raises:
         UserError: a folder cannot be read.
     """
-    folders = set()
-    names = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    if not entry.is_symlink():
-                        folders.add(entry.name)
-                        names.append(entry.name)
-                elif entry.is_file() or not os.path.exists(entry.path):  # a broken link is an error to be reported
-                    names.append(entry.name)
-    except OSError as error:
-        _cannot_read(error, folder)
-    for name in sorted(names):
-        if name not in folders:
-            yield name
-        elif left_out is None or (folder / name).resolve() != left_out:
-            for below in files_below(folder / name, left_out):
-                yield os.path.join(name, below)
+    found = []
+    for place, folders, names in os.walk(folder, onerror=_cannot_read):
+        folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() != left_out]
+        for path in (os.path.join(place, name) for name in names if not name.startswith(".")):
+            if os.path.isfile(path) or not os.path.exists(path):  # a broken link is an error to be reported
+                found.append(os.path.relpath(path, folder))
+    return sorted(found, key=lambda path: path.replace(os.sep, "\0"))
 
 
 def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Iterator[tuple[str, str]]:
@@ -171,7 +151,7 @@ def _in_folder(argument: str, leave_out: Path | None, notes: list[str]) -> Itera
 
 
 def _matching(pattern: str) -> Iterator[tuple[str, str]]:
-    """Yield files that match a pattern, with their paths below the folder in front of its first wildcard."""
+    """Yield files that match a pattern, with their paths below the folder before its first wildcard."""
     matches = sorted(Path(match) for match in glob.iglob(pattern, recursive=True) if os.path.isfile(match))
     if not matches:
         raise UserError(f"{pattern}: no file matches this pattern; check it")
@@ -204,5 +184,5 @@ def _refuse_duplicates(sources: Sequence[Source]) -> None:
             raise UserError(f"{source.name}: named twice{also}; name each input once")
 
 
-def _cannot_read(error: OSError, folder: Path) -> NoReturn:
-    raise UserError(f"{error.filename or folder}: cannot read: {error.strerror}; check its permissions") from error
+def _cannot_read(error: OSError) -> NoReturn:
+    raise UserError(f"{error.filename}: cannot read: {error.strerror}; check its permissions") from error

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
-from tagger.bulk.blocks import Block, cut_blocks
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat, WriteOptions, conll_lines, json_line, null_line, table_rows
 from tagger.bulk.min_scores import MinimumScores
@@ -24,6 +23,11 @@ from tagger.corpus.schemes import OUTSIDE
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
+
+Block = list[tuple[int, list[Record | BadRecord]]]  # records by the number of the piece they come from
+
+_LARGEST = 1 << 18
+_OVERHEAD = 16  # characters added to each record, so that empty ones fill a block too
 
 
 class SentenceTagger(Protocol):
@@ -49,46 +53,27 @@ class OnError(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Options of a job.
-
-    Attributes:
-        reading: how input is read.
-        tokenizer: splits text. None: the tokenizer that the model is meant for.
-        output_format: the format of the output.
-        writing: how it is written.
-        minimum: entities less probable than this are left out.
-        n_best: how many of the best taggings of each sentence are written.
-        on_error: what becomes of malformed records.
-    """
+    """Options of a job."""
 
     reading: ReadOptions = field(default_factory=ReadOptions)
-    tokenizer: str | None = None
+    tokenizer: str | None = None  # splits text; None: the tokenizer that the model is meant for
     output_format: OutputFormat = OutputFormat.JSONL
     writing: WriteOptions = field(default_factory=WriteOptions)
-    minimum: MinimumScores | None = None
-    n_best: int = 0
+    minimum: MinimumScores | None = None  # less probable entities are left out
+    n_best: int = 0  # taggings of each sentence that are written
     on_error: OnError = OnError.STOP
 
 
 class Counts(NamedTuple):
-    """Account of what was read: records = tagged + empty + rejected.
-
-    Attributes:
-        records: how many were read.
-        tagged: records with tokens, which were written.
-        empty: records without tokens; they are written without entities.
-        rejected: malformed records.
-        sentences, tokens: how many were tagged.
-        marked: blocks in which any token got another tag than O.
-    """
+    """Account of what was read: records = tagged + empty + rejected."""
 
     records: int = 0
-    tagged: int = 0
-    empty: int = 0
-    rejected: int = 0
+    tagged: int = 0  # records with tokens
+    empty: int = 0  # records without tokens; they are written without entities
+    rejected: int = 0  # malformed records
     sentences: int = 0
     tokens: int = 0
-    marked: int = 0
+    marked: int = 0  # blocks in which any token got another tag than O
 
     def plus(self, other: Counts) -> Counts:
         """Add up two accounts."""
@@ -104,71 +89,34 @@ class Reject(NamedTuple):
 
 
 class FinishedPiece(NamedTuple):
-    """A tagged piece.
+    """A tagged piece."""
 
-    Attributes:
-        source, number: the input's name, and its number among the inputs.
-        begin, end, sha256: what was read of it.
-        is_last: nothing of the input follows.
-        size: bytes of its output.
-        lines: line ends in it.
-        counts: the account of its records.
-        rejects: malformed records.
-        marks: of an HTML page, how often each label was marked.
-    """
-
-    source: str
-    number: int
-    begin: int
+    source: str  # the input's name
+    number: int  # of the input among the inputs
+    begin: int  # bytes that were read of it
     end: int
-    sha256: str
-    is_last: bool
-    size: int
-    lines: int
+    sha256: str  # of these bytes
+    is_last: bool  # nothing of the input follows
+    size: int  # bytes of its output
+    lines: int  # line ends in it
     counts: Counts
     rejects: list[Reject]
-    marks: dict[str, int]
-
-
-class FinishedOutput(NamedTuple):
-    """An output that is whole: its path below the output folder, its temporary name, and its checksum."""
-
-    path: str
-    temporary: str
-    sha256: str
+    marks: dict[str, int]  # of an HTML page, how often each label was marked
 
 
 class FinishedPart(NamedTuple):
-    """A tagged part.
-
-    Attributes:
-        number: the part's.
-        pieces: in order.
-        sha256: of the output of all pieces, one behind the other.
-        labels: of an HTML page, the labels that the model knows.
-        output: the output; None where it lies in a file.
-        is_kept: an earlier run tagged it.
-        first, outputs: outputs that were put together from the parts from `first` to this one.
-    """
+    """A tagged part."""
 
     number: int
     pieces: list[FinishedPiece]
-    sha256: str
-    labels: list[str]
-    output: bytes | None = None
-    is_kept: bool = False
-    first: int = 0
-    outputs: list[FinishedOutput] = []  # noqa: RUF012
+    sha256: str  # of the output of all pieces, one behind the other
+    labels: list[str]  # of an HTML page, the labels that the model knows
+    output: bytes | None = None  # None where it is in a file
+    is_kept: bool = False  # an earlier run tagged it
 
 
 class BadRecordError(UserError):
-    """A malformed record ends the run.
-
-    Attributes:
-        source: the number of its input.
-        place: its line or row in the piece.
-        reason: what is wrong with it.
-    """
+    """A malformed record ends the run: the number of its input, its line or row in the piece, what is wrong with it."""
 
     def __init__(self, source: int, place: int, reason: str) -> None:
         super().__init__(reason)
@@ -182,14 +130,7 @@ class PartTagger:
     """Tags parts, each for itself: the output of a part depends on nothing else."""
 
     def __init__(self, job: Job, tagger: SentenceTagger) -> None:
-        """
-        Args:
-            job: the options.
-            tagger: the model.
-
-        Raises:
-            UserError: the job does not fit the model.
-        """
+        """Take options and a model. Raises UserError where they do not fit."""
         if job.minimum is not None and tagger.plain:
             raise UserError(
                 "--min-score: the model gives every token a plain tag, and no entities to leave out; drop it"
@@ -215,23 +156,12 @@ class PartTagger:
             pieces = [_PieceOutput() for _ in part.pieces]
             for block in cut_blocks(self._records(part.pieces, [data for data, _ in read])):
                 self._tag_block(block, part.pieces, pieces)
-        outputs = [b"".join(piece.chunks) or self._nothing(one) for piece, one in zip(pieces, part.pieces, strict=True)]
-        finished = [
-            FinishedPiece(
-                source=one.source.name,
-                number=one.number,
-                begin=one.begin,
-                end=one.end,
-                sha256=checksum,
-                is_last=one.is_last,
-                size=len(output),
-                lines=data.count(b"\n"),
-                counts=piece.counts,
-                rejects=piece.rejects,
-                marks=dict(piece.marks),
-            )
-            for one, piece, output, (data, checksum) in zip(part.pieces, pieces, outputs, read, strict=True)
-        ]
+        finished, outputs = [], []
+        for one, piece, (data, checksum) in zip(part.pieces, pieces, read, strict=True):
+            outputs.append(b"".join(piece.chunks) or self._nothing(one))
+            about = (one.source.name, one.number, one.begin, one.end, checksum, one.is_last)
+            sizes = (len(outputs[-1]), data.count(b"\n"))
+            finished.append(FinishedPiece(*about, *sizes, piece.counts, piece.rejects, dict(piece.marks)))
         output = b"".join(outputs)
         labels = self._tagger.labels if self._job.output_format is OutputFormat.HTML else []
         return FinishedPart(part.number, finished, sha256(output).hexdigest(), labels, output)
@@ -338,3 +268,26 @@ def _no_cycle_search() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def cut_blocks(records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _LARGEST) -> Iterator[Block]:
+    """Cut the records of a part into blocks. The cuts depend on these records alone.
+
+    Args:
+        records: each with the number of its piece, in order.
+        largest: a block ends with the record that brings it to so many characters.
+    """
+    block: list[tuple[int, Record | BadRecord]] = []
+    size = 0
+    for numbered in records:
+        block.append(numbered)
+        size += numbered[1].size + _OVERHEAD
+        if size >= largest:
+            yield _by_piece(block)
+            block, size = [], 0
+    if block:
+        yield _by_piece(block)
+
+
+def _by_piece(block: list[tuple[int, Record | BadRecord]]) -> Block:
+    return [(number, [record for _, record in records]) for number, records in groupby(block, lambda one: one[0])]

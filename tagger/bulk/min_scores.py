@@ -12,14 +12,9 @@ from tagger.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class MinimumScores:
-    """Minimum probability of entities, for all labels and for some.
+    """Minimum probability of entities, for all labels and for some."""
 
-    Attributes:
-        general: for labels without their own.
-        labels: by label.
-    """
-
-    general: float = 0.0
+    general: float = 0.0  # for labels without their own
     labels: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -35,7 +30,12 @@ class MinimumScores:
             key = label if parted else None
             if key in found:
                 raise UserError(f"--min-score {text}: given twice for {label or 'all labels'}; leave one out")
-            found[key] = _probability(number, text)
+            try:
+                found[key] = float(number)
+            except ValueError:
+                found[key] = -1.0
+            if not 0 <= found[key] <= 1:
+                raise UserError(f"--min-score {text}: expected P or LABEL=P with P from 0 to 1, as 0.5 or PER=0.5")
         return cls(general=found.pop(None, 0.0), labels={label or "": value for label, value in found.items()})
 
     def require_known(self, labels: Iterable[str]) -> None:
@@ -62,13 +62,3 @@ class MinimumScores:
                 tags[start:end] = [OUTSIDE] * (end - start)
                 scores[start:end] = [None] * (end - start)
         return replace(sentence, tags=tags, scores=scores)
-
-
-def _probability(number: str, text: str) -> float:
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise UserError(f"--min-score {text}: expected P or LABEL=P with P from 0 to 1, as 0.5 or PER=0.5")
-    return value

@@ -1,37 +1,33 @@
-"""Put finished parts together in order: on standard output, in a file per input, or as a folder of parts."""
+"""Tag parts and put them together in order: on standard output, in a file per input, or as a folder of parts."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
+from tagger.bulk.executors.base import Executor
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source
-from tagger.bulk.job import BadRecordError, Counts, FinishedOutput, FinishedPart, FinishedPiece, Job, OnError
+from tagger.bulk.job import BadRecordError, Counts, FinishedPart, FinishedPiece, Job, OnError
 from tagger.bulk.output_paths import output_path, rejects_path, shard_name
+from tagger.bulk.parts import Part
 from tagger.bulk.records import InputFormat
-from tagger.bulk.run_state import RunState
+from tagger.bulk.run_state import RunState, Write
 from tagger.errors import UserError
 
 
 class Account:
-    """What a run read and wrote.
-
-    Attributes:
-        counts: of the records tagged by this run.
-        files: inputs that were read to their ends.
-        empty: those without any record.
-    """
+    """What a run read and wrote."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
-        self.counts = Counts()
-        self.files = self.empty = 0
+        self.counts = Counts()  # of the records tagged by this run
+        self.files = self.empty = 0  # inputs that were read to their ends, and those without any record
         self._records = self._lines = 0  # of the input that is being read
 
     def enter(self, part: FinishedPart) -> list[list[str]]:
@@ -73,18 +69,6 @@ class Account:
         return f"{source.name}:{self._lines + place}"
 
 
-class Output(Protocol):
-    """Takes finished parts, in order."""
-
-    def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
-        """Take the next part, and the lines on rejected records of each of its pieces."""
-        ...
-
-    def finish(self) -> None:
-        """Complete the output: all parts were taken."""
-        ...
-
-
 class StreamOutput:
     """Standard output: lines as they come, an HTML page in one go. What is said of rejected records is reported."""
 
@@ -96,7 +80,7 @@ class StreamOutput:
         self._title = self._source = ""
 
     def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
-        """Write a part. See `Output`.
+        """Take the next part, and the lines on rejected records of each of its pieces.
 
         Raises:
             UserError: the stream cannot be written.
@@ -120,7 +104,7 @@ class StreamOutput:
             position += piece.size
 
     def finish(self) -> None:
-        """Write the page. See `Output` and `add`."""
+        """Write the page: all parts were taken."""
         if self._job.output_format is OutputFormat.HTML:
             page = HtmlPage(self._labels, scores=self._job.writing.scores)
             self._write(b"".join([page.head(self._title).encode(), *self._page, page.end(self._marks).encode()]))
@@ -143,24 +127,24 @@ class FolderOutput:
         self._group: list[tuple[FinishedPart, list[list[str]]]] = []  # parts, until an input is complete
 
     def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
-        """Take a part, and write the files of inputs that are complete. See `Output`.
+        """Take a part, and write the files of inputs that are complete. See `StreamOutput`.
 
         Raises:
             UserError: a file cannot be written.
         """
-        if part.number in self._state.resumed.joined:
+        if part.number in self._state.joined:
             return
         self._group.append((part, rejects))
         if part.pieces[-1].is_last:
             group, self._group = self._group, []
-            self._state.complete([part for part, _ in group], list(self._outputs(group)))
+            self._state.complete([part for part, _ in group], dict(self._outputs(group)))
 
     def finish(self) -> None:
-        """Note that all is done. See `Output`."""
+        """Note that all is done."""
         assert not self._group, "an input without an end"
         self._state.end()
 
-    def _outputs(self, group: list[tuple[FinishedPart, list[list[str]]]]) -> Iterator[FinishedOutput]:
+    def _outputs(self, group: list[tuple[FinishedPart, list[list[str]]]]) -> Iterator[tuple[Path, Write]]:
         contents: list[Iterator[bytes]] = []
         rejected: list[str] = []
         marks: Counter[str] = Counter()
@@ -178,8 +162,8 @@ class FolderOutput:
                 if self._job.output_format is OutputFormat.HTML:
                     page = HtmlPage(part.labels, scores=self._job.writing.scores)
                     content = _page(page, content, piece.source if piece.counts.records else "", marks)
-                yield self._state.write(path, _writer(content, self._job.output_format))
-                yield from _write_rejects(self._state, path, rejected, self._job)
+                yield path, _writer(content, self._job.output_format)
+                yield from _rejects(self._state, path, rejected, self._job)
                 contents, rejected, marks = [], [], Counter()
 
 
@@ -191,27 +175,80 @@ class ShardOutput:
         self._parts: list[tuple[FinishedPart, list[str]]] = []
 
     def add(self, part: FinishedPart, rejects: list[list[str]]) -> None:
-        """Take a part. See `Output`."""
+        """Take a part. See `StreamOutput`."""
         self._parts.append((part, [line for some in rejects for line in some]))
 
     def finish(self) -> None:
-        """Give parts their names. See `Output`.
+        """Give parts their names.
 
         Raises:
             UserError: a file cannot be written.
         """
         for part, rejects in self._parts:
-            if part.number in self._state.resumed.joined:
+            if part.number in self._state.joined:
                 continue
-            path = Path(shard_name(part.number, len(self._parts), self._job.output_format))
-            file = self._state.part_path(part.number)
-            outputs = [FinishedOutput(str(path), f"{file.parent.name}/{file.name}", part.sha256)]
+            path, write = Path(shard_name(part.number, len(self._parts), self._job.output_format)), None
             if self._job.output_format is OutputFormat.PARQUET:
-                content = _chunks(file, 0, sum(piece.size for piece in part.pieces))
-                outputs = [self._state.write(path, _writer(content, self._job.output_format))]
-            outputs += _write_rejects(self._state, path, rejects, self._job)
-            self._state.complete([part], outputs)
+                content = _chunks(self._state.part_path(part.number), 0, sum(piece.size for piece in part.pieces))
+                write = _writer(content, self._job.output_format)
+            self._state.complete([part], {path: write, **dict(_rejects(self._state, path, rejects, self._job))})
         self._state.end()
+
+
+OnPart = Callable[[Counts, int, int], None]
+Output = StreamOutput | FolderOutput | ShardOutput
+
+
+def run_job(
+    parts: Iterable[Part | None],
+    executor: Executor,
+    output: Output,
+    account: Account,
+    *,
+    state: RunState | None = None,
+    progress: OnPart = lambda counts, amount, kept: None,
+) -> None:
+    """Tag parts and put them together.
+
+    Args:
+        parts: in order; None waits for all parts before it.
+        executor: tags them.
+        output: takes them in order.
+        account: what was read and written is entered there.
+        state: of a run that can be continued.
+        progress: called after each part with what was tagged so far, the bytes of input that were read for it, and
+            those that an earlier run had tagged.
+
+    Raises:
+        UserError: something cannot be read or written, or is malformed.
+        WorkerLostError: a worker process was ended.
+    """
+    amounts: deque[int] = deque()
+
+    def finished_parts() -> Iterator[FinishedPart]:
+        for part in parts:
+            if part is None:
+                yield from executor.finish()
+            else:
+                amounts.append(sum(piece.amount for piece in part.pieces))
+                yield from executor.submit(part)
+        yield from executor.finish()
+
+    done = kept = finished = 0
+    try:
+        for part in finished_parts():
+            amount = amounts.popleft()
+            output.add(part, account.enter(part))
+            finished += 1
+            done, kept = (done, kept + amount) if part.is_kept else (done + amount, kept)
+            progress(account.counts, done, kept)
+    except BadRecordError as error:
+        if state is not None:
+            state.forget_from(finished)
+        raise account.located(error) from error
+    counts = account.counts
+    assert counts.records == counts.tagged + counts.empty + counts.rejected, "records are missing"
+    output.finish()
 
 
 def _chunks(path: Path, begin: int, size: int) -> Iterator[bytes]:
@@ -223,7 +260,7 @@ def _chunks(path: Path, begin: int, size: int) -> Iterator[bytes]:
             yield data
 
 
-def _writer(content: Iterable[bytes], output_format: OutputFormat) -> Callable[[IO[bytes]], None]:
+def _writer(content: Iterable[bytes], output_format: OutputFormat) -> Write:
     if output_format is not OutputFormat.PARQUET:
         return lambda file: file.writelines(content)
     from tagger.bulk.formats.parquet import write_table  # its library is an extra's
@@ -231,13 +268,13 @@ def _writer(content: Iterable[bytes], output_format: OutputFormat) -> Callable[[
     return lambda file: write_table(content, file)
 
 
-def _write_rejects(state: RunState, path: Path, rejects: list[str], job: Job) -> list[FinishedOutput]:
+def _rejects(state: RunState, path: Path, rejects: list[str], job: Job) -> Iterator[tuple[Path, Write]]:
+    """Yield the file of an output's rejected records. Where there are none, remove that of an earlier run."""
     path = rejects_path(path)
     if rejects:
-        return [state.write(path, lambda file: file.writelines(line.encode() for line in rejects))]
-    if job.on_error is not OnError.STOP:
+        yield path, lambda file: file.writelines(line.encode() for line in rejects)
+    elif job.on_error is not OnError.STOP:
         (state.output / path).unlink(missing_ok=True)
-    return []
 
 
 def _page(page: HtmlPage, content: Iterable[bytes], source: str, marks: Counter[str]) -> Iterator[bytes]:

@@ -26,30 +26,18 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Piece(NamedTuple):
-    """A run of records of one input.
-
-    Attributes:
-        source: the input.
-        number: its number among the inputs.
-        begin, end: the bytes it takes in the input; of what is inside a compressed one.
-        is_last: nothing of the input follows.
-        amount: bytes of the file that are read for it.
-        head: see `first_content`.
-        data: its content, where it was read already.
-        row_groups: of Parquet, the first one and the one behind the last.
-        rows_before: of Parquet, rows before it.
-    """
+    """A run of records of one input."""
 
     source: Source
-    number: int
-    begin: int
+    number: int  # of the input among the inputs
+    begin: int  # bytes in the input; of what is inside a compressed one
     end: int
-    is_last: bool
-    amount: int
-    head: bytes = b""
-    data: bytes | None = None
-    row_groups: tuple[int, int] = (0, 0)
-    rows_before: int = 0
+    is_last: bool  # nothing of the input follows
+    amount: int  # bytes of the file that are read for it
+    head: bytes = b""  # see `first_content`
+    data: bytes | None = None  # its content, where it was read already
+    row_groups: tuple[int, int] = (0, 0)  # of Parquet, the first one and the one behind the last
+    rows_before: int = 0  # of Parquet
 
     def read(self) -> tuple[bytes, str]:
         """Return its content and the SHA-256 of it; of Parquet, which is read by columns, only the latter.
@@ -92,14 +80,9 @@ class Piece(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Pieces that are read, tagged and written together: one piece, or several small inputs.
+    """Pieces that are read, tagged and written together: one piece, or several small inputs."""
 
-    Attributes:
-        number: from 0, in the order of the input.
-        pieces: in order.
-    """
-
-    number: int
+    number: int  # from 0, in the order of the input
     pieces: list[Piece]
 
 
@@ -113,8 +96,8 @@ def plan_parts(
 ) -> Iterator[Part | None]:
     """Cut inputs into parts, in order and lazily.
 
-    Files are cut at bytes, and whoever tags a part reads it. Compressed files and pipes are read here, and parts hold
-    what was read.
+    Files are cut at bytes; they are read when a part is tagged. Compressed files and pipes are read here, and parts
+    hold what was read.
 
     Args:
         sources: the inputs.

@@ -18,12 +18,7 @@ class Progress:
     """Reports what was tagged, how fast, and the time left. To be used as a context, which clears the line."""
 
     def __init__(
-        self,
-        stream: TextIO,
-        program: str,
-        total: int | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, stream: TextIO, program: str, total: int | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """
         Args:

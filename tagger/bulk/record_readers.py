@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
-from tagger.bulk.json_fields import kind_of, read_fields
 from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Record, Unit
 from tagger.corpus.readers.account import MalformedError, OnError, ReadReport, read_lines
 from tagger.corpus.readers.columns import ColumnLayout, columns_from
 from tagger.corpus.readers.conllu import FORM, conllu_from
+from tagger.corpus.readers.jsonl import remedy
 from tagger.corpus.readers.marks import is_document_mark
 from tagger.corpus.sentence import Sentence
 
@@ -133,7 +135,7 @@ def _json_record(values: dict[str, Any], fields: dict[str, str], text_field: str
     if isinstance(text, str):
         return Record(text, fields=fields, size=size)
     if text is not None:
-        raise MalformedError(f"field {text_field!r} holds {kind_of(text)}, not text; name the field with --text-field")
+        raise MalformedError(f"field {text_field!r} holds {_kind_of(text)}, not text; name the field with --text-field")
     if tokens is None:
         found = ", ".join(map(repr, values)) or "none"
         remedy = "name the text's field with --text-field"
@@ -141,6 +143,63 @@ def _json_record(values: dict[str, Any], fields: dict[str, str], text_field: str
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise MalformedError("field 'tokens' is not a list of strings; write it as one")
     return Record(" ".join(tokens), Sentence(tokens), fields, size)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedError(f"{name} is no JSON; write a number or null")
+
+
+def _zero(text: str) -> int:
+    return 0  # the text of numbers is kept, their values are not needed
+
+
+_DECODER = json.JSONDecoder(parse_int=_zero, parse_float=_zero, parse_constant=_refuse_constant)
+_OPENING, _COLON, _COMMA = (re.compile(rf"[ \t\n\r]*{mark}[ \t\n\r]*") for mark in (r"\{", ":", ",?"))
+
+
+def read_fields(line: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read an object's fields: their values, and their JSON text.
+
+    Long numbers, numbers such as `1e999`, and escapes therefore come out as they were written.
+
+    Returns:
+        By name, the values (numbers are 0), and the text `"name": value`.
+
+    Raises:
+        MalformedError: the line is no JSON object, or names a field twice.
+    """
+    texts: dict[str, str] = {}
+    try:
+        values = _DECODER.decode(line)
+        if not isinstance(values, dict):
+            raise MalformedError(f"expected a JSON object, found {_kind_of(values)}; {remedy(line)}")
+        position = _end(_OPENING, line, 0)
+        while line[position] != "}":
+            begin = position
+            name, position = _DECODER.raw_decode(line, begin)
+            _, position = _DECODER.raw_decode(line, _end(_COLON, line, position))
+            if name in texts:
+                raise MalformedError(f"field {name!r} occurs twice; leave one out")
+            texts[name] = line[begin:position]
+            position = _end(_COMMA, line, position)
+    except json.JSONDecodeError as error:
+        raise MalformedError(f"no JSON ({error.msg} at column {error.colno}); {remedy(line)}") from error
+    except RecursionError:
+        raise MalformedError("nested too deeply; write flat records") from None
+    return values, texts
+
+
+def _end(pattern: re.Pattern[str], line: str, position: int) -> int:
+    """Return where a part of valid JSON ends."""
+    match = pattern.match(line, position)
+    assert match is not None
+    return match.end()
+
+
+def _kind_of(value: object) -> str:
+    """Name the kind of a JSON value."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _sentences(sentences: Iterable[Sentence], report: _Report) -> Iterator[Record | BadRecord]:
@@ -153,15 +212,10 @@ def _sentences(sentences: Iterable[Sentence], report: _Report) -> Iterator[Recor
 
 
 class _Report(ReadReport):
-    """Collect malformed records for whoever decides on them, with the lines that they were read from."""
+    """Collect malformed records, with the lines that they were read from. The caller decides on them."""
 
     def __init__(self, source: str, *, lines_before: int, sentences_before: int) -> None:
-        """
-        Args:
-            source: the input's name.
-            lines_before: lines that were put before the piece; they do not count.
-            sentences_before: sentences that are made of these.
-        """
+        """Take the input's name, and how many lines and sentences were put before the piece; they do not count."""
         super().__init__(source, OnError.SKIP)
         self._lines_before, self._sentences_before = lines_before, sentences_before
         self._fault: tuple[int, str] | None = None  # the first one in the record being read

@@ -34,23 +34,14 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """Options of reading.
+    """Options of reading."""
 
-    Attributes:
-        unit: text: the unit that makes a record.
-        text_field: JSONL and Parquet: the field or column of a record's text.
-        id_column: Parquet: the column of ids. JSONL: the field. None: `id`, if there is one.
-        token_column: CoNLL and CoNLL-U: the tokens' column from 0 or, negative, from the end. None: the usual one.
-        separator: CoNLL: the separator of columns (see `ColumnLayout`): auto, tab or blanks.
-        comment_prefix: CoNLL: the beginning of comment lines. None: there are none.
-    """
-
-    unit: Unit = Unit.LINE
-    text_field: str = "text"
-    id_column: str | None = None
-    token_column: int | None = None
-    separator: str = "auto"
-    comment_prefix: str | None = None
+    unit: Unit = Unit.LINE  # text: what makes a record
+    text_field: str = "text"  # JSONL and Parquet: the field or column of a record's text
+    id_column: str | None = None  # Parquet: the column of ids; JSONL: the field; None: `id`, if there is one
+    token_column: int | None = None  # CoNLL and CoNLL-U: from 0, or negative from the end; None: the usual one
+    separator: str = "auto"  # CoNLL: of columns (see `ColumnLayout`): auto, tab or blanks
+    comment_prefix: str | None = None  # CoNLL: the beginning of comment lines; None: there are none
 
     @property
     def id_field(self) -> str:
@@ -89,18 +80,10 @@ class Record:
 
 @dataclass(slots=True)
 class BadRecord:
-    """A malformed record.
+    """A malformed record."""
 
-    Attributes:
-        place: number of its line, or of its row, from 1 in what was read.
-        reason: the fault and its remedy.
-        raw: the text of the record as it was read; bytes that are no UTF-8 are shown as `\\xff`.
-        fields: fields of a JSON object, as in `Record`.
-        size: about how many characters were read.
-    """
-
-    place: int
-    reason: str
-    raw: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-    size: int = 0
+    place: int  # number of its line, or of its row, from 1 in what was read
+    reason: str  # the fault and its remedy
+    raw: str = ""  # the text of the record as it was read; bytes that are no UTF-8 are shown as `\xff`
+    fields: dict[str, str] = field(default_factory=dict)  # as in `Record`
+    size: int = 0  # about how many characters were read

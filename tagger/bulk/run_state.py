@@ -1,8 +1,13 @@
 """Keep the state of a run in its output folder, so that another run can continue it.
 
-The hidden folder `.tag-run` holds `run.json`, what was asked for, and in `parts/` the output of each finished part and
-a record of it: checksums of what was read and written. When outputs are put together from parts, the record of the last
-of these lists them; then outputs get their names, and then the parts' outputs are removed.
+The hidden folder `.tag-run` holds
+    run.json       what was asked for, and whether all is done
+    parts/N        the output of a finished part, until it is in an output
+    parts/N.json   its record: checksums of what was read and written
+    joined         a line for parts that were put together: the first, the last, and the outputs' checksums by path
+
+Outputs are written under temporary names and listed in `joined`. Then they get their names, and then the parts'
+outputs are removed. A part is done if its record is there and its output is as it was written, or was put together.
 """
 
 from __future__ import annotations
@@ -10,47 +15,31 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Self
 
-from tagger.bulk.job import Counts, FinishedOutput, FinishedPart, FinishedPiece, PartTagger, Reject
+from tagger.bulk.job import Counts, FinishedPart, FinishedPiece, PartTagger, Reject
 from tagger.bulk.parts import Part
 from tagger.errors import UserError
-from tagger.files import bytes_written_whole, lock_folder, written_whole
+from tagger.files import bytes_written_whole, lock_folder, sha256_of, written_whole
 
 NAME = ".tag-run"
-_VERSION = 1
-_AT_ONCE = 1 << 18
+_VERSION = 2
+Write = Callable[[IO[bytes]], object]
 _AGAIN = "begin again with --overwrite in place of --resume"
 
 
-class Task(NamedTuple):
-    """A part to be tagged into a file; `is_joined` if its output was put together with others."""
-
-    part: Part
-    is_joined: bool
-
-
-class ResumePoint(NamedTuple):
-    """What an earlier run finished: numbers of parts that are in whole outputs, and hashes of all outputs' paths."""
-
-    joined: set[int]
-    written: set[int]
-
-
 class RunState:
-    """The state, locked against other runs. To be used as a context; it removes what nobody can continue."""
+    """The state, locked against other runs. Use it as a context, which removes what nobody can continue."""
 
     def __init__(self, output: Path) -> None:
-        """
-        Args:
-            output: the output folder.
-        """
+        """Take the output folder."""
         self.output, self.folder = output, output / NAME
-        self.parts, self._request = self.folder / "parts", self.folder / "run.json"
-        self.resumed = ResumePoint(set(), set())
+        self.parts, self._request, self._joined = (self.folder / one for one in ("parts", "run.json", "joined"))
+        self.joined: set[int] = set()  # parts that are in whole outputs of an earlier run
+        self.written: set[int] = set()  # hashes of the paths of its outputs
         self.continuable = True  # false where an input can be read only once
         self.begun = False
         self._made_output = not output.exists()
@@ -64,10 +53,9 @@ class RunState:
         """
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".lock").touch()  # fails where the folder cannot be written; `lock_folder` does not
-            self._lock.enter_context(lock_folder(self.folder))
         except OSError as error:
-            raise UserError(f"{self.folder}: cannot write: {error.strerror}; choose another --output") from error
+            raise _unwritable(self.folder, error) from error
+        self._lock.enter_context(lock_folder(self.folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,6 +78,7 @@ class RunState:
         Raises:
             UserError: the folder cannot be written.
         """
+        self._joined.unlink(missing_ok=True)
         self._clean("*")
         self._write_request(asked=asked, done=False)
         self.begun = True
@@ -109,13 +98,17 @@ class RunState:
         if before.get("version") != _VERSION:
             raise UserError(f"{self.folder}: not what this version of tag.py writes; {_AGAIN}")
         _require_same(before["asked"], asked)
-        for path in self.parts.glob("*.json"):
-            if (part := _read_record(path)) and part.outputs:
-                self.resumed.written.update(hash(output.path) for output in part.outputs)
-                if sum(map(self._is_whole, part.outputs)) == len(part.outputs):
-                    self.resumed.joined.update(range(part.first, part.number + 1))
-        for number in self.resumed.joined:
+        for line in self._joined.read_bytes().splitlines() if self._joined.exists() else ():
+            with suppress(ValueError):  # cut off: what it lists was not named yet
+                first, last, outputs = json.loads(line)
+                self.written.update(map(hash, outputs))
+                whole = [self._make_whole(path, checksum) for path, checksum in outputs.items()]
+                (self.joined.update if all(whole) else self.joined.difference_update)(range(first, last + 1))
+        for number in self.joined:
             self.part_path(number).unlink(missing_ok=True)
+        for record in self.parts.glob("*.json"):
+            if int(record.stem) not in self.joined and not record.with_suffix("").exists():
+                record.unlink()
         self._clean(".*.part")
         self._write_request(asked=asked, done=False)
         self.begun = True
@@ -134,42 +127,39 @@ class RunState:
                 "or --overwrite to begin again"
             )
 
-    def task(self, part: Part) -> Task:
-        """Add what an earlier run did."""
-        return Task(part, part.number in self.resumed.joined)
-
     def part_path(self, number: int) -> Path:
         """Return the file of a part's output."""
         return self.parts / f"{number:08}"
 
-    def write(self, path: Path, content: Callable[[IO[bytes]], None]) -> FinishedOutput:
-        """Write an output under a temporary name.
+    def complete(self, parts: Sequence[FinishedPart], outputs: Mapping[Path, Write | None]) -> None:
+        """Write outputs that are put together from parts, and remove what is in the parts.
 
         Args:
-            path: its path below the output folder.
-            content: writes it.
+            parts: in order.
+            outputs: what writes each output, by its path below the output folder. None: it is the first part as it is.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: an output cannot be written.
         """
-        temporary = f"output-{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:32]}"
+        checksums = {}
+        for path, write in outputs.items():
+            temporary = self._temporary(path)
+            try:
+                if write is None:
+                    self.part_path(parts[0].number).replace(temporary)
+                else:
+                    with temporary.open("wb") as file:
+                        write(file)
+                checksums[str(path)] = parts[0].sha256 if write is None else sha256_of(temporary)
+            except OSError as error:
+                raise _unwritable(self.output / path, error) from error
         try:
-            with (self.folder / temporary).open("wb") as file:
-                content(file)
+            with self._joined.open("a", encoding="utf-8") as stream:  # behind what an earlier run may have cut off
+                stream.write(f"\n{json.dumps([parts[0].number, parts[-1].number, checksums])}\n")
         except OSError as error:
-            raise _unwritable(self.output / path, error) from error
-        return FinishedOutput(str(path), temporary, _checksum(self.folder / temporary))
-
-    def complete(self, parts: Sequence[FinishedPart], outputs: list[FinishedOutput]) -> None:
-        """Note the outputs that were put together from parts, give them their names, and remove what is in parts.
-
-        Raises:
-            UserError: the folder cannot be written.
-        """
-        last = parts[-1]._replace(first=parts[0].number, outputs=outputs)
-        _write_record(self.part_path(last.number), last)
-        for output in outputs:
-            self._name(output)
+            raise _unwritable(self._joined, error) from error
+        for path in outputs:
+            self._name(path)
         for part in parts:
             self.part_path(part.number).unlink(missing_ok=True)
 
@@ -196,25 +186,25 @@ class RunState:
         with written_whole(self._request) as stream:
             json.dump({**request, "version": _VERSION}, stream)
 
-    def _is_whole(self, output: FinishedOutput) -> bool:
-        """True if an output is as it was written; it gets its name if it has not got it yet."""
-        if _checksum(self.output / output.path) == output.sha256:
+    def _make_whole(self, path: str, checksum: str) -> bool:
+        """Give an output its name if it has not got it yet. Return whether it is as it was written."""
+        if _checksum(self.output / path) == checksum:
             return True
-        if _checksum(self.folder / output.temporary) != output.sha256:
+        if _checksum(self._temporary(path)) != checksum:
             return False
-        self._name(output)
+        self._name(path)
         return True
 
-    def _name(self, output: FinishedOutput) -> None:
-        path, temporary = self.output / output.path, self.folder / output.temporary
+    def _temporary(self, path: Path | str) -> Path:
+        """Return the temporary name of an output."""
+        return self.folder / f"output-{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:32]}"
+
+    def _name(self, path: Path | str) -> None:
         try:
-            try:
-                temporary.replace(path)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary.replace(path)
+            (self.output / path).parent.mkdir(parents=True, exist_ok=True)
+            self._temporary(path).replace(self.output / path)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(self.output / path, error) from error
 
     def _clean(self, pattern: str) -> None:
         """Remove what an earlier run was writing, and what is in its parts."""
@@ -223,47 +213,38 @@ class RunState:
 
 
 class StoringTagger:
-    """Tags parts into files, and leaves parts alone that are whole."""
+    """Tags parts into files, and leaves parts alone that are done."""
 
     def __init__(self, parts: Path, open_tagger: Callable[[], PartTagger]) -> None:
-        """
-        Args:
-            parts: the folder of the files.
-            open_tagger: opens the model; called when there is something to tag.
-        """
+        """Take the folder of the files, and what opens the model when there is something to tag."""
         self._parts, self._open = parts, open_tagger
         self._tagger: PartTagger | None = None
 
-    def __call__(self, task: Task) -> FinishedPart:
+    def __call__(self, part: Part) -> FinishedPart:
         """Tag a part, unless that was done already.
 
         Raises:
             UserError: an input cannot be read, or has changed since it was tagged; or the file cannot be written.
         """
-        path = self._parts / f"{task.part.number:08}"
+        path = self._parts / f"{part.number:08}"
         if before := _read_record(path.with_suffix(".json")):
-            _require_unchanged(before, task.part)
-            if task.is_joined or _checksum(path) == before.sha256:
+            _require_unchanged(before, part)
+            if not path.exists() or _checksum(path) == before.sha256:
                 return before._replace(is_kept=True)
         self._tagger = self._tagger or self._open()
-        finished = self._tagger(task.part)
+        finished = self._tagger(part)
         with bytes_written_whole(path) as file:
             file.write(finished.output or b"")
         finished = finished._replace(output=None)
-        _write_record(path, finished)
+        with written_whole(path.with_suffix(".json")) as stream:
+            json.dump(finished, stream)
         return finished
-
-
-def _write_record(path: Path, part: FinishedPart) -> None:
-    with written_whole(path.with_suffix(".json")) as stream:
-        json.dump(part, stream)
 
 
 def _read_record(path: Path) -> FinishedPart | None:
     try:
         part = FinishedPart(*json.loads(path.read_bytes()))
-        outputs = [FinishedOutput(*output) for output in part.outputs]
-        return part._replace(pieces=[_piece_of(*piece) for piece in part.pieces], outputs=outputs)
+        return part._replace(pieces=[_piece_of(*piece) for piece in part.pieces])
     except (OSError, ValueError, TypeError):
         return None
 
@@ -297,8 +278,7 @@ def _require_same(before: dict[str, Any], asked: dict[str, Any]) -> None:
 def _checksum(path: Path) -> str:
     """Return a file's SHA-256; an empty string where it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
-from tagger.commands.report_gates import explain_sentences
 from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import SPLITS, DataConfig, load_split
 from tagger.errors import UserError
@@ -18,8 +18,11 @@ from tagger.evaluation.assessment import Assessment, Background, assess
 from tagger.evaluation.calibration import TARGET_PRECISIONS
 from tagger.evaluation.markdown import as_table
 from tagger.evaluation.model_scores import evaluate, evaluate_raw, require_known_labels
+from tagger.evaluation.page.report_html import GateExplanations
 from tagger.evaluation.prediction_files import read_aligned, read_three_columns
 from tagger.evaluation.report_files import holds_other_sentences, report_page, write_comparison, write_report
+from tagger.inspection.explainer import FORMAT, MOST_TOKENS, Explainer
+from tagger.inspection.gates_page import gates_section, gates_style
 from tagger.model_folder.named import on_hub
 from tagger.predict import load
 from tagger.printable import in_a_line
@@ -40,37 +43,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """The object of an evaluation: a model on a split of `data`, a file of predictions, or runs to compare.
+    """The object of an evaluation: a model on a split of `data`, a file of predictions, or runs to compare."""
 
-    Attributes:
-        model: a model folder, or `hub:ORG/NAME@REVISION`.
-        encoder: where the model's contextual encoder is, if it has one and it has moved.
-        device: a PyTorch device that the model runs on, such as `cuda`; None for the CPU.
-        split: `train`, `dev` or `test`.
-        input: `tokens` as given, or `raw`: running text through the model's own tokenizer, compared by characters.
-        out: the report's folder. By default `report/` beside the model, or `report-DATA-SPLIT/` if that is a report
-            on other sentences. No report by default for predictions, and for models of the Hub.
-        gold: a column file with gold tags in its last column.
-        predictions: a column file aligned with `gold`; or, alone, with token, gold and predicted tag.
-        train: a column file with the training data of the system that made `predictions`.
-        target_precisions: precisions to find probability thresholds for.
-        explain: number of sentences to explain in the report: gates, memory, and reasons of decisions.
-        compare: folders of runs, of reports or of several runs, or globs of them (or one of these). Nothing else is
-            scored then.
-    """
-
-    model: Path | None = None
-    encoder: str | None = None
-    device: str | None = None
+    model: Path | None = None  # a model folder, or `hub:ORG/NAME@REVISION`
+    encoder: str | None = None  # where the model's contextual encoder is, if it has one and it has moved
+    device: str | None = None  # a PyTorch device that the model runs on, such as `cuda`; None for the CPU
     split: str = "test"
-    input: str = "tokens"
-    out: Path | None = None
-    gold: Path | None = None
-    predictions: Path | None = None
-    train: Path | None = None
-    target_precisions: tuple[float, ...] = TARGET_PRECISIONS
-    explain: int = 0
-    compare: str | tuple[str, ...] | None = None
+    input: str = "tokens"  # as given, or `raw`: running text through the model's own tokenizer, compared by characters
+    out: Path | None = None  # the report's folder; see `_default_folder`
+    gold: Path | None = None  # a column file with gold tags in its last column
+    predictions: Path | None = None  # a column file aligned with `gold`; or, alone, with token, gold and predicted tag
+    train: Path | None = None  # a column file with the training data of the system that made `predictions`
+    target_precisions: tuple[float, ...] = TARGET_PRECISIONS  # to find probability thresholds for
+    explain: int = 0  # sentences to explain in the report: gates, memory, and reasons of decisions
+    compare: str | tuple[str, ...] | None = None  # folders of runs or reports, or globs of them; nothing else is scored
 
     def __post_init__(self) -> None:
         if self.compare is not None:
@@ -128,7 +114,7 @@ def _task(config: DictConfig) -> None:
         return
     inside = None
     if wanted.explain and wanted.model:
-        inside = explain_sentences(found, wanted.model, wanted.encoder, wanted.explain)
+        inside = _explain(found, wanted.model, wanted.encoder, wanted.explain)
     try:
         written = write_report(out, found, inside)
     except UserError as error:
@@ -190,3 +176,40 @@ def _score_files(wanted: EvaluateConfig) -> Assessment:
         of_predictions(wanted.train, aligned, source) if wanted.train else Background(warnings=aligned.warnings)
     )
     return assess(aligned.sentences, aligned.predicted, aligned.scheme, scored, background)
+
+
+def _explain(found: Assessment, model: Path, encoder: str | None, count: int) -> GateExplanations | None:
+    """Explain sentences of a report: first those with errors, then others with entities, then the rest.
+
+    Sentences of more than `MOST_TOKENS` tokens are left out. Returns None if there are no others.
+    """
+    explainer = Explainer.load(model, encoder)
+    chosen = _ranked(found)[:count]
+    if not chosen:
+        return None
+    explanations = [explainer.explain(found.sentences[number].tokens) for number in chosen]
+    layers = range(len(explainer.folder.config.encoder.stack))
+    sentences = [
+        {"place": found.sentences[number].place, **explanation.to_mapping(layers)}
+        for number, explanation in zip(chosen, explanations, strict=True)
+    ]
+    several = len(chosen) > 1
+    return GateExplanations(
+        style=gates_style(),
+        sections=[
+            (shorten(" ".join(one.tokens), 80, placeholder=" …"), gates_section(one, number=number, several=several))
+            for number, one in enumerate(explanations, start=1)
+        ],
+        data={"format": FORMAT, "model": str(model), "sentences": sentences},
+    )
+
+
+def _ranked(found: Assessment) -> list[int]:
+    """Return the numbers of the sentences short enough to be explained, the most interesting first."""
+
+    def rank(number: int) -> int:
+        gold, predicted = found.sentences[number].tags or [], found.predicted[number]
+        return 0 if list(gold) != list(predicted) else 1 if any(tag != "O" for tag in predicted) else 2
+
+    short = [number for number, one in enumerate(found.sentences) if 0 < len(one.tokens) <= MOST_TOKENS]
+    return sorted(short, key=rank)

@@ -16,7 +16,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.corpus.tokenizers import NAMES, get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.files import written_whole

@@ -2,8 +2,8 @@
 
     python -m tagger export_onnx --model runs/latest/model
 
-After that `tag --engine onnx` runs it, and so can any other ONNX runtime: `tagger/engines/onnx_export.py` lists inputs
-and outputs. The graph is compared with the NumPy engine before it is written. Needs the extra `onnx`.
+Any ONNX runtime can run it: `tagger/engines/onnx_export.py` lists inputs and outputs. `tag --engine onnx` does not need
+the file. The graph is compared with the NumPy engine before it is written. Needs the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.model_folder.contents import GRAPH
 from tagger.printable import in_a_line
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = command_parser("export_onnx", __doc__)
     parser.add_argument("--model", required=True, type=Path, metavar="DIR", help="the model folder")
     path = parser.parse_args(arguments).model
-    from tagger.engines.onnx_check import write_checked_graph  # here, as its import needs the extra
+    from tagger.engines.onnx_engine import write_checked_graph  # here, as its import needs the extra
 
     size, difference = write_checked_graph(path)
     compared = f"differs from the NumPy engine by {difference:.1g} of the largest value"

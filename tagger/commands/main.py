@@ -1,10 +1,11 @@
-"""The `tagger` command: one table of all commands, and the way to run one."""
+"""The `tagger` command: one table of all commands, the way to run one, and the parser that some of them share."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
 import sys
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from importlib import import_module
 from typing import NamedTuple
 
@@ -90,6 +91,19 @@ def run_command(name: str, arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+
+
+def command_parser(name: str, description: str | None) -> ArgumentParser:
+    """Return a parser without options. `--help` prints the description, the docstring of the command's module."""
+    form = RawDescriptionHelpFormatter
+    return ArgumentParser(prog=f"tagger {name}", description=description, formatter_class=form, allow_abbrev=False)
+
+
+def whole_number(text: str) -> int:
+    """Read an option's whole number, at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
 
 
 def _help() -> str:

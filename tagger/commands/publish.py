@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.errors import UserError
 from tagger.hub import NAME, front_matter, push
 from tagger.model_folder.contents import CARD, ENCODER, STATIC, most_bytes
@@ -64,15 +64,10 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Publication:
-    """The files that go to the Hub.
+    """The files that go to the Hub."""
 
-    Attributes:
-        files: paths or contents, by their names in the repository.
-        notes: a line each on what was left out or is missing.
-    """
-
-    files: Mapping[str, Path | bytes]
-    notes: list[str]
+    files: Mapping[str, Path | bytes]  # paths or contents, by their names in the repository
+    notes: list[str]  # a line each on what was left out or is missing
 
     @property
     def card(self) -> str:
@@ -97,7 +92,8 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
     if not NAME.fullmatch(repo):
         raise UserError(f"--repo {repo}: expected ORG/NAME")
     folder = ModelFolder.load(model)
-    names = _file_names(model)
+    inside = [path for part in (STATIC, ENCODER) if (model / part).is_dir() for path in (model / part).iterdir()]
+    names = sorted(path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file())
     own = list(filter(_is_of_a_model, names))
     notes = [f"left out, as it is not a model's: {name}" for name in names if name not in own]
     encoder = folder.config.embeddings.transformer
@@ -120,12 +116,6 @@ def prepare(model: Path, repo: str, *, run: Path | None = None, licence: str | N
 
 def _is_of_a_model(name: str) -> bool:
     return most_bytes(name) is not None
-
-
-def _file_names(model: Path) -> list[str]:
-    """Return the names, with `/`, of the files in the folder and in the two folders that a model may have in it."""
-    inside = [path for part in (STATIC, ENCODER) if (model / part).is_dir() for path in (model / part).iterdir()]
-    return sorted(path.relative_to(model).as_posix() for path in [*model.iterdir(), *inside] if path.is_file())
 
 
 def _card_text(model: Path, repo: str) -> str:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import shown
 from tagger.errors import UserError
+from tagger.files import shipped_folder
 from tagger.printable import in_a_line
 from tagger.renamed_settings import warnings_of
 
@@ -18,45 +19,19 @@ Value = int | float | str | bool | None
 _KEYS = ("low", "high", "log", "step", "choices")
 
 
-class Suggests(Protocol):
-    """The part of an Optuna trial that chooses values."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """Choose one of the choices."""
-        ...
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """Choose a whole number from `low` to `high`, both included."""
-        ...
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """Choose a number from `low` to `high`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Dimension:
-    """A setting and its possible values: one of the choices, or a number if there are no choices.
+    """A setting and its possible values: one of the choices, or a number if there are no choices."""
 
-    Attributes:
-        name: dotted, as on the command line.
-        choices: all possible values.
-        low, high: bounds, both included. The values are whole numbers if the bounds are.
-        log: give each order of magnitude the same chance.
-        step: distance between values, from `low` up.
-    """
-
-    name: str
+    name: str  # dotted, as on the command line
     choices: tuple[Value, ...] = ()
-    low: int | float = 0
+    low: int | float = 0  # bounds, both included; the values are whole numbers if the bounds are
     high: int | float = 0
-    log: bool = False
-    step: int | float | None = None
+    log: bool = False  # give each order of magnitude the same chance
+    step: int | float | None = None  # distance between values, from `low` up
 
-    def suggest(self, trial: Suggests) -> Value:
-        """Let a trial choose a value."""
+    def suggest(self, trial: Any) -> Value:
+        """Let a trial of Optuna choose a value."""
         if self.choices:
             return trial.suggest_categorical(self.name, self.choices)
         if isinstance(self.low, int) and isinstance(self.high, int) and not isinstance(self.step, float):
@@ -77,7 +52,7 @@ def read_space(space: str) -> list[Dimension]:
     known = hydra_entry.choices("tune")
     if space not in known and not Path(space).is_file():
         raise UserError(f"--space {space}: no such file, and no such space; there are {', '.join(known)}")
-    path = hydra_entry.config_file("tune", space) if space in known else Path(space)
+    path = shipped_folder("conf") / "tune" / f"{space}.yaml" if space in known else Path(space)
     entries = hydra_entry.read_yaml(path)
     if not entries:
         raise UserError(f"{path}: empty; name at least one setting")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from filelock import FileLock
 
@@ -36,6 +36,7 @@ except ImportError:
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats, in Optuna since 2.8
 
 _NAME = "tagger"
+_BEGUN = "begun"  # the attribute of a trial that has all its values and a heartbeat
 _WARMUP_EPOCHS = 2  # a trial is never pruned in these
 _SECONDS_BETWEEN_HEARTBEATS = 10
 _SECONDS_WITHOUT_HEARTBEAT = 30  # after these the worker of a trial counts as killed
@@ -51,25 +52,15 @@ class _RunFailedError(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that has ended.
+    """A trial that has ended."""
 
-    Attributes:
-        number: from 0.
-        state: `complete`, `pruned` or `failed`.
-        value: the best dev score; of a pruned trial the best before it was pruned.
-        settings: the values chosen.
-        epochs: how many were scored.
-        seconds: how long it took.
-        error: the last line of a failed run.
-    """
-
-    number: int
-    state: str
-    value: float | None
-    settings: Mapping[str, Any]
-    epochs: int
+    number: int  # from 0
+    state: str  # `complete`, `pruned` or `failed`
+    value: float | None  # the best dev score; of a pruned trial the best before it was pruned
+    settings: Mapping[str, Any]  # the values chosen
+    epochs: int  # that were scored
     seconds: float
-    error: str | None = None
+    error: str | None = None  # the last line of a failed run
 
     def __str__(self) -> str:
         value = "" if self.value is None else f" {self.value:.4f}"
@@ -118,11 +109,10 @@ class Study:
             UserError: all trials failed, three at least.
             KeyboardInterrupt: by Ctrl-C; the trial that ran is run again when the study continues.
         """
+        objective, callbacks = partial(self._carry_out, train), [lambda _, trial: say(str(_as_trial(trial)))]
         while self._lock_next(trials):
             try:
-                self._study.optimize(
-                    partial(self._carry_out, train), n_trials=1, catch=_RunFailedError, callbacks=[_say_ended(say)]
-                )
+                self._study.optimize(objective, n_trials=1, catch=_RunFailedError, callbacks=callbacks)
             finally:
                 self._lock.release()
             ended = self.trials()
@@ -144,7 +134,7 @@ class Study:
 
     def _open(self) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        storage = optuna.storages.RDBStorage(
+        self._storage = optuna.storages.RDBStorage(
             f"sqlite:///{self.folder.resolve() / 'study.db'}",
             engine_kwargs={"connect_args": {"timeout": 60}},
             heartbeat_interval=_SECONDS_BETWEEN_HEARTBEATS,
@@ -154,7 +144,7 @@ class Study:
         pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=_WARMUP_EPOCHS + 1)
         study = optuna.create_study(
             study_name=_NAME,
-            storage=storage,
+            storage=self._storage,
             direction="maximize",
             load_if_exists=True,
             pruner=pruner if self._prune else optuna.pruners.NopPruner(),
@@ -176,6 +166,7 @@ class Study:
         while True:
             self._lock.acquire()
             optuna.storages.fail_stale_trials(self._study)
+            self._fail_unbegun_trials()
             known = self._study.get_trials(deepcopy=False)  # once: a trial that ends between two looks is in neither
             ended = sum(map(_counts, known))
             running = sum(trial.state is optuna.trial.TrialState.RUNNING for trial in known)
@@ -188,11 +179,21 @@ class Study:
                 return False
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
+    def _fail_unbegun_trials(self) -> None:
+        """Fail trials whose worker was killed before it let go of the lock: they may have no heartbeat that stops."""
+        for trial in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            if _BEGUN not in trial.user_attrs:
+                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                if chosen := trial.system_attrs.get("fixed_params"):  # of a trial that is run again
+                    self._study.enqueue_trial(chosen)
+
     def _carry_out(self, train: Sequence[str], trial: optuna.Trial) -> float:
         """Choose a trial's values, let go of the lock, train, and return the dev score."""
         try:
             for entry in self._space:
                 entry.suggest(trial)
+            self._storage.record_heartbeat(trial._trial_id)
+            trial.set_user_attr(_BEGUN, True)
             self._lock.release()
             command = [*train, *self._overrides, *as_overrides(trial.params)]
             with _Run(self.folder, trial.number, command) as run:
@@ -239,34 +240,21 @@ class _Run:
 
     def scores(self) -> Iterator[tuple[int, float]]:
         """Start the run and yield epochs with their dev scores; `last_line` and `code` are known at the end."""
-        with self._log.open("w", encoding="utf-8") as log:
-            self._process = start_python(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # Ctrl-C reaches the study alone, which ends its runs
-            )
-            assert self._process.stderr is not None
-            yield from self._read(self._process.stderr, log)
-        self.code = self._process.wait()
-
-    def _read(self, lines: IO[str], log: IO[str]) -> Iterator[tuple[int, float]]:
         last = 0
-        for line in lines:
-            log.write(line)
-            log.flush()
-            self.last_line = line.strip() or self.last_line
-            epoch, score = read_epoch_line(line) or (0, 0.0)
-            if epoch > last:  # train_on_dev counts from 1 again
-                last = epoch
-                yield epoch, score
-
-
-def _say_ended(say: Callable[[str], None]) -> Callable[[optuna.Study, optuna.trial.FrozenTrial], None]:
-    return lambda _, trial: say(str(_as_trial(trial)))
+        with self._log.open("w", encoding="utf-8") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.PIPE, "text": True}
+            # in a session of its own: Ctrl-C reaches the study alone, which ends its runs
+            self._process = start_python(self._command, **streams, errors="replace", start_new_session=True)
+            assert self._process.stderr is not None
+            for line in self._process.stderr:
+                log.write(line)
+                log.flush()
+                self.last_line = line.strip() or self.last_line
+                epoch, score = read_epoch_line(line) or (0, 0.0)
+                if epoch > last:  # train_on_dev counts from 1 again
+                    last = epoch
+                    yield epoch, score
+        self.code = self._process.wait()
 
 
 def _counts(trial: optuna.trial.FrozenTrial) -> bool:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagger.commands.parser import command_parser
+from tagger.commands.main import command_parser
 from tagger.errors import extra_needed
 from tagger.printable import in_a_line
 

@@ -16,16 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tagger.bulk.executors.base import Executor, OpenRun, WorkerLostError
-from tagger.bulk.executors.serial import SerialExecutor
+from tagger.bulk.executors.base import Executor, OpenRun, SerialExecutor, WorkerLostError
 from tagger.bulk.inputs import Source, find_sources
-from tagger.bulk.job import Counts, Job, OnError, PartTagger
+from tagger.bulk.job import Job, OnError, PartTagger
 from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
-from tagger.bulk.outputs import Account, FolderOutput, Output, ShardOutput, StreamOutput
+from tagger.bulk.outputs import Account, FolderOutput, OnPart, Output, ShardOutput, StreamOutput, run_job
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.progress import Progress
 from tagger.bulk.records import InputFormat
-from tagger.bulk.run_job import Tell, run_job
 from tagger.bulk.run_state import NAME, RunState, StoringTagger
 from tagger.commands.tag_job import asked_of, byte_count, job_of, size_of, whole_number
 from tagger.commands.tag_options import parser_of
@@ -95,10 +93,10 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
             open_run = partial(StoringTagger, state.parts, open_tagger)
         for note in [] if parsed.quiet else notes:
             _say(program, note)
-        tell = left.enter_context(_progress(parsed, program, sources))
+        progress = left.enter_context(_progress(parsed, program, sources))
         executor = left.enter_context(_executor(parsed, open_tagger, open_run, workers, settings))
         parts = plan_parts(sources, job.reading, standard_input, part_size=part_size, prompt=folder is None)
-        run_job(parts, executor, output, account, state=state, tell=tell)
+        run_job(parts, executor, output, account, state=state, progress=progress)
     _report(parsed, program, job, account, time.perf_counter() - begin)
     return 0
 
@@ -124,7 +122,7 @@ def _open_folder(
     if not resumed and not parsed.overwrite:
         state.refuse_unfinished()
     if not parsed.shards and not parsed.overwrite:
-        refuse_existing(sources, folder, job.output_format, state.resumed.written, rejects=rejects)
+        refuse_existing(sources, folder, job.output_format, state.written, rejects=rejects)
     if not resumed:
         if parsed.shards:
             clear_shards(folder, sources, NAME, overwrite=parsed.overwrite)
@@ -165,7 +163,7 @@ def _ensure_compiled() -> bool:
     return kernels() is not None
 
 
-def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -> AbstractContextManager[Tell]:
+def _progress(parsed: argparse.Namespace, program: str, sources: list[Source]) -> AbstractContextManager[OnPart]:
     """Open the report of progress, where it is asked for or a terminal has room for it."""
     to_terminal = sys.stderr is not None and sys.stderr.isatty() and not parsed.quiet
     if parsed.output is None and sys.stdout is not None and sys.stdout.isatty():
@@ -202,7 +200,8 @@ def _end(number: int, frame: object) -> NoReturn:
 def _report(parsed: argparse.Namespace, program: str, job: Job, account: Account, seconds: float) -> None:
     counts = account.counts
     if counts.rejected:  # also with --quiet: something is missing in the output
-        _say(program, _sum_of(counts))
+        shares = f"{counts.tagged:,} tagged + {counts.empty:,} empty + {counts.rejected:,} rejected"
+        _say(program, f"{_count(counts.records, 'record')} read = {shares}")
     if parsed.quiet:
         return
     if account.empty:
@@ -218,13 +217,6 @@ def _report(parsed: argparse.Namespace, program: str, job: Job, account: Account
     amounts = [(account.files, "file"), (counts.records, "record"), (counts.sentences, "sentence")]
     done = ", ".join(_count(*amount) for amount in [*amounts, (counts.tokens, "token")])
     _say(program, f"{done} in {seconds:.1f} s ({speed:,.0f} tokens/s), written to {parsed.output}")
-
-
-def _sum_of(counts: Counts) -> str:
-    return (
-        f"{_count(counts.records, 'record')} read = {counts.tagged:,} tagged + {counts.empty:,} empty + "
-        f"{counts.rejected:,} rejected"
-    )
 
 
 def _count(amount: int, noun: str) -> str:

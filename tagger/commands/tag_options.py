@@ -161,9 +161,8 @@ def parser_of(program: str) -> CommandLine:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--engine", choices=["auto", "numpy", "torch", "onnx"], default="auto", help="what runs the model: numpy, on "
-        "the CPU; torch (the extra [train], for models with an encoder [encoder]); onnx (the extra [onnx]; python "
-        "tagger export_onnx --model DIR comes first); default: auto, torch for models with an encoder and for "
-        "GPUs, numpy otherwise")  # fmt: skip
+        "the CPU; torch (the extra [train], for models with an encoder [encoder]); onnx (the extra [onnx]); default: "
+        "auto, torch for models with an encoder and for GPUs, numpy otherwise")  # fmt: skip
     add("--device", default="cpu", metavar="NAME", help="torch: a PyTorch device, such as cuda; default: cpu")
     add("--precision", choices=["fp32", "int16", "bf16", "fp16"], default="fp32", help="what products are computed in; "
         "numpy: int16, fixed point, is faster (layers of GRUs; the extra [fast]); torch: bf16 and fp16, which GPUs are "

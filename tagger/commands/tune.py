@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tagger.commands.parser import command_parser, whole_number
+from tagger.commands.main import command_parser, whole_number
 from tagger.errors import UserError, extra_needed
 from tagger.printable import in_a_line
 from tagger.python_process import start_python

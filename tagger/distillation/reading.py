@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -172,10 +173,10 @@ class _Reading:
     def _progress(self) -> Iterator[Callable[[int, int], None]]:
         """Show progress and time left: by sentences where their number is set, else by bytes of the text."""
         most = self._config.sentences
-        unit = {"total": most, "initial": self._state["kept"], "unit": " sentences"}
+        unit: dict[str, Any] = {"total": most, "initial": self._state["kept"], "unit": " sentences"}
         if most is None:
             unit = {"total": self._text.size, "unit": "B", "unit_scale": True}
-        with tqdm(desc="teacher", file=sys.stderr, mininterval=1, **unit) as bar:  # type: ignore[arg-type]
+        with tqdm(desc="teacher", file=sys.stderr, mininterval=1, **unit) as bar:
             yield lambda size, sentences: bar.update(size if most is None else sentences) and None
 
     def _left_out(self) -> dict[str, int]:

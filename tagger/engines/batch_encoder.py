@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.engines.word_cache import WordCache
 from tagger.features.context import Context, NoContext
 from tagger.features.encoding import Batch, FeatureEncoder, WordFeatures
+from tagger.model_folder.folder import ModelFolder
 
-Ints = NDArray[np.int64]
-
-_MOST_WORDS = 1 << 15
+_CACHE_BYTES = 48 << 20
 
 
 class BatchEncoder:
-    """Makes batches, and caches the features of up to 32,768 words. Threads may share one."""
+    """Makes batches, and caches the features of words. Threads may share one."""
 
-    def __init__(self, encoder: FeatureEncoder) -> None:
-        self._encoder = encoder
-        self._lock = Lock()
-        self._rows: dict[str, int] = {}
-        self._known = encoder.encode_words([])  # the first len(_rows) rows are in use
+    def __init__(self, folder: ModelFolder) -> None:
+        config = folder.config.embeddings
+        self._encoder = FeatureEncoder(config, folder.vocabularies, folder.static)
+        self._longest = config.characters.max_length if config.characters else 1
+        self._words = WordCache(self._encode, _CACHE_BYTES)
+
+    def _encode(self, words: Sequence[str]) -> list[NDArray[Any]]:
+        found = self._encoder.encode_words(words)
+        characters = np.pad(found.characters, ((0, 0), (0, self._longest - found.characters.shape[1])))
+        return [found.words[:, None], characters, found.shapes[:, None], found.affixes, found.static]
 
     def __call__(self, sentences: Sequence[Sequence[str]], context: Context | None = None) -> Batch:
         """Make the batch of B sentences, longest first, none empty, without gold tags.
@@ -35,41 +39,13 @@ class BatchEncoder:
             context: their contextual vectors, for a model that has them.
         """
         lengths = np.array([len(words) for words in sentences], dtype=np.int64)
-        words = list(chain.from_iterable(sentences))
-        with self._lock:
-            self._remember(words)
-            known = np.fromiter(map(self._rows.__getitem__, words), dtype=np.int64, count=len(words))  # (N,)
-            distinct, inverse = np.unique(known, return_inverse=True)
-            features = self._known.take(distinct)
+        arrays, known = self._words.lookup(list(chain.from_iterable(sentences)))
+        distinct, inverse = np.unique(known, return_inverse=True)
+        words, characters, shapes, affixes, static = (array[distinct] for array in arrays)
+        features = WordFeatures(words[:, 0], characters, shapes[:, 0], affixes, static)
         inside = np.arange(lengths[0])[None, :] < lengths[:, None]  # (B, T)
         rows = np.zeros(inside.shape, dtype=np.int64)
         rows[inside] = inverse
         numbers = np.arange(len(lengths))
-        given = (context or NoContext()).take(numbers, np.arange(len(words)))
-        return Batch(lengths, rows, features, np.zeros_like(rows), numbers, given)
-
-    def _remember(self, words: Sequence[str]) -> None:
-        """Cache the features of all words. If there are too many with those cached, drop these."""
-        new = [word for word in dict.fromkeys(words) if word not in self._rows]
-        if len(self._rows) + len(new) > _MOST_WORDS:
-            self._rows, new = {}, list(dict.fromkeys(words))
-            self._known = self._encoder.encode_words([])
-        if not new:
-            return
-        used, added = len(self._rows), self._encoder.encode_words(new)
-        columns = ((getattr(self._known, name), getattr(added, name)) for name in WordFeatures.__dataclass_fields__)
-        self._known = WordFeatures(*(_put(kept, used, values) for kept, values in columns))
-        self._rows.update(zip(new, range(used, used + len(new)), strict=True))
-
-
-def _put(array: NDArray[Any], used: int, values: NDArray[Any]) -> NDArray[Any]:
-    """Write `values` after the first `used` rows of an array. Enlarge it with zeros if needed."""
-    rows, *widths = np.maximum((used + len(values), *array.shape[1:]), values.shape)
-    if rows > len(array) or tuple(widths) != array.shape[1:]:
-        grown = np.zeros((max(rows, 2 * len(array)), *widths), dtype=array.dtype)
-        grown[(slice(used), *map(slice, array.shape[1:]))] = array[:used]
-        array = grown
-    now = slice(used, used + len(values))
-    array[now] = 0
-    array[(now, *map(slice, values.shape[1:]))] = values
-    return array
+        given = (context or NoContext()).take(numbers, np.arange(len(known)))
+        return Batch(lengths, rows, features.take(np.arange(len(distinct))), np.zeros_like(rows), numbers, given)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.config import AffixEmbedding, EmbeddingsConfig
+from tagger.config import EmbeddingsConfig
 from tagger.engines.numpy_layers import GRULayer
 from tagger.features.batching import reversed_positions
 from tagger.features.encoding import WordFeatures
@@ -32,22 +33,38 @@ class WordVectors:
     """The configured embeddings of words, concatenated."""
 
     def __init__(self, config: EmbeddingsConfig, tensors: Mapping[str, Floats]) -> None:
-        self._parts: list[Callable[[WordFeatures], Floats]] = []
+        parts: list[Callable[[WordFeatures], Floats]] = []
         if config.word:
-            self._parts.append(Words(tensors))
+            parts.append(lambda features: tensors[WORDS][features.words])
         if config.characters:
-            spelling = CharCNN if config.characters.kind == "cnn" else CharGRU
-            self._parts.append(spelling(tensors))
+            parts.append(CharCNN(tensors) if config.characters.kind == "cnn" else CharGRU(tensors))
         if config.shape:
-            self._parts.append(Shapes(tensors))
-        if config.affixes:
-            self._parts.append(Affixes(config.affixes, tensors))
+            parts.append(lambda features: tensors[WORD_SHAPES][features.shapes])
+        for number in range(2 * len(config.affixes.lengths) if config.affixes else 0):
+            parts.append(partial(_affix, tensors[affix_table(number)], number))
         if config.static:
-            self._parts.append(FineTuned(tensors) if config.static.trainable else Pretrained())
+            corrections = tensors[STATIC_CORRECTIONS] if config.static.trainable else None
+            parts.append(lambda features: _static(features, corrections))
+        self._parts = parts
 
     def __call__(self, features: WordFeatures) -> Floats:
         """Compute the vectors of U words, (U, E)."""
         return np.concatenate([part(features) for part in self._parts], axis=1)
+
+
+def _affix(table: Floats, number: int, features: WordFeatures) -> Floats:
+    """Look up the vector of each word's affix with this number: prefixes by length, then suffixes."""
+    return table[features.affixes[:, number]]
+
+
+def _static(features: WordFeatures, corrections: Floats | None) -> Floats:
+    """Return the pretrained vectors, plus trained corrections for known words."""
+    if corrections is None:
+        return features.static
+    known = features.words > UNK
+    vectors = features.static.copy()
+    vectors[known] += corrections[features.words[known]]
+    return vectors
 
 
 class CharCNN:
@@ -112,54 +129,3 @@ class CharGRU:
             result[words, :hidden] = states[backward[: len(words)], :hidden]  # at each word's last character
             result[words, hidden:] = states[: len(words), hidden:]  # at its first
         return result
-
-
-class Words:
-    """A vector per known word."""
-
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[WORDS]
-
-    def __call__(self, features: WordFeatures) -> Floats:
-        return self._table[features.words]
-
-
-class Shapes:
-    """A vector per word shape."""
-
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._table = tensors[WORD_SHAPES]
-
-    def __call__(self, features: WordFeatures) -> Floats:
-        return self._table[features.shapes]
-
-
-class Affixes:
-    """A vector per prefix and suffix of each length, concatenated."""
-
-    def __init__(self, config: AffixEmbedding, tensors: Mapping[str, Floats]) -> None:
-        self._tables = [tensors[affix_table(number)] for number in range(2 * len(config.lengths))]
-
-    def __call__(self, features: WordFeatures) -> Floats:
-        columns = zip(self._tables, features.affixes.T, strict=True)
-        return np.concatenate([table[column] for table, column in columns], axis=1)
-
-
-class Pretrained:
-    """The pretrained vectors."""
-
-    def __call__(self, features: WordFeatures) -> Floats:
-        return features.static
-
-
-class FineTuned:
-    """The pretrained vectors, plus a trained correction for known words."""
-
-    def __init__(self, tensors: Mapping[str, Floats]) -> None:
-        self._corrections = tensors[STATIC_CORRECTIONS]
-
-    def __call__(self, features: WordFeatures) -> Floats:
-        known = features.words > UNK
-        vectors = features.static.copy()
-        vectors[known] += self._corrections[features.words[known]]
-        return vectors

@@ -6,7 +6,6 @@ What depends on a word alone is computed once per distinct word and cached. Then
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain
 
@@ -38,12 +37,8 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _limited_blas() -> AbstractContextManager[object]:
-    return _blas().limit(limits=1, user_api="blas")
-
-
 # In the small products here, more threads cost more than they save, and they change the last bits.
-_one_blas_thread = ProcessSetting(_limited_blas)
+_one_blas_thread = ProcessSetting(lambda: _blas().limit(limits=1, user_api="blas"))
 
 
 class NumpyEngine:
@@ -83,8 +78,8 @@ class NumpyEngine:
 
     def _run(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         backward = reversed_positions(batch_sizes)
-        with self._words.lookup(list(chain.from_iterable(sentences))) as (arrays, rows):
-            values = self._layers[0].run(arrays, rows[packed_positions(batch_sizes)], batch_sizes, backward)  # (N, W)
+        arrays, rows = self._words.lookup(list(chain.from_iterable(sentences)))
+        values = self._layers[0].run(arrays, rows[packed_positions(batch_sizes)], batch_sizes, backward)  # (N, W)
         everything = np.arange(len(values))
         for layer in self._layers[1:]:
             values = layer.run(layer.project(values), everything, batch_sizes, backward)

@@ -40,11 +40,7 @@ class RecurrentLayer(ABC):
     order: ClassVar[tuple[int, ...]]  # the stored gates in the order in which `_step` reads them
 
     def __init__(self, tensors: Mapping[str, Floats], prefix: str) -> None:
-        """
-        Args:
-            tensors: a model's weights.
-            prefix: of this layer's names among them; see `tensor_shapes`.
-        """
+        """Take a model's weights, and the prefix of this layer's names among them; see `tensor_shapes`."""
         forward, backward = cell_weights(tensors, prefix)
         self.hidden_size = forward.hidden.shape[1]
         self.gates = len(self.scales)
@@ -135,11 +131,7 @@ class GRULayer(RecurrentLayer):
     scales, order = (0.5, 0.5, 1.0), (0, 1, 2)
 
     def __init__(self, tensors: Mapping[str, Floats], prefix: str, *, independent: bool = False) -> None:
-        """
-        Args:
-            tensors, prefix: as in `RecurrentLayer`.
-            independent: compute states whose bits do not depend on the sentences beside them. Slow if H is large.
-        """
+        """With `independent`, a state's bits do not depend on the sentences beside it. Slow if H is large."""
         super().__init__(tensors, prefix)
         self._independent = independent
         self._compiled = kernels()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.errors import UserError
 from tagger.features.context import FrozenContext
-from tagger.features.encoding import FeatureEncoder
 from tagger.model_folder.folder import ModelFolder
 
 try:
@@ -61,7 +60,7 @@ class TorchEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         self._kind = PRECISIONS[precision]
-        self._batches = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
+        self._batches = BatchEncoder(folder)
         self._encoder = _open_encoder(folder, encoder)
         model = TaggerModel(folder.config, folder.vocabularies, folder.scheme)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in folder.tensors.items()})
@@ -101,7 +100,7 @@ class TorchEngine:
     def _start(self, sentences: Sequence[Sequence[str]]) -> Callable[[], NDArray[np.float32]]:
         """Start a batch. Call the result to wait for the emissions; until then the CPU is free while a GPU computes."""
         batch = self._batch(sentences)
-        with self._precision():
+        with nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind):
             emissions = self._model(batch).float()  # (N, K)
         if self._device.type != "cuda":
             return emissions.cpu().numpy
@@ -116,9 +115,6 @@ class TorchEngine:
             return copied.numpy()
 
         return wait
-
-    def _precision(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._kind is None else torch.autocast(self._device.type, dtype=self._kind)
 
     def token_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Compute the embeddings of a sentence's T words, (T, E)."""

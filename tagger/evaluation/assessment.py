@@ -9,43 +9,23 @@ from typing import Any
 from tagger.corpus.schemes import OUTSIDE, Scheme, detect_scheme, prefixed
 from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.splits import drawn_whole
+from tagger.evaluation import counting
 from tagger.evaluation.calibration import Calibration
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.entity_alignment import AlignedText, Side, align_tags, join_tokens, scheme_to_enforce
-from tagger.evaluation.error_kinds import (
-    ENTITY_LENGTHS,
-    SENTENCE_LENGTHS,
-    by_entity_length,
-    by_sentence_length,
-    entity_errors,
-    tag_errors,
-)
-from tagger.evaluation.estimates import Event, ScoreSet, Tally
+from tagger.evaluation.entity_alignment import AlignedText, Kind, Side, align_tags, join_tokens, scheme_to_enforce
+from tagger.evaluation.estimates import LEVEL, Bootstrap, Event, ScoreSet, Tally
 from tagger.evaluation.learning_curve import LearningCurve
-from tagger.evaluation.matching_criteria import CREDITS, credited_pairs, exact_matches, plain_tag_matches, surface_forms
-from tagger.evaluation.pairing import Kind
-from tagger.evaluation.report import Headline, Illegal, Legality, Lengths, Report, Resampling, Sentences, Tokens
-from tagger.evaluation.resampling import LEVEL, Bootstrap
+from tagger.evaluation.report import Headline, Legality, Report, Resampling, Sentences, Tokens
 from tagger.evaluation.scores import Scores, readable_tags, score
 from tagger.evaluation.strict import illegal_places
 from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
-TokenMatches = list[
-    tuple[Sequence[str], list[bool]]
-]  # the tokens of each sentence, and whether the tag of each is right
+TokenMatches = list[tuple[Sequence[str], list[bool]]]  # tokens of each sentence, and whether the tag of each is right
 
 
 @dataclass(frozen=True)
 class Background:
-    """Content of a report beyond gold and predicted tags.
-
-    Attributes:
-        training: what the model could learn from.
-        calibration: of the model's probabilities.
-        learning: the learning curve.
-        data: the data card.
-        warnings: one line each.
-    """
+    """Content of a report beyond gold and predicted tags: what the model could learn from, and how training went."""
 
     training: TrainingKnowledge | None = None
     calibration: Calibration | None = None
@@ -54,15 +34,14 @@ class Background:
     warnings: Sequence[str] = ()
 
 
+NO_BACKGROUND = Background()
+
+
 @dataclass(frozen=True)
 class Assessment:
-    """A report with the sentences it is about.
+    """A report with the gold sentences it is about, and the predicted tags of each, one per token.
 
-    Attributes:
-        report: the figures.
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence, one per token.
-        texts: the compared texts, for display: entities of both sides, or the plain tags that are wrong.
+    `texts` are the compared texts, for display: entities of both sides, or the plain tags that are wrong.
     """
 
     report: Report
@@ -76,16 +55,13 @@ def assess(
     predicted: Sequence[Sequence[str]],
     scheme: Scheme,
     scored: Mapping[str, str | int | float],
-    background: Background | None = None,
+    background: Background = NO_BACKGROUND,
 ) -> Assessment:
-    """Score predicted tags against gold tags and build the report. Tags are taken as read.
+    """Score predicted tags against those of gold sentences and build the report. Tags are taken as read.
 
     Args:
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence, one per token.
         scheme: PLAIN for plain tags; else the span scheme of the gold tags. The predicted tags' scheme is detected.
         scored: description of what is scored, for the report.
-        background: further content of the report.
 
     Raises:
         ValueError: the two sides differ in length.
@@ -93,22 +69,23 @@ def assess(
     """
     gold = [sentence.tags or [] for sentence in sentences]
     scores = score(gold, predicted, scheme)
+    plain = scheme is Scheme.PLAIN
     prefixed_tags = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
-    found_scheme = scheme if scheme is Scheme.PLAIN else scheme_to_enforce(detect_scheme(prefixed_tags), scheme)
-    tokens = _right_tokens(sentences, predicted, scheme)
-    background = background or Background()
-    background = replace(
-        background, warnings=[*background.warnings, *_scheme_warnings(gold, predicted, scheme, found_scheme)]
+    found = scheme if plain else scheme_to_enforce(detect_scheme(prefixed_tags), scheme)
+    warnings = [*background.warnings, *_scheme_warnings(gold, predicted, scheme, found)]
+    texts = _wrong_tags(sentences, predicted) if plain else list(align_tags(sentences, predicted, scheme, found))
+    report = _report(
+        scores,
+        scored,
+        replace(background, warnings=warnings),
+        texts,
+        [one.document for one in sentences],
+        "sentences",
+        tokens=_right_tokens(sentences, predicted, scheme),
+        sides=list(zip(gold, predicted, strict=True)) if plain else None,
+        illegal={"gold": _legality(gold, scheme), "predicted": _legality(predicted, found)},
     )
-    builder = _ReportBuilder(scores, dict(scored), background, [one.document for one in sentences], "sentences")
-    if scheme is Scheme.PLAIN:
-        texts = _wrong_tags(sentences, predicted)
-        figures = _of_tags(list(zip(gold, predicted, strict=True)), builder.tally)
-    else:
-        texts = list(align_tags(sentences, predicted, scheme, found_scheme))
-        figures = _of_entities(texts, builder.tally)
-    figures["illegal"] = Illegal(legality(gold, scheme), legality(predicted, found_scheme))
-    return Assessment(builder.report(texts, tokens, figures), sentences, predicted, texts)
+    return Assessment(report, sentences, predicted, texts)
 
 
 def assess_texts(
@@ -121,15 +98,10 @@ def assess_texts(
 ) -> Assessment:
     """Build the report of running texts, whose entities were compared by characters. It has no token accuracy.
 
-    Args:
-        texts: the texts with the entities of both sides.
-        scores: their scores.
-        sentences, predicted: the gold sentences of the texts, and predicted tags on their tokens.
-        scored, background: as in `assess`.
+    `sentences` are the gold sentences of the texts, and `predicted` tags on their tokens.
     """
     documents = [sentences[text.sentence].document for text in texts]
-    builder = _ReportBuilder(scores, dict(scored), background, documents, "texts")
-    return Assessment(builder.report(texts, [], _of_entities(texts, builder.tally)), sentences, predicted, texts)
+    return Assessment(_report(scores, scored, background, texts, documents, "texts"), sentences, predicted, texts)
 
 
 def _scheme_warnings(
@@ -144,84 +116,82 @@ def _scheme_warnings(
         )
 
 
-def legality(sequences: Iterable[Sequence[str]], scheme: Scheme) -> Legality:
+def _legality(sequences: Iterable[Sequence[str]], scheme: Scheme) -> Legality:
     """Count tag sequences that break their scheme, and the places where they do."""
     places = [illegal_places(readable_tags(tags, scheme), scheme) for tags in sequences]
     return Legality(scheme.value, sum(map(bool, places)), sum(places))
 
 
-class _ReportBuilder:
-    """Builds what all kinds of reports share."""
-
-    def __init__(
-        self,
-        scores: Scores,
-        scored: Mapping[str, str | int | float],
-        background: Background,
-        documents: Sequence[str | None],
-        unit: str,
-    ) -> None:
-        self._scores, self._scored, self._background = scores, scored, background
-        units, whole = _units(documents)
-        bootstrap = Bootstrap(units)
-        self.tally = Tally(bootstrap, len(units))
-        drawn = "documents" if whole else unit
-        self._resampling = Resampling(drawn, bootstrap.units, bootstrap.resamples, bootstrap.seed, LEVEL)
-
-    def report(self, texts: Sequence[AlignedText], tokens: TokenMatches, figures: dict[str, Any]) -> Report:
-        scores, background = self._scores, self._background
-        faultless = [all(pair.kind is Kind.CORRECT for pair in text.pairs) for text in texts]
-        share, interval = self.tally.share(list(map(int, faultless)), [1] * len(faultless))
-        of_accuracy = None
-        if tokens:
-            _, of_accuracy = self.tally.share([sum(right) for _, right in tokens], [len(right) for _, right in tokens])
-        reading: ScoreSet = figures.get("entities") or figures["tags"]
-        headline = reading.micro.interval if scores.kind == "entities" else of_accuracy or reading.micro.interval
-        known = background.training
-        overlap = score_overlap(known, texts, self.tally, tokens, scores.kind) if known else None
-        return Report(
-            scores=scores,
-            scored=self._scored,
-            headline=Headline(scores.headline_name, scores.headline, headline),
-            tokens=Tokens(scores.tokens, scores.accuracy, of_accuracy),
-            sentences=Sentences(scores.sentences, len(texts), sum(faultless), share, interval),
-            bootstrap=self._resampling,
-            seen=overlap,
-            calibration=background.calibration,
-            learning=background.learning,
-            data=background.data,
-            warnings=list(background.warnings),
-            **figures,
-        )
+def _report(
+    scores: Scores,
+    scored: Mapping[str, str | int | float],
+    background: Background,
+    texts: Sequence[AlignedText],
+    documents: Sequence[str | None],
+    unit: str,
+    *,
+    tokens: TokenMatches | None = None,
+    sides: Sequence[tuple[Sequence[str], Sequence[str]]] | None = None,
+    illegal: Mapping[str, Legality] | None = None,
+) -> Report:
+    """Build a report on entities, or on plain tags if `sides` has those. `documents` has that of each unit, if any."""
+    units, whole = _units(documents)
+    drawn = "documents" if whole else unit
+    bootstrap = Bootstrap(units)
+    tally = Tally(bootstrap, len(units))
+    figures = _of_entities(texts, tally) if sides is None else _of_tags(sides, tally)
+    faultless = [all(pair.kind is Kind.CORRECT for pair in text.pairs) for text in texts]
+    share, interval = tally.share(list(map(int, faultless)), [1] * len(faultless))
+    of_accuracy = None
+    if tokens:
+        _, of_accuracy = tally.share([sum(right) for _, right in tokens], [len(right) for _, right in tokens])
+    main: ScoreSet = figures["entities"] if sides is None else figures["tags"]
+    headline = main.micro.interval if sides is None else of_accuracy or main.micro.interval
+    known = background.training
+    return Report(
+        scores=scores,
+        scored=dict(scored),
+        headline=Headline(scores.headline_name, scores.headline, headline),
+        tokens=Tokens(scores.tokens, scores.accuracy, of_accuracy),
+        sentences=Sentences(scores.sentences, len(texts), sum(faultless), share, interval),
+        illegal=illegal,
+        bootstrap=Resampling(drawn, bootstrap.units, bootstrap.resamples, bootstrap.seed, LEVEL),
+        seen=score_overlap(known, texts, tally, tokens or [], scores.kind) if known else None,
+        calibration=background.calibration,
+        learning=background.learning,
+        data=background.data,
+        warnings=list(background.warnings),
+        **figures,
+    )
 
 
 def _of_entities(texts: Sequence[AlignedText], tally: Tally) -> dict[str, Any]:
-    events = list(exact_matches((number, text.gold.spans, text.predicted.spans) for number, text in enumerate(texts)))
-    strictly = exact_matches((number, text.gold.strict, text.predicted.strict) for number, text in enumerate(texts))
+    events = list(counting.exact_matches(texts))
+    credited = {name: counting.credited_pairs(texts, credit) for name, credit in counting.CREDITS.items()}
     return {
         "entities": tally.score_set(events),
-        "strict": tally.score_set(strictly),
-        **{name: ScoreSet(tally.score_set(credited_pairs(texts, credit)).micro) for name, credit in CREDITS.items()},
-        "surface": tally.distinct(surface_forms(texts)),
-        "errors": entity_errors(texts),
-        "lengths": Lengths(
-            tally.groups(by_entity_length(texts), ENTITY_LENGTHS),
-            _by_length(events, [len(text.words) for text in texts], tally),
-        ),
+        "strict": tally.score_set(counting.exact_matches(texts, strict=True)),
+        **{name: ScoreSet(tally.score_set(pairs).micro) for name, pairs in credited.items()},
+        "surface": tally.distinct(counting.surface_forms(texts)),
+        "errors": counting.entity_errors(texts),
+        "lengths": {
+            "entities": tally.groups(counting.exact_matches(texts, counting.by_length), counting.ENTITY_LENGTHS),
+            "sentences": _by_length(events, [len(text.words) for text in texts], tally),
+        },
     }
 
 
 def _of_tags(sides: Sequence[tuple[Sequence[str], Sequence[str]]], tally: Tally) -> dict[str, Any]:
-    events = list(plain_tag_matches(sides))
+    events = list(counting.plain_tag_matches(sides))
     return {
         "tags": tally.score_set(events),
-        "errors": tag_errors(sides),
-        "lengths": Lengths({}, _by_length(events, [len(gold) for gold, _ in sides], tally)),
+        "errors": counting.tag_errors(sides),
+        "lengths": {"entities": {}, "sentences": _by_length(events, [len(gold) for gold, _ in sides], tally)},
     }
 
 
 def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) -> dict[str, Any]:
-    return tally.groups(by_sentence_length(events, lengths), SENTENCE_LENGTHS)
+    return tally.groups(counting.by_sentence_length(events, lengths), counting.SENTENCE_LENGTHS)
 
 
 def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> TokenMatches:
@@ -239,14 +209,12 @@ def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]
     texts = []
     for number, (sentence, tags) in enumerate(zip(sentences, predicted, strict=True)):
         text, words = join_tokens(sentence.tokens)
-        wrong = [
-            (place, gold, found)
-            for place, gold, found in zip(words, sentence.tags or [], tags, strict=True)
-            if gold != found
-        ]
-        sides = [Span(*place, gold) for place, gold, _ in wrong], [Span(*place, found) for place, _, found in wrong]
-        gold_side, found_side = (Side(spans, spans) for spans in sides)
-        texts.append(AlignedText(text, words, gold_side, found_side, number, sentence.place))
+        gold, found = Side([], []), Side([], [])
+        for place, tag, other in zip(words, sentence.tags or [], tags, strict=True):
+            if tag != other:
+                gold.spans.append(Span(*place, tag))
+                found.spans.append(Span(*place, other))
+        texts.append(AlignedText(text, words, gold, found, number, sentence.place))
     return texts
 
 

@@ -31,12 +31,9 @@ class Reliability:
     """Agreement of probabilities with outcomes at one temperature.
 
     Attributes:
-        temperature: the divisor of the scores.
         ece: the expected calibration error over ten bins of equal width (Guo et al. 2017).
         log_loss: mean of -log p, where p is the probability given to the outcome (right or wrong).
-        probability: the mean probability.
-        right: the share that is right.
-        bins: in order of rising probability.
+        probability, right: the mean probability, and the share that is right.
     """
 
     temperature: float
@@ -68,13 +65,9 @@ class TargetPrecision:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of a model.
+    """Calibration of `count` predictions at temperature 1 (before) and at the model's own (after).
 
-    Attributes:
-        count: number of predictions.
-        before, after: at temperature 1, and at the model's own.
-        thresholds: scores by threshold, at the model's own temperature.
-        wanted: thresholds for the target precisions.
+    `thresholds` are scores by threshold at the model's own temperature, and `wanted` those for the target precisions.
     """
 
     count: int
@@ -103,13 +96,25 @@ def calibration(
     """
     if not len(right):
         return None
-    ordered = _RankedPredictions(right, after, gold)
+    order = np.argsort(-after, kind="stable")
+    rising = after[order][::-1]
+    right_so_far = np.concatenate([[0.0], np.cumsum(right[order])])
+
+    def at(threshold: float) -> Threshold:
+        kept = len(rising) - int(np.searchsorted(rising, threshold, side="left"))
+        found = float(right_so_far[kept])
+        precision = found / kept if kept else 0.0
+        recall = found / gold if gold else 0.0
+        f1 = 2 * precision * recall / (precision + recall) if found else 0.0
+        return Threshold(threshold, kept, precision, recall, f1)
+
+    possible = [at(threshold) for threshold in (0.0, *np.unique(rising).tolist())]
     return Calibration(
         len(right),
         reliability(before, right, 1.0),
         reliability(after, right, temperature),
-        [ordered.at(step / _STEPS) for step in range(_STEPS)],
-        [TargetPrecision(precision, ordered.reaching(precision)) for precision in wanted],
+        [at(step / _STEPS) for step in range(_STEPS)],
+        [TargetPrecision(goal, next((one for one in possible if one.precision >= goal), None)) for goal in wanted],
     )
 
 
@@ -130,29 +135,3 @@ def reliability(probabilities: Floats, right: Floats, temperature: float) -> Rel
     return Reliability(
         temperature, error, float(-np.log(given).mean()), float(probabilities.mean()), float(right.mean()), bins
     )
-
-
-class _RankedPredictions:
-    """Predictions ranked by falling probability."""
-
-    def __init__(self, right: Floats, probabilities: Floats, gold: int) -> None:
-        order = np.argsort(-probabilities, kind="stable")
-        self._rising = probabilities[order][::-1]
-        self._found = np.concatenate([[0.0], np.cumsum(right[order])])
-        self._gold = gold
-
-    def at(self, threshold: float) -> Threshold:
-        kept = len(self._rising) - int(np.searchsorted(self._rising, threshold, side="left"))
-        found = float(self._found[kept])
-        precision = found / kept if kept else 0.0
-        recall = found / self._gold if self._gold else 0.0
-        f1 = 2 * precision * recall / (precision + recall) if found else 0.0
-        return Threshold(threshold, kept, precision, recall, f1)
-
-    def reaching(self, precision: float) -> Threshold | None:
-        """Find the lowest threshold with this precision: 0, or the probability of a prediction."""
-        for threshold in (0.0, *np.unique(self._rising).tolist()):
-            found = self.at(threshold)
-            if found.precision >= precision:
-                return found
-        return None

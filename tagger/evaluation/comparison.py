@@ -13,9 +13,8 @@ import numpy as np
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.entity_alignment import AlignedText, align_tags, scheme_to_enforce
-from tagger.evaluation.pairing import Kind
-from tagger.evaluation.resampling import SWAPS, Floats, paired_test
+from tagger.evaluation.entity_alignment import AlignedText, Kind, align_tags, scheme_to_enforce
+from tagger.evaluation.estimates import SWAPS, Floats, paired_test
 
 FORMAT = 1  # of compare.json (docs/compare-schema.json); raised when a key changes its meaning or goes away
 SEED = 1
@@ -23,16 +22,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class RunPredictions:
-    """Predictions of a run.
-
-    Attributes:
-        name: name of the run.
-        system: name of its system. Runs of one system differ only in their seed.
-        sentences: gold sentences, with tags.
-        predicted: tags of each sentence.
-        scheme: scheme of the gold tags.
-        found_scheme: scheme of the predicted tags.
-    """
+    """Predictions of a run on gold sentences, and the schemes of both. Runs of one system differ only in their seed."""
 
     name: str
     system: str
@@ -58,7 +48,6 @@ class Difference:
     """Difference of a system from the first one.
 
     Attributes:
-        first, second: names of the systems.
         difference: mean score of the second minus that of the first.
         p: probability of at least such a difference if the systems are alike (approximate randomisation).
         better, worse: numbers of sentences with fewer and with more errors in the second, by each system's first run.
@@ -76,14 +65,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Content of compare.json. Scores are fractions of 1.
+    """Content of compare.json: systems, and the differences of the others from the first. Scores are fractions of 1.
 
-    Attributes:
-        score: name of the score: micro F1 or accuracy.
-        sentences: number of sentences.
-        swaps, seed: settings of the paired test.
-        systems: in the order given.
-        differences: of each other system from the first.
+    `score` is micro F1 or accuracy. `swaps` and `seed` are settings of the paired test.
     """
 
     score: str
@@ -121,13 +105,23 @@ def compare(entrants: Sequence[RunPredictions]) -> SystemComparison:
     """
     if len(entrants) < 2:
         raise UserError("compare: expected two runs or more; give them as compare=[RUN_A,RUN_B]")
+    first = entrants[0]
     for other in entrants[1:]:
-        _require_same_gold(entrants[0], other)
+        if len(first.sentences) != len(other.sentences):
+            raise UserError(
+                f"{other.name}: {len(other.sentences):,} sentences, but {first.name} has {len(first.sentences):,}; "
+                "compare runs on the same data"
+            )
+        for one, two in zip(first.sentences, other.sentences, strict=True):
+            if one.tokens != two.tokens or one.tags != two.tags:
+                raise UserError(
+                    f"{two.place}: the sentence or its gold tags differ from {one.place}; compare runs on the same data"
+                )
     texts = [_texts(one) for one in entrants]
     counts = [np.array([_counts(text) for text in of], dtype=np.float64) for of in texts]
     of_system: dict[str, list[int]] = {}
-    for number, one in enumerate(entrants):
-        of_system.setdefault(one.system, []).append(number)
+    for number, entrant in enumerate(entrants):
+        of_system.setdefault(entrant.system, []).append(number)
     systems, pooled, shown = [], [], []
     for name, numbers in of_system.items():
         scores = [_f1(counts[number]) for number in numbers]
@@ -136,13 +130,12 @@ def compare(entrants: Sequence[RunPredictions]) -> SystemComparison:
         pooled.append(np.mean([counts[number] for number in numbers], axis=0))
         shown.append(SystemTexts(texts[numbers[0]], (counts[numbers[0]] @ [-2, 1, 1]).astype(int).tolist()))
     differences = []
-    for second in range(1, len(systems)):
-        p = paired_test(pooled[0], pooled[second], swaps=SWAPS, seed=SEED)
-        found = Counter(changes(shown[0], shown[second]))
-        difference = systems[second].mean - systems[0].mean
-        names = systems[0].name, systems[second].name
-        differences.append(Difference(*names, difference, p, found["better"], found["worse"], found["changed"]))
-    score = "accuracy" if _plain(entrants[0]) else "micro F1"
+    for system, counted, compared in zip(systems[1:], pooled[1:], shown[1:], strict=True):
+        p = paired_test(pooled[0], counted, swaps=SWAPS, seed=SEED)
+        found = Counter(changes(shown[0], compared))
+        gain, sentences = system.mean - systems[0].mean, (found["better"], found["worse"], found["changed"])
+        differences.append(Difference(systems[0].name, system.name, gain, p, *sentences))
+    score = "accuracy" if entrants[0].scheme is Scheme.PLAIN else "micro F1"
     return SystemComparison(Comparison(score, len(texts[0]), SWAPS, SEED, systems, differences), shown)
 
 
@@ -157,34 +150,14 @@ def changes(first: SystemTexts, second: SystemTexts) -> list[str]:
     return found
 
 
-def _require_same_gold(first: RunPredictions, other: RunPredictions) -> None:
-    if len(first.sentences) != len(other.sentences):
-        raise UserError(
-            f"{other.name}: {len(other.sentences):,} sentences, but {first.name} has {len(first.sentences):,}; "
-            "compare runs on the same data"
-        )
-    for one, two in zip(first.sentences, other.sentences, strict=True):
-        if one.tokens != two.tokens or one.tags != two.tags:
-            raise UserError(
-                f"{two.place}: the sentence or its gold tags differ from {one.place}; compare runs on the same data"
-            )
-
-
-def _plain(one: RunPredictions) -> bool:
-    return one.scheme is Scheme.PLAIN
-
-
 def _texts(one: RunPredictions) -> list[AlignedText]:
     """Align the sentences of a run. Plain tags become spans of one token."""
-    if not _plain(one):
+    if one.scheme is not Scheme.PLAIN:
         found = scheme_to_enforce(one.found_scheme, one.scheme)
         return list(align_tags(one.sentences, one.predicted, one.scheme, found))
-    marked = [Sentence(s.tokens, _as_spans(s.tags or []), place=s.place) for s in one.sentences]
-    return list(align_tags(marked, [_as_spans(tags) for tags in one.predicted], Scheme.BIOES, Scheme.BIOES))
-
-
-def _as_spans(tags: Sequence[str]) -> list[str]:
-    return [f"S-{tag}" for tag in tags]
+    marked = [Sentence(s.tokens, [f"S-{tag}" for tag in s.tags or []], place=s.place) for s in one.sentences]
+    predicted = [[f"S-{tag}" for tag in tags] for tags in one.predicted]
+    return list(align_tags(marked, predicted, Scheme.BIOES, Scheme.BIOES))
 
 
 def _counts(text: AlignedText) -> tuple[int, int, int]:

@@ -15,15 +15,7 @@ _SCORES = ("dev_f1", "dev_accuracy")
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of an epoch. What was not logged is None.
-
-    Attributes:
-        epoch: its number, from 1.
-        loss: mean training loss.
-        score: dev score.
-        learning_rate: at the end of the epoch.
-        tokens_per_second: speed of training.
-    """
+    """Figures of an epoch, counted from 1: mean training loss, dev score, last learning rate. None if not logged."""
 
     epoch: int
     loss: float | None
@@ -61,17 +53,12 @@ def learning_curve(rows: Iterable[dict[str, str]]) -> LearningCurve | None:
     name, rate = _SCORES[0], None
     found: dict[int, dict[str, float]] = {}
     for row in rows:
-        name = next((score for score in _SCORES if _number(row, score) is not None), name)
-        rate = next((value for key in row if key and (value := _number(row, key)) is not None and _is_rate(key)), rate)
-        epoch = _number(row, "epoch")
-        if epoch is None:
-            continue
-        figures = found.setdefault(int(epoch) + 1, {})
-        for key in ("epoch_loss", *_SCORES, "tokens_per_second"):
-            if (value := _number(row, key)) is not None:
-                figures[key] = value
-        if rate is not None:
-            figures["rate"] = rate
+        logged = {key: value for key in row if (value := _number(row[key])) is not None}
+        name = next((score for score in _SCORES if score in logged), name)
+        rate = next((value for key, value in logged.items() if key.startswith("lr")), rate)
+        if "epoch" in logged:
+            figures = found.setdefault(int(logged["epoch"]) + 1, {})
+            figures |= logged if rate is None else logged | {"rate": rate}
     epochs = [
         Epoch(epoch, of.get("epoch_loss"), of.get(name), of.get("rate"), of.get("tokens_per_second"))
         for epoch, of in sorted(found.items())
@@ -79,13 +66,9 @@ def learning_curve(rows: Iterable[dict[str, str]]) -> LearningCurve | None:
     return LearningCurve(name, epochs) if epochs else None
 
 
-def _is_rate(name: str) -> bool:
-    return name.startswith("lr")
-
-
-def _number(row: dict[str, str], key: str) -> float | None:
+def _number(text: object) -> float | None:
     try:
-        value = float(row.get(key) or "")
-    except (TypeError, ValueError):
+        value = float(str(text))
+    except ValueError:
         return None
     return value if math.isfinite(value) else None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from tagger.evaluation.comparison import Comparison
-from tagger.evaluation.error_kinds import ErrorCounts
-from tagger.evaluation.escaping import in_markdown, visible_on_page
-from tagger.evaluation.estimates import Estimate
-from tagger.evaluation.matching_criteria import PARTNER_RULE
+from tagger.evaluation.counting import PARTNER_RULE
+from tagger.evaluation.entity_alignment import Kind
+from tagger.evaluation.estimates import Estimate, Interval
 from tagger.evaluation.report import Report
-from tagger.evaluation.resampling import Interval
-from tagger.evaluation.scores import PRF, Scores
+from tagger.evaluation.scores import Scores
+from tagger.printable import in_markdown, visible_on_page
 
 _HEADER = "| precision | recall | F1 | 95% | support |"
 _RULE = "--:|--:|--:|--:|--:|"
@@ -25,7 +24,10 @@ def as_table(scores: Scores) -> str:
     width = max(len("weighted avg"), *(len(name) for name, _ in [*rows, *averages]))  # as wide as seqeval's
     lines = [_table_line("", ["precision", "recall", "f1-score", "support"], width)]
     for block in (rows, averages):
-        lines += ["", *(_table_line(name, _decimals(prf), width) for name, prf in block)]
+        lines.append("")
+        for name, prf in block:
+            numbers = [f"{value:.4f}" for value in (prf.precision, prf.recall, prf.f1)]
+            lines.append(_table_line(name, [*numbers, prf.support], width))
     if scores.accuracy is not None:
         lines += ["", _table_line("accuracy", ["", "", f"{scores.accuracy:.4f}", scores.tokens], width)]
     return "\n".join(lines)
@@ -99,21 +101,21 @@ def _scores(report: Report) -> Iterator[str]:
 
 
 def _errors(report: Report) -> Iterator[str]:
-    total = report.errors.all
-    kinds = {"correct": "correct", "wrong_type": "wrong type" if report.entities else "wrong"}
-    if report.entities:
-        kinds |= {"wrong_boundary": "wrong boundary", "wrong_both": "wrong both", "missing": "missing"}
-        kinds |= {"spurious": "spurious"}
+    kinds = {kind.value: kind.replace("_", " ") for kind in Kind}
+    if not report.entities:
+        kinds = {"correct": "correct", "wrong_type": "wrong"}
     yield from ("", "## Errors", "")
     yield f"| {'type' if report.entities else 'tag'} | gold | predicted | {' | '.join(kinds.values())} |"
     yield f"|---|{'--:|' * (len(kinds) + 2)}"
-    rows: Mapping[str, ErrorCounts] = report.errors.types
-    for name, counts in (*((in_markdown(name), counts) for name, counts in rows.items()), ("**all**", total)):
+    rows = [(in_markdown(name), counts) for name, counts in report.errors.types.items()]
+    for name, counts in [*rows, ("**all**", report.errors.all)]:
         cells = [counts.gold, counts.predicted, *(getattr(counts, kind) for kind in kinds)]
         yield f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
     if report.illegal is not None:
-        sides = (("gold", report.illegal.gold), ("predicted", report.illegal.predicted))
-        broken = "; ".join(f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})" for name, side in sides)
+        broken = "; ".join(
+            f"{name} {side.sentences:,} ({side.places:,} places, {side.scheme})"
+            for name, side in report.illegal.items()
+        )
         yield from ("", f"Sentences whose tags break their scheme, as read: {broken}.")
 
 
@@ -125,10 +127,6 @@ def _row(name: str, estimate: Estimate) -> str:
 
 def _range(interval: Interval | None) -> str:
     return f"{interval.low:.4f}–{interval.high:.4f}" if interval else ""
-
-
-def _decimals(prf: PRF) -> list[str]:
-    return [f"{prf.precision:.4f}", f"{prf.recall:.4f}", f"{prf.f1:.4f}", str(prf.support)]
 
 
 def _table_line(name: str, cells: Sequence[str | int], width: int) -> str:

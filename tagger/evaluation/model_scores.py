@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagger.corpus.dataset import Split
 from tagger.corpus.labels import ignored_as_outside
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
+from tagger.engines.base import Engine
 from tagger.errors import UserError
-from tagger.evaluation.assessment import Assessment, Background, assess, assess_texts
+from tagger.evaluation.assessment import NO_BACKGROUND, Assessment, Background, assess, assess_texts
 from tagger.evaluation.calibration import TARGET_PRECISIONS, Calibration, calibration
 from tagger.evaluation.judging import Judging
 from tagger.evaluation.report import unknown_label_warnings
 from tagger.evaluation.running_text import raw_texts, score_raw
 from tagger.evaluation.scores import Scores, gold_tags, readable_tags, score
-from tagger.evaluation.several_temperatures import tag_at_temperatures
 from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions
 from tagger.features.words import normalise
 from tagger.model_folder.folder import ModelFolder
 from tagger.predict import Tagger
 
+Floats = NDArray[np.float32]
 _LABELS_SHOWN = 5
 
 
@@ -32,14 +35,12 @@ def evaluate(
     model: Tagger,
     split: Split,
     scored: Mapping[str, str],
-    background: Background | None = None,
+    background: Background = NO_BACKGROUND,
     wanted: Sequence[float] = TARGET_PRECISIONS,
 ) -> Assessment:
     """Score a model on a split's tokens.
 
     Args:
-        model: the tagger.
-        split: with tags as read.
         scored: description of what is scored, for the report. The split's name is added.
         background: further content of the report. The calibration is added.
         wanted: target precisions to find thresholds for.
@@ -52,7 +53,7 @@ def evaluate(
     sentences = [judging.gold(sentence) for sentence in split.sentences]
     gold = gold_tags(sentences, split.name)
     temperature = model.folder.temperature
-    tagged = tag_at_temperatures(model, split.sentences, (1.0, temperature))
+    tagged = tag_with_and_without_temperature(model, split.sentences)
     found = [
         (uncounted.predicted(sentence, before), judging.predicted(sentence, after))
         for sentence, (before, after) in zip(split.sentences, tagged, strict=True)
@@ -60,7 +61,6 @@ def evaluate(
     predicted = [after.tags or [] for _, after in found]
     readable = gold if model.plain else [readable_tags(tags, split.scheme) for tags in gold]
     judged = _calibration(readable, found, temperature, model.plain, wanted)
-    background = background or Background()
     warnings = [*background.warnings, *unknown_label_warnings(split.labels(), model.labels), *judging.notes()]
     scored = {**scored, "split": split.name, "input": "tokens"}
     known = replace(background, calibration=judged, warnings=warnings)
@@ -68,11 +68,7 @@ def evaluate(
 
 
 def score_split(model: Tagger, split: Split) -> Scores:
-    """Score a model on a split's tokens, without the rest of a report.
-
-    Raises:
-        UserError: the split has no tags, or those are of another kind than the model's.
-    """
+    """Score a model on a split's tokens, without the rest of a report. Raises as `evaluate`."""
     _require_same_kind(model, split)
     judging = Judging(split.scheme)
     gold = gold_tags([judging.gold(sentence) for sentence in split.sentences], split.name)
@@ -85,11 +81,9 @@ def score_split(model: Tagger, split: Split) -> Scores:
 
 
 def evaluate_raw(
-    model: Tagger, split: Split, scored: Mapping[str, str], background: Background | None = None
+    model: Tagger, split: Split, scored: Mapping[str, str], background: Background = NO_BACKGROUND
 ) -> Assessment:
     """Score a model on a split's running text. The model's tokenizer splits it; entities are compared by characters.
-
-    Args: as in `evaluate`.
 
     Raises:
         UserError: as in `evaluate`; or the split has no running text, plain tags, or incomplete ones.
@@ -101,7 +95,6 @@ def evaluate_raw(
     tokenizer = get_tokenizer(model.tokenizer)
     predicted = [list(model.tag_sentences(split_text(text.text, tokenizer))) for text in texts]
     raw = score_raw(texts, predicted, split.scheme)
-    background = background or Background()
     warnings = [*background.warnings, *unknown_label_warnings(raw.scores.support, model.labels), *raw.warnings]
     scored = {**scored, "split": split.name, "input": f"running text, tokenizer {model.tokenizer}"}
     known = replace(background, warnings=warnings)
@@ -150,17 +143,51 @@ def require_known_labels(model: Tagger, split: Split) -> None:
         )
 
 
+def tag_with_and_without_temperature(
+    model: Tagger, sentences: Sequence[Sentence]
+) -> Iterator[tuple[Sentence, Sentence]]:
+    """Tag sentences with scores at temperature 1 and at the model's own. The network runs only once."""
+    kept: deque[Floats] = deque()
+    first = Tagger(replace(model.folder, temperature=1.0), _RecordingEngine(model.engine, kept))
+    second = Tagger(model.folder, _ReplayingEngine(kept))
+    return zip(*(one.tag_sentences(sentences, scores=True) for one in (first, second)), strict=True)
+
+
+class _RecordingEngine:
+    """An engine that runs the network and keeps its emissions for another tagger.
+
+    Both taggers ask for the same batches in the same order.
+    """
+
+    def __init__(self, engine: Engine, kept: deque[Floats]) -> None:
+        self._engine, self._kept = engine, kept
+
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> Floats:
+        found = self._engine.emissions(sentences, batch_sizes)
+        self._kept.append(found.copy())  # because decoders may change it in place
+        return found
+
+
+class _ReplayingEngine:
+    """An engine that returns kept emissions."""
+
+    def __init__(self, kept: deque[Floats]) -> None:
+        self._kept = kept
+
+    def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: NDArray[np.int64]) -> Floats:
+        return self._kept.popleft()
+
+
 def _calibration(
     gold: Sequence[Sequence[str]],
-    found: Sequence[tuple[Sentence, ...]],
+    found: Sequence[tuple[Sentence, Sentence]],
     temperature: float,
     plain: bool,
     wanted: Sequence[float],
 ) -> Calibration | None:
     """Compute the calibration of all predicted entities or all plain tags."""
     right: list[bool] = []
-    scores_before: list[float] = []
-    scores_after: list[float] = []
+    scores: list[tuple[float, float]] = []  # before and after
     gold_count = 0
     for gold_of_sentence, (before, after) in zip(gold, found, strict=True):
         tags = after.tags or []
@@ -173,16 +200,9 @@ def _calibration(
             places = [span.start for span in spans]
             right += [span in gold_spans for span in spans]
             gold_count += len(gold_spans)
-        scores_before += [(before.scores or [])[place] or 0.0 for place in places]
-        scores_after += [(after.scores or [])[place] or 0.0 for place in places]
-    return calibration(
-        np.array(right, dtype=np.float64),
-        np.array(scores_before),
-        np.array(scores_after),
-        temperature,
-        gold_count,
-        wanted,
-    )
+        scores += [((before.scores or [])[place] or 0.0, (after.scores or [])[place] or 0.0) for place in places]
+    both = np.array(scores).reshape(-1, 2)
+    return calibration(np.array(right, dtype=np.float64), both[:, 0], both[:, 1], temperature, gold_count, wanted)
 
 
 def _few(labels: Iterable[str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,23 +19,15 @@ _COMMENT = re.compile("#[^\t]*$")
 _ADVICE = "the files must align line by line"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Aligned:
-    """Gold sentences with the predictions for them.
-
-    Attributes:
-        sentences: words and tags of the gold file, with their places.
-        predicted: tags of each sentence, one per word.
-        scheme: the scheme of the gold tags, or PLAIN.
-        differing_words: number of words that differ from the gold file.
-        warnings: one line each.
-    """
+    """Gold sentences with the predictions for them, the gold tags' scheme, and how many words differ in the two."""
 
     sentences: list[Sentence]
     predicted: list[list[str]]
-    scheme: Scheme = Scheme.IOB2
-    differing_words: int = 0
-    warnings: list[str] = field(default_factory=list)
+    scheme: Scheme
+    differing_words: int
+    warnings: list[str]
 
     @property
     def gold(self) -> list[list[str]]:
@@ -70,23 +62,7 @@ def read_aligned(gold: Path, predictions: Path) -> Aligned:
         UserError: a word is aligned with a blank line, a file ends early, a line has fewer than two columns, one file
             holds plain tags and the other entities, or there are no words.
     """
-    aligned = Aligned([], [])
-    first_difference = ""
-    for document, group in _sentences(_paired(gold, predictions)):
-        words, tags = [line.columns[0] for line, _ in group], [line.columns[-1] for line, _ in group]
-        aligned.sentences.append(Sentence(words, tags, document=document, place=group[0][0].place))
-        aligned.predicted.append([line.columns[-1] for _, line in group])
-        for word, (_, line) in zip(words, group, strict=True):
-            if line.columns[0] != word:
-                aligned.differing_words += 1
-                first_difference = first_difference or f"{line.place}: {line.columns[0]!r} for {word!r}"
-    if aligned.differing_words:
-        words_in_all = sum(map(len, aligned.sentences))
-        aligned.warnings.append(
-            f"{aligned.differing_words:,} of {words_in_all:,} words differ from the gold file (the first at "
-            f"{first_difference}); scored line by line anyway"
-        )
-    return _with_scheme(aligned, str(gold), str(predictions))
+    return _aligned(_paired(gold, predictions), -1, str(gold), str(predictions))
 
 
 def read_three_columns(path: Path) -> Aligned:
@@ -96,12 +72,8 @@ def read_three_columns(path: Path) -> Aligned:
         UserError: a line has fewer than three columns, one side holds plain tags and the other entities, or there are
             no words.
     """
-    aligned = Aligned([], [])
-    for document, group in _sentences((line, line) for line in _content(path, 3)):
-        words, gold_tags = [line.columns[0] for line, _ in group], [line.columns[-2] for line, _ in group]
-        aligned.sentences.append(Sentence(words, gold_tags, document=document, place=group[0][0].place))
-        aligned.predicted.append([line.columns[-1] for line, _ in group])
-    return _with_scheme(aligned, f"{path} (gold column)", f"{path} (predicted column)")
+    pairs = ((line, line) for line in _content(path, 3))
+    return _aligned(pairs, -2, f"{path} (gold column)", f"{path} (predicted column)")
 
 
 def common_scheme(
@@ -179,35 +151,40 @@ def _paired(gold: Path, predictions: Path) -> Iterator[tuple[_Line, _Line]]:
         )
 
 
-def _sentences(pairs: Iterable[tuple[_Line, _Line]]) -> Iterator[tuple[str | None, list[tuple[_Line, _Line]]]]:
-    """Yield sentences with the number of their document. It is None before the gold file's first document mark."""
-    group: list[tuple[_Line, _Line]] = []
+def _aligned(
+    pairs: Iterable[tuple[_Line, _Line]], gold_column: int, gold_source: str, predicted_source: str
+) -> Aligned:
+    """Group aligned lines into sentences, find their scheme, and warn of what is odd.
+
+    Sentences have the number of their document. It is None before the gold file's first document mark.
+    """
+    sentences, predicted, warnings, differing = [], [], [], []
     documents = 0
-    for pair in pairs:
-        if pair[0].columns:
-            group.append(pair)
+    for has_words, group in groupby(pairs, key=lambda pair: bool(pair[0].columns)):
+        lines = list(group)
+        if not has_words:
+            documents += sum(line.begins_document for line, _ in lines)
             continue
-        if group:
-            yield str(documents) if documents else None, group
-            group = []
-        documents += pair[0].begins_document
-    if group:
-        yield str(documents) if documents else None, group
-
-
-def _with_scheme(aligned: Aligned, gold_source: str, predicted_source: str) -> Aligned:
-    gold, predicted = aligned.gold, aligned.predicted
-    aligned.scheme = common_scheme(gold, predicted, gold_source, predicted_source)
-    if aligned.scheme is Scheme.PLAIN:
-        return aligned
-    for tags, source in ((gold, gold_source), (predicted, predicted_source)):
-        bare = set(filter(is_bare, chain.from_iterable(tags)))
-        if bare and aligned.scheme is not Scheme.IO:
-            aligned.warnings.append(bare_note(bare, source))
-    empty = [
-        source
-        for tags, source in ((gold, gold_source), (predicted, predicted_source))
-        if all(tag == OUTSIDE for tag in chain.from_iterable(tags))
-    ]
-    aligned.warnings += [f"{source}: no entities, every tag is O" for source in empty]
-    return aligned
+        words, tags = [line.columns[0] for line, _ in lines], [line.columns[gold_column] for line, _ in lines]
+        document = str(documents) if documents else None
+        sentences.append(Sentence(words, tags, document=document, place=lines[0][0].place))
+        predicted.append([line.columns[-1] for _, line in lines])
+        differing += [
+            f"{other.place}: {other.columns[0]!r} for {line.columns[0]!r}"
+            for line, other in lines
+            if line.columns[0] != other.columns[0]
+        ]
+    if differing:
+        warnings.append(
+            f"{len(differing):,} of {sum(map(len, sentences)):,} words differ from the gold file (the first at "
+            f"{differing[0]}); scored line by line anyway"
+        )
+    gold = [sentence.tags or [] for sentence in sentences]
+    scheme = common_scheme(gold, predicted, gold_source, predicted_source)
+    if scheme is not Scheme.PLAIN:
+        sides = (gold, gold_source), (predicted, predicted_source)
+        distinct = [(set(chain.from_iterable(tags)), source) for tags, source in sides]
+        bare = [(set(filter(is_bare, tags)), source) for tags, source in distinct]
+        warnings += [bare_note(tags, source) for tags, source in bare if tags and scheme is not Scheme.IO]
+        warnings += [f"{source}: no entities, every tag is O" for tags, source in distinct if tags == {OUTSIDE}]
+    return Aligned(sentences, predicted, scheme, len(differing), warnings)

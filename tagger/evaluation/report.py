@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tagger.evaluation.calibration import Calibration
+from tagger.evaluation.counting import Errors
 from tagger.evaluation.datacard import DataCard
-from tagger.evaluation.error_kinds import Errors
-from tagger.evaluation.escaping import visible_on_page
-from tagger.evaluation.estimates import Estimate, ScoreSet
+from tagger.evaluation.estimates import Estimate, Interval, ScoreSet
 from tagger.evaluation.learning_curve import LearningCurve
-from tagger.evaluation.resampling import Interval
 from tagger.evaluation.scores import Scores
 from tagger.evaluation.training_overlap import TrainingOverlap
+from tagger.printable import visible_on_page
 
 FORMAT = 2  # of report.json; raised when a key is added or removed or changes its meaning
 _MOST_LABELS_LISTED = 5
@@ -42,12 +41,7 @@ class Tokens:
 class Sentences:
     """Number of sentences, and the share without any error.
 
-    Attributes:
-        count: number of sentences.
-        compared: number of units compared: sentences, or texts where running text was scored.
-        right: number of units without any error.
-        share: right / compared.
-        interval: 95% interval of the share.
+    `compared` counts the units compared, which are texts where running text was scored. `right` of them have no error.
     """
 
     count: int
@@ -67,38 +61,14 @@ class Legality:
 
 
 @dataclass(frozen=True)
-class Illegal:
-    """Counts of tag sequences that break their scheme, on each side."""
-
-    gold: Legality
-    predicted: Legality
-
-
-@dataclass(frozen=True)
 class Resampling:
-    """Settings of the bootstrap.
-
-    Attributes:
-        unit: what was drawn: sentences, documents or texts.
-        units: their number.
-        resamples: number of resamples.
-        seed: of the random numbers.
-        level: of the intervals, as a fraction of 1.
-    """
+    """Settings of the bootstrap. It drew `units` times a `unit`: sentences, documents or texts. `level` is of 1."""
 
     unit: str
     units: int
     resamples: int
     seed: int
     level: float
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Scores by length in tokens: of entities, and of sentences. `entities` is empty for plain tags."""
-
-    entities: Mapping[str, Estimate]
-    sentences: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +78,13 @@ class Report:
     Attributes:
         scores: seqeval's scores for the printed table; not a key of report.json.
         scored: description of what was scored, in display order: model, data, split, predictions, input, …
-        headline: the main score.
         entities: scores in seqeval's default mode; None for plain tags.
         strict: scores in seqeval's strict mode.
-        partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `matching_criteria.CREDITS`.
+        partial, type_only, boundary_only: SemEval-2013's measures, micro only; see `counting.CREDITS`.
         surface: score over distinct forms, as WNUT-17 counts them.
         tags: scores of plain tags, token by token; None for entities.
-        tokens, sentences, illegal, bootstrap, errors, lengths, seen, calibration, learning, data: see their classes.
+        illegal: of the sides `gold` and `predicted`.
+        lengths: scores by length in tokens: of `entities` (none for plain tags), and of `sentences`.
         warnings: one line each.
     """
 
@@ -130,10 +100,10 @@ class Report:
     tags: ScoreSet | None = None
     tokens: Tokens
     sentences: Sentences
-    illegal: Illegal | None = None
+    illegal: Mapping[str, Legality] | None = None
     bootstrap: Resampling
     errors: Errors
-    lengths: Lengths
+    lengths: Mapping[str, Mapping[str, Estimate]]
     seen: TrainingOverlap | None = None
     calibration: Calibration | None = None
     learning: LearningCurve | None = None
@@ -149,20 +119,15 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of report.json. All scores are fractions of 1."""
-        content: dict[str, Any] = {"format": FORMAT}
-        for name in (one.name for one in fields(self) if one.name != "scores"):
-            value = getattr(self, name)
-            content[name] = asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        return {**content, "scored": dict(self.scored), "warnings": list(self.warnings)}
+        content = {"format": FORMAT, **asdict(self)}
+        del content["scores"]
+        return content
 
 
 def unknown_label_warnings(gold: Mapping[str, int], known: Collection[str], where: str = "the gold data") -> list[str]:
     """Warn of each entity type (or plain tag) that the model cannot predict. Many are put into one warning.
 
-    Args:
-        gold: number of each entity type (or plain tag) in the gold data.
-        known: the entity types (or plain tags) of the model.
-        where: name of the gold data for the warning.
+    `gold` has their numbers in the gold data, which the warning calls `where`, and `known` those of the model.
     """
     unknown = {visible_on_page(name): times for name, times in gold.items() if times and name not in known}
     fate = "unknown to the model: counted as missed"

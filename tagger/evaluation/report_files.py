@@ -16,13 +16,12 @@ from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.assessment import Assessment
 from tagger.evaluation.comparison import SystemComparison
-from tagger.evaluation.escaping import encodable, visible
 from tagger.evaluation.markdown import as_markdown, comparison_markdown
-from tagger.evaluation.page.comparison_html import comparison_html
-from tagger.evaluation.page.report_html import GateExplanations, report_html
+from tagger.evaluation.page.report_html import GateExplanations, comparison_html, report_html
 from tagger.evaluation.prediction_files import read_three_columns
 from tagger.evaluation.report import Report
 from tagger.files import written_whole
+from tagger.printable import encodable, visible
 
 PREDICTIONS, DATA, MARKDOWN, PAGE = "predictions.conll", "report.json", "report.md", "report.html"
 GATES = "gates.json"
@@ -31,12 +30,8 @@ GATES = "gates.json"
 def write_report(folder: Path, found: Assessment, inside: GateExplanations | None = None) -> Report:
     """Write predictions.conll, report.json, report.md and report.html into `folder`: all of them or none.
 
-    Without the extra `report` no page is written and an older one is removed. The report then has a warning.
-
-    Args:
-        folder: created if missing.
-        found: the evaluation.
-        inside: explained sentences, if any. Without them an older gates.json is removed.
+    Without the extra `report` no page is written and an older one is removed. The report then has a warning. Without
+    explained sentences (`inside`) an older gates.json is removed.
 
     Returns:
         The report as written. It has another warning if characters were replaced in predictions.conll.
@@ -47,7 +42,14 @@ def write_report(folder: Path, found: Assessment, inside: GateExplanations | Non
     with ExitStack() as files:
         columns = files.enter_context(written_whole(folder / PREDICTIONS))
         changed = write_predictions(columns, found.sentences, found.predicted)
-        report = _warned(found.report, _changed(changed)) if changed else found.report
+        report = found.report
+        if changed:
+            report = _warned(
+                report,
+                f"{changed:,} {'line' if changed == 1 else 'lines'} of {PREDICTIONS} hold a visible substitute "
+                "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
+                "the scores are not affected",
+            )
         try:
             page = report_html(replace(found, report=report), inside)
         except UserError as error:
@@ -135,14 +137,6 @@ def write_predictions(stream: IO[str], sentences: Iterable[Sentence], predicted:
         if sentence.tokens:
             stream.write("\n")
     return changed
-
-
-def _changed(lines: int) -> str:
-    return (
-        f"{lines:,} {'line' if lines == 1 else 'lines'} of {PREDICTIONS} hold a visible substitute "
-        "(such as ␉ for a TAB, ␊ for a line end) for a character that a column file cannot hold; "
-        "the scores are not affected"
-    )
 
 
 def _warned(report: Report, warning: str) -> Report:

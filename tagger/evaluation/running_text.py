@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tagger.corpus.entities import entities
@@ -11,7 +11,7 @@ from tagger.corpus.schemes import Scheme, tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 from tagger.errors import UserError
 from tagger.evaluation.entity_alignment import AlignedText, Side, side_from_tags
-from tagger.evaluation.scores import CharacterSpan, Scores, gold_tags, readable_tags, score_entities
+from tagger.evaluation.scores import Scores, gold_tags, readable_tags, score_entities
 
 
 @dataclass
@@ -24,13 +24,9 @@ class RawText:
 
 @dataclass(frozen=True)
 class RawScores:
-    """Scores by characters.
+    """Scores of entities by characters, without token accuracy, and the entities of both sides, text by text.
 
-    Attributes:
-        scores: of entities as (start, end, label) in characters; without token accuracy.
-        predicted: predicted entities as IOB2 tags on the gold tokens, per gold sentence, for display.
-        compared: the entities of both sides, text by text.
-        warnings: one line each.
+    `predicted` are the predicted entities as IOB2 tags on the gold tokens, per gold sentence, for display.
     """
 
     scores: Scores
@@ -69,7 +65,6 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
     it was rejected on reading. Predicted entities there are left out and counted in a warning.
 
     Args:
-        texts: the gold side.
         predicted: the tagged sentences of each text, with offsets in it.
         scheme: of the gold tags. Predicted tags may be in any span scheme.
 
@@ -79,33 +74,28 @@ def score_raw(texts: Sequence[RawText], predicted: Sequence[Sequence[Sentence]],
     """
     if scheme is Scheme.PLAIN:
         raise UserError("input=raw compares entities, and the gold tags are plain; evaluate on the tokens instead")
-    predicted_spans, tags = [], []
+    tags: list[list[str]] = []
     compared: list[AlignedText] = []
     outside = moved = sentence = 0
     for text, sentences in zip(texts, predicted, strict=True):
         if any(sentence.text != text.text or sentence.offsets is None for sentence in sentences):
             raise ValueError(f"predicted sentences are not of the text {text.text[:40]!r}")
-        found = sorted(_character_spans(sentences, Scheme.IOB2))
+        found = sorted(_spans(sentences))
         text_tags, covered, fitting = _on_gold_tokens(text.sentences, found)
-        predicted_spans.append(covered)
         tags += text_tags
-        compared.append(_compared(text, covered, scheme, sentence))
+        sides = [side_from_tags(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
+        gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
+        words = [word for one in text.sentences for word in one.offsets or []]
+        spans = sorted(covered)  # read strictly they are the same: a tagger's predictions never break their scheme
+        place = text.sentences[0].place
+        compared.append(AlignedText(text.text, words, gold, Side(spans, spans), sentence, place))
         sentence += len(text.sentences)
         outside += len(found) - len(covered)
-        moved += len(covered) - len(fitting)
-    gold_spans = [{(span.start, span.end, span.label) for span in text.gold.spans} for text in compared]
-    words = sum(len(text.words) for text in compared)
-    scores = score_entities(gold_spans, predicted_spans, sentence, words)
-    return RawScores(scores, tags, compared, _warnings(outside, moved))
-
-
-def _compared(text: RawText, predicted: Iterable[CharacterSpan], scheme: Scheme, sentence: int) -> AlignedText:
-    """Align the entities of a text. A tagger's predictions never break their scheme, so strict and lenient agree."""
-    sides = [side_from_tags(one.tags or [], scheme, one.offsets or []) for one in text.sentences]
-    gold = Side([span for side in sides for span in side.spans], [span for side in sides for span in side.strict])
-    found = sorted(Span(*span) for span in predicted)
-    words = [word for one in text.sentences for word in one.offsets or []]
-    return AlignedText(text.text, words, gold, Side(found, found), sentence, text.sentences[0].place)
+        moved += len(covered) - fitting
+    gold_spans = [set(text.gold.spans) for text in compared]
+    predicted_spans = [set(text.predicted.spans) for text in compared]
+    scores = score_entities(gold_spans, predicted_spans, sentence, sum(len(text.words) for text in compared))
+    return RawScores(scores, tags, compared, list(_warnings(outside, moved)))
 
 
 def _continues(before: Sentence, after: Sentence) -> bool:
@@ -114,51 +104,44 @@ def _continues(before: Sentence, after: Sentence) -> bool:
     return not before.offsets or not after.offsets or before.offsets[-1][1] <= after.offsets[0][0]
 
 
-def _character_spans(sentences: Iterable[Sentence], scheme: Scheme) -> set[CharacterSpan]:
-    readable = (replace(sentence, tags=readable_tags(sentence.tags or [], scheme)) for sentence in sentences)
-    return {entity[:3] for sentence in readable for entity in entities(sentence)}
+def _spans(sentences: Iterable[Sentence]) -> set[Span]:
+    """Return the entities of tagged sentences, in characters."""
+    readable = (replace(sentence, tags=readable_tags(sentence.tags or [], Scheme.IOB2)) for sentence in sentences)
+    return {Span(*entity[:3]) for sentence in readable for entity in entities(sentence)}
 
 
-def _on_gold_tokens(
-    sentences: Sequence[Sentence], spans: Sequence[CharacterSpan]
-) -> tuple[list[list[str]], set[CharacterSpan], set[CharacterSpan]]:
-    """Project spans onto gold tokens.
-
-    Args:
-        sentences: gold sentences of a text.
-        spans: in the order of the text; they do not overlap.
+def _on_gold_tokens(sentences: Sequence[Sentence], spans: Sequence[Span]) -> tuple[list[list[str]], set[Span], int]:
+    """Project spans, in the order of the text, onto the tokens of its gold sentences.
 
     Returns:
-        IOB2 tags of the gold tokens that the spans touch, per sentence; the spans inside a sentence; and those of them
-        that begin and end with tokens.
+        IOB2 tags of the gold tokens that the spans touch, per sentence; the spans inside a sentence; and how many of
+        them begin and end with tokens.
     """
     tags = []
-    covered: set[CharacterSpan] = set()
-    fitting: set[CharacterSpan] = set()
-    span_starts, span_ends = [span[0] for span in spans], [span[1] for span in spans]
+    covered: set[Span] = set()
+    fitting: set[Span] = set()
+    span_starts, span_ends = [span.start for span in spans], [span.end for span in spans]
     for sentence in sentences:
         starts, ends = [start for start, _ in sentence.offsets or []], [end for _, end in sentence.offsets or []]
         projected: list[Span] = []
         inside = spans[bisect_right(span_ends, starts[0]) : bisect_left(span_starts, ends[-1])] if starts else []
-        for start, end, label in inside:
-            first, last = bisect_right(ends, start), bisect_left(starts, end)
+        for span in inside:
+            first, last = bisect_right(ends, span.start), bisect_left(starts, span.end)
             first = max(first, projected[-1].end) if projected else first
             if first < last:
-                projected.append(Span(first, last, label))
-                if (starts[first], ends[last - 1]) == (start, end):
-                    fitting.add((start, end, label))
+                projected.append(Span(first, last, span.label))
+                if (starts[first], ends[last - 1]) == (span.start, span.end):
+                    fitting.add(span)
         covered.update(inside)
         tags.append(tags_from_spans(projected, len(starts)))
-    return tags, covered, fitting
+    return tags, covered, len(fitting)
 
 
-def _warnings(outside: int, moved: int) -> list[str]:
-    warnings = []
+def _warnings(outside: int, moved: int) -> Iterator[str]:
     if outside:
-        warnings.append(f"predicted entities outside all gold sentences: {outside:,}; they are not scored")
+        yield f"predicted entities outside all gold sentences: {outside:,}; they are not scored"
     if moved:
-        warnings.append(
+        yield (
             f"predicted entities that do not begin and end with gold tokens: {moved:,}; they are scored as "
             "they are, and predictions.conll shows them on the gold tokens they touch"
         )
-    return warnings

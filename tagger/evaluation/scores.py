@@ -6,9 +6,10 @@ seqeval scores entities marked on tokens. Plain tags and entities in characters 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
 
 from tagger.corpus.schemes import OUTSIDE, Scheme, prefixed, split_tag
 from tagger.corpus.sentence import Sentence
@@ -41,8 +42,7 @@ class Scores:
         types: per entity type or tag, by name. A type that was only predicted has support 0.
         accuracy: fraction of tokens with the right tag; tags are compared as written. None where entities were compared
             by characters, and where there are no tokens.
-        sentences, tokens: how many of the gold data were scored. For entities in characters, `sentences` counts texts
-            unless `score_entities` was given a number.
+        sentences, tokens: how many of the gold data were scored.
     """
 
     kind: Literal["entities", "tags"]
@@ -68,57 +68,8 @@ class Scores:
         return {name: prf.support for name, prf in self.types.items()}
 
 
-@dataclass
-class Counts:
-    """Counts per type: correct, predicted and gold. Counts of parts can be added."""
-
-    correct: Counter[str] = field(default_factory=Counter)
-    predicted: Counter[str] = field(default_factory=Counter)
-    gold: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def of(cls, gold: Iterable[Hashable], predicted: Iterable[Hashable], label: Callable[[Any], str]) -> Counts:
-        """Count two sets of items. `label` returns the type of an item."""
-        gold, predicted = set(gold), set(predicted)
-        return cls(Counter(map(label, gold & predicted)), Counter(map(label, predicted)), Counter(map(label, gold)))
-
-    def __iadd__(self, other: Counts) -> Counts:
-        self.correct.update(other.correct)
-        self.predicted.update(other.predicted)
-        self.gold.update(other.gold)
-        return self
-
-    def types(self) -> dict[str, PRF]:
-        """Compute the scores of each type, by name."""
-        names = sorted(self.gold.keys() | self.predicted.keys())
-        return {name: _prf(self.correct[name], self.predicted[name], self.gold[name]) for name in names}
-
-    def micro(self) -> PRF:
-        return _prf(self.correct.total(), self.predicted.total(), self.gold.total())
-
-    def macro(self) -> PRF:
-        types = self.types().values()
-        if not types:
-            return PRF()
-        precision, recall, f1 = (
-            sum(values) / len(types) for values in zip(*((t.precision, t.recall, t.f1) for t in types), strict=True)
-        )
-        return PRF(precision, recall, f1, self.gold.total())
-
-
-def _prf(correct: int, predicted: int, gold: int) -> PRF:
-    precision = correct / predicted if predicted else 0.0
-    recall = correct / gold if gold else 0.0
-    f1 = 2 * precision * recall / (precision + recall) if correct else 0.0
-    return PRF(precision, recall, f1, gold)
-
-
 def gold_tags(sentences: Sequence[Sentence], source: str = "gold data") -> list[list[str]]:
-    """Return the gold tags of each sentence.
-
-    Args:
-        sentences: as read.
-        source: where they come from, for the error message.
+    """Return the gold tags of each sentence. `source` is named in errors.
 
     Raises:
         UserError: there are no tokens, or a sentence has no tags.
@@ -147,43 +98,42 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
         ValueError: the two sides differ in length.
         UserError: seqeval is not installed.
     """
-    _check_lengths(gold, predicted)
     tokens = sum(map(len, gold))
     pairs = Counter(pair for g, p in zip(gold, predicted, strict=True) for pair in zip(g, p, strict=True))
     if scheme is Scheme.PLAIN:
-        counts = _count_tags(pairs)
-        accuracy = counts.correct.total() / tokens if tokens else None
-        return Scores("tags", counts.micro(), counts.macro(), counts.types(), accuracy, len(gold), tokens)
-    renamed = _renamed_tags({tag for pair in pairs for tag in pair}, scheme)
+        correct = Counter({g: n for (g, p), n in pairs.items() if g == p})
+        accuracy = correct.total() / tokens if tokens else None
+        there, found = (Counter(chain.from_iterable(side)) for side in (gold, predicted))
+        return _from_counts("tags", correct, found, there, accuracy, len(gold), tokens)
+    renamed = {tag: _readable(tag, scheme) for pair in pairs for tag in pair}
     accuracy = sum(n for (g, p), n in pairs.items() if renamed[g] == renamed[p]) / tokens if tokens else None
-    marked = {tag: _marked(readable) for tag, readable in renamed.items()}
-    micro, macro, types = _seqeval_scores(
-        [[marked[tag] for tag in tags] for tags in gold], [[marked[tag] for tag in tags] for tags in predicted]
-    )
+    marked = {tag: tag if tag == OUTSIDE else f"{tag[:2]}{_MARK}{split_tag(tag)[1]}" for tag in renamed.values()}
+    sides = ([[marked[renamed[tag]] for tag in tags] for tags in side] for side in (gold, predicted))
+    micro, macro, types = _seqeval_scores(*sides)
     return Scores("entities", micro, macro, types, accuracy, len(gold), tokens)
 
 
 def score_entities(
-    gold: Iterable[set[CharacterSpan]], predicted: Iterable[set[CharacterSpan]], sentences: int = 0, tokens: int = 0
+    gold: Iterable[Set[CharacterSpan]], predicted: Iterable[Set[CharacterSpan]], sentences: int = 0, tokens: int = 0
 ) -> Scores:
-    """Score entities given as (start, end, label) in characters of each text. Tokens do not matter.
+    """Score entities given as (start, end, label) in characters of each text, by the same rules. Tokens do not matter.
 
     Args:
         gold, predicted: the entities of each text, in the same order of texts.
-        sentences, tokens: number of gold sentences and tokens in the texts, if known; for the report.
-
-    Returns:
-        Scores by the same rules as `score`, without accuracy.
+        sentences, tokens: number of gold sentences and tokens in the texts, for the report. By default, the number of
+            texts and 0.
 
     Raises:
         ValueError: the sides have different numbers of texts.
     """
-    counts = Counts()
+    correct, found, there = Counter[str](), Counter[str](), Counter[str]()
     texts = 0
     for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
-        counts += Counts.of(gold_spans, predicted_spans, label=_label)
+        correct.update(label for _, _, label in gold_spans & predicted_spans)
+        found.update(label for _, _, label in predicted_spans)
+        there.update(label for _, _, label in gold_spans)
         texts += 1
-    return Scores("entities", counts.micro(), counts.macro(), counts.types(), None, sentences or texts, tokens)
+    return _from_counts("entities", correct, found, there, None, sentences or texts, tokens)
 
 
 def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
@@ -192,47 +142,43 @@ def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
     seqeval takes BILOU's U and L for the inside of a span. It reads labels without a prefix (IO) by their first letter,
     so ORG would be outside. They become S-, E- and I-. A bare prefix gets the label `_`.
     """
-    renamed = _renamed_tags(set(tags), scheme)
+    renamed = {tag: _readable(tag, scheme) for tag in set(tags)}
     return [renamed[tag] for tag in tags]
 
 
-def _renamed_tags(tags: set[str], scheme: Scheme) -> dict[str, str]:
-    def renamed(tag: str) -> str:
-        tag = prefixed(tag, scheme)
-        if tag == OUTSIDE:
-            return tag
-        if tag[:1] in _PREFIXES and tag[1:2] == "-":
-            return _SEQEVAL_LETTERS.get(tag[0], tag[0]) + tag[1:]
-        return f"I-{tag}"
-
-    return {tag: renamed(tag) for tag in tags}
+def _readable(tag: str, scheme: Scheme) -> str:
+    tag = prefixed(tag, scheme)
+    if tag == OUTSIDE:
+        return tag
+    if tag[:1] in _PREFIXES and tag[1:2] == "-":
+        return _SEQEVAL_LETTERS.get(tag[0], tag[0]) + tag[1:]
+    return f"I-{tag}"
 
 
-def _label(span: CharacterSpan) -> str:
-    return span[2]
+def _from_counts(
+    kind: Literal["entities", "tags"],
+    correct: Counter[str],
+    predicted: Counter[str],
+    gold: Counter[str],
+    accuracy: float | None,
+    sentences: int,
+    tokens: int,
+) -> Scores:
+    types = {name: _prf(correct[name], predicted[name], gold[name]) for name in sorted(gold.keys() | predicted.keys())}
+    macro = PRF()
+    if types:
+        columns = zip(*((one.precision, one.recall, one.f1) for one in types.values()), strict=True)
+        precision, recall, f1 = (sum(column) / len(types) for column in columns)
+        macro = PRF(precision, recall, f1, gold.total())
+    micro = _prf(correct.total(), predicted.total(), gold.total())
+    return Scores(kind, micro, macro, types, accuracy, sentences, tokens)
 
 
-def _count_tags(pairs: Counter[tuple[str, str]]) -> Counts:
-    counts = Counts()
-    for (gold, predicted), times in pairs.items():
-        counts.gold[gold] += times
-        counts.predicted[predicted] += times
-        if gold == predicted:
-            counts.correct[gold] += times
-    return counts
-
-
-def _check_lengths(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> None:
-    if len(gold) != len(predicted):
-        raise ValueError(f"{len(gold)} gold sentences, {len(predicted)} predicted")
-    for number, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True), start=1):
-        if len(gold_tags) != len(predicted_tags):
-            raise ValueError(f"sentence {number}: {len(gold_tags)} gold tags, {len(predicted_tags)} predicted")
-
-
-def _marked(tag: str) -> str:
-    prefix, label = split_tag(tag)
-    return tag if prefix == OUTSIDE else f"{prefix}-{_MARK}{label}"
+def _prf(correct: int, predicted: int, gold: int) -> PRF:
+    precision = correct / predicted if predicted else 0.0
+    recall = correct / gold if gold else 0.0
+    f1 = 2 * precision * recall / (precision + recall) if correct else 0.0
+    return PRF(precision, recall, f1, gold)
 
 
 def _seqeval_scores(gold: list[list[str]], predicted: list[list[str]]) -> tuple[PRF, PRF, dict[str, PRF]]:

@@ -26,9 +26,7 @@ def strict_spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
     IOB2: B, then any number of I with the same label. BIOES and BILOU: B … E, or S. IOB1 and IO: a run of I with the
     same label; it may begin with B directly after a span of that label.
 
-    Args:
-        tags: as `readable_tags` returns them.
-        scheme: of the tags as they were read; not PLAIN.
+    `tags` are as `readable_tags` returns them, and the scheme (not PLAIN) is that of the tags as they were read.
     """
     spans: list[Span] = []
     start = -1  # first token of the open span; -1: none is open

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from tagger.corpus.schemes import spans_from_tags
 from tagger.corpus.sentence import Sentence, Span
+from tagger.evaluation.counting import exact_matches
 from tagger.evaluation.entity_alignment import AlignedText
-from tagger.evaluation.estimates import CORRECT, GOLD, PREDICTED, Estimate, Event, Tally
+from tagger.evaluation.estimates import Estimate, Tally
 
 
 class WordClass(StrEnum):
@@ -59,14 +60,9 @@ class TokenShare:
 
 @dataclass(frozen=True)
 class TrainingOverlap:
-    """Scores by occurrence in training.
+    """Scores of entities by `MentionClass` and by the `WordClass` of their words, and of tokens by `WordClass`.
 
-    Attributes:
-        source: description of the training data.
-        vectors: whether the model has vectors. If not, no word counts as lacking one.
-        mentions: entities by `MentionClass`; empty for plain tags, and if the training mentions are unknown.
-        words: entities by `WordClass`; empty for plain tags.
-        tokens: single tokens by `WordClass`.
+    Those of entities are empty for plain tags. `mentions` is empty, too, if the training mentions are unknown.
     """
 
     source: str
@@ -98,71 +94,49 @@ def score_overlap(
     tokens: Sequence[tuple[Sequence[str], Sequence[bool]]],
     kind: Literal["entities", "tags"],
 ) -> TrainingOverlap:
-    """Score entities and tokens by occurrence in training.
+    """Score entities (or plain tags, by `kind`) and tokens by occurrence in training.
 
-    Args:
-        known: what the model could learn from.
-        texts: the compared texts.
-        tally: makes the estimates.
-        tokens: the tokens of each sentence, and whether the tag of each is right.
-        kind: whether `texts` hold entities or plain tags.
+    `tokens` has the tokens of each sentence, and whether the tag of each is right.
     """
-    classes = _Classes(known, {word for words, _ in tokens for word in words}.union(*map(_all_words, texts)))
-    mentions: dict[str, Estimate] = {}
-    if kind == "entities" and known.mentions is not None:
-        mentions = tally.groups(_events(texts, classes.of_mention), list(MentionClass))
-    words = tally.groups(_events(texts, classes.of_words), list(WordClass)) if kind == "entities" else {}
-    counts = {name: [0, 0] for name in WordClass}
-    for written, right in tokens:
-        for word, is_right in zip(written, right, strict=True):
-            count = counts[classes.of_word(word)]
-            count[0] += 1
-            count[1] += is_right
-    shares = {
-        str(name): TokenShare(total, right, right / total if total else None) for name, (total, right) in counts.items()
-    }
-    return TrainingOverlap(known.source, known.vectors, mentions, words, shares)
-
-
-class _Classes:
-    """Classes of words and mentions."""
-
-    def __init__(self, known: TrainingKnowledge, words: Collection[str]) -> None:
-        ordered = sorted(words)
-        in_training, with_vector = known.words(ordered)
-        self._trained = dict(zip(ordered, in_training, strict=True))
-        self._vector = dict(zip(ordered, with_vector, strict=True))
-        self._mentions = known.mentions or {}
-
-    def of_word(self, word: str) -> WordClass:
-        return _OF[bool(self._trained[word]), bool(self._vector[word])]
-
-    def of_words(self, text: AlignedText, span: Span) -> WordClass:
-        words = text.words_of(span)
-        return _OF[all(self._trained[word] for word in words), all(self._vector[word] for word in words)]
-
-    def of_mention(self, text: AlignedText, span: Span) -> MentionClass:
-        labels = self._mentions.get(" ".join(text.words_of(span)), ())
-        return (
-            MentionClass.SAME_TYPE if span.label in labels else MentionClass.OTHER_TYPE if labels else MentionClass.NEW
+    words = {word for written, _ in tokens for word in written}
+    for text in texts:
+        words.update(
+            word for side in (text.gold, text.predicted) for span in side.spans for word in text.words_of(span)
         )
+    ordered = sorted(words)
+    trained, with_vector = (dict(zip(ordered, found, strict=True)) for found in known.words(ordered))
+    labels = known.mentions or {}
+
+    def class_of_words(text: AlignedText, span: Span) -> WordClass:
+        found = text.words_of(span)
+        return _OF[all(trained[word] for word in found), all(with_vector[word] for word in found)]
+
+    def class_of_mention(text: AlignedText, span: Span) -> MentionClass:
+        seen = labels.get(" ".join(text.words_of(span)))
+        if not seen:
+            return MentionClass.NEW
+        return MentionClass.SAME_TYPE if span.label in seen else MentionClass.OTHER_TYPE
+
+    by_mention: dict[str, Estimate] = {}
+    by_words: dict[str, Estimate] = {}
+    if kind == "entities":
+        by_words = tally.groups(exact_matches(texts, class_of_words), list(WordClass))
+        if known.mentions is not None:
+            by_mention = tally.groups(exact_matches(texts, class_of_mention), list(MentionClass))
+    right: dict[WordClass, list[bool]] = {name: [] for name in WordClass}
+    for written, are_right in tokens:
+        for word, is_right in zip(written, are_right, strict=True):
+            right[_OF[bool(trained[word]), bool(with_vector[word])]].append(is_right)
+    shares = {
+        str(name): TokenShare(len(found), sum(found), sum(found) / len(found) if found else None)
+        for name, found in right.items()
+    }
+    return TrainingOverlap(known.source, known.vectors, by_mention, by_words, shares)
 
 
-_OF = {
+_OF = {  # by whether all words were in training, and whether all have a vector
     (True, True): WordClass.IN_VOCABULARY,
     (False, True): WordClass.OUT_OF_TRAINING,
     (True, False): WordClass.OUT_OF_VECTORS,
     (False, False): WordClass.OUT_OF_BOTH,
 }
-
-
-def _all_words(text: AlignedText) -> set[str]:
-    return {word for side in (text.gold, text.predicted) for span in side.spans for word in text.words_of(span)}
-
-
-def _events(texts: Sequence[AlignedText], class_of: Callable[[AlignedText, Span], str]) -> Iterator[Event]:
-    for number, text in enumerate(texts):
-        right = set(text.gold.spans) & set(text.predicted.spans)
-        for column, spans in ((CORRECT, right), (PREDICTED, text.predicted.spans), (GOLD, text.gold.spans)):
-            for span in spans:
-                yield number, class_of(text, span), column, 1

@@ -68,8 +68,9 @@ class DistilledText:
         """
         self.folder = folder
         try:
-            found = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-            self.about = About(**{name: tuple(v) if isinstance(v, list) else v for name, v in found.items()})
+            found: dict[str, Any] = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+            lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+            self.about = About(**{**found, **lists})
             self._words: dict[str, int] = json.loads((folder / _WORDS).read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{folder}: damaged ({error}); remove this folder, it is made again") from error
@@ -161,7 +162,7 @@ def write_part(
         "state": np.frombuffer(json.dumps(dict(state)).encode(), dtype=np.uint8),
     }
     with bytes_written_whole(path) as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_state(path: Path) -> dict[str, int]:

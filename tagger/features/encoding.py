@@ -168,6 +168,8 @@ class EncodedCorpus:
             dtype=np.int64,
             count=tokens,
         )
+        if self._soft is not None:  # any tag, as it counts for nothing
+            self._tags[self._starts[len(sentences) - len(self._soft)] :] = 0
         self._open = OpenTags.of(sentences, list(numbers))
         if self._open is not None:
             self._open.settle(self._tags)

@@ -40,9 +40,8 @@ class TagDistribution:
         Args:
             tags: (K, J) 1 where the row's tag becomes the column's.
         """
-        return TagDistribution(
-            self.marginals @ tags, tags.T @ self.transitions @ tags, self.confidence, self.has_entity
-        )
+        transitions = (tags.T @ self.transitions @ tags).astype(np.float32)
+        return TagDistribution(self.marginals @ tags, transitions, self.confidence, self.has_entity)
 
     @classmethod
     def mean(cls, members: Sequence[TagDistribution]) -> TagDistribution:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def render(template: str, **values: Any) -> str:
     """Render a template. Values are escaped, and their control characters made visible.
 
-    Args:
-        template: its path inside this package, such as `inspection/templates/page.html.j2`.
-        values: values by the names used in the template.
+    `template` is its path inside this package, such as `inspection/templates/page.html.j2`.
 
     Raises:
         UserError: Jinja is not installed.

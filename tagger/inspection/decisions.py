@@ -17,9 +17,7 @@ from tagger.tensor_shapes import CRF
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-UNKNOWN_WORD = (
-    "ꙮ"  # a letter found in a single manuscript of 1429; no vocabulary has it, and every table treats it as unknown
-)
+UNKNOWN_WORD = "ꙮ"  # a letter of a single manuscript of 1429, which every vocabulary and table treats as unknown
 _ALTERNATIVES = 5
 _TOKENS_AT_ONCE = 4096
 
@@ -29,7 +27,6 @@ class Decision:
     """An entity or a plain tag, with its probability in the sentence and with each word replaced.
 
     Attributes:
-        span: its tokens and label; a single token for a plain tag.
         chosen: whether it is in the output. If the output has no entity, the most probable ones are examined.
         probability: its probability; see `Decoder.span_probabilities`.
         without: (T,) its probability with each word in turn replaced by `UNKNOWN_WORD`.
@@ -51,8 +48,6 @@ class PathStep:
     """A token on the best path.
 
     Attributes:
-        tag: its tag in the model's scheme.
-        emission: the emission of the tag.
         transition: the CRF's score from the tag before. For the first token, the start score. 0 without a CRF.
         lead: the emission minus the highest emission of another tag. Below 0, emissions alone would choose that one.
         alone: the tag with the highest emission.
@@ -70,7 +65,6 @@ class Path:
     """A best path through a sentence. Its score is the sum of its steps' emissions and transitions, and `end`.
 
     Attributes:
-        steps: one per token.
         end: the CRF's score of ending with the last tag; 0 without a CRF.
         probability: of the whole path.
         crf: whether the model has a CRF.
@@ -90,13 +84,7 @@ class Path:
 
 
 def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
-    """Find the best path and split its score into emissions and transitions.
-
-    Args:
-        emissions: (T, K).
-        folder: the model; its scheme and CRF are used.
-        decoder: the model's decoder.
-    """
+    """Find the best path through (T, K) emissions, and split its score into emissions and transitions."""
     batch_sizes = np.ones(len(emissions), dtype=np.int64)
     best = decoder.best_paths(emissions, batch_sizes)
     tags = folder.vocabularies.tags
@@ -122,11 +110,6 @@ def best_path(emissions: Floats, folder: ModelFolder, decoder: Decoder) -> Path:
 
 def decisions(tokens: Sequence[str], emissions: Floats, engine: Engine, decoder: Decoder) -> list[Decision]:
     """Measure each word's part in the model's decisions about a sentence, by replacing words one at a time.
-
-    Args:
-        tokens: the T tokens of the sentence.
-        emissions: (T, K) emissions of the sentence.
-        engine, decoder: those of the model.
 
     Returns:
         For plain tags, a decision per token. Otherwise a decision per entity of the output. If the output has none, the

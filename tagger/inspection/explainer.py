@@ -19,8 +19,7 @@ from tagger.errors import UserError
 from tagger.features.encoding import FeatureEncoder
 from tagger.inspection import decisions
 from tagger.inspection.decisions import Decision
-from tagger.inspection.gates import Trace, trace
-from tagger.inspection.memory import Memory, direction_memory
+from tagger.inspection.gates import Memory, Trace, direction_memory, trace
 from tagger.model_folder.folder import ModelFolder
 from tagger.model_folder.named import local_folder
 
@@ -36,9 +35,7 @@ class Explanation:
     """An explanation of a sentence.
 
     Attributes:
-        tokens: the T words of the sentence.
-        tags: the tags the tagger outputs: IOB2, or plain.
-        plain: whether they are plain.
+        tokens, tags: the T words and the tags that the tagger outputs: IOB2, or plain.
         trace: gates and states of each layer.
         memories: memory of each layer, by direction; None for cells without a keep gate.
         path: the best path through the emissions, and the CRF's part in it.
@@ -56,29 +53,15 @@ class Explanation:
     difference: float
 
     def to_mapping(self, layers: Sequence[int], units: Sequence[int] | None = None) -> dict[str, Any]:
-        """Return the explanation as JSON content. Numbers have seven significant digits.
-
-        Args:
-            layers: numbers of the layers to include, from 0.
-            units: numbers of the units to include, from 0; None for all.
-        """
+        """Return JSON content with these layers and units (None for all), from 0. Numbers have seven digits."""
         columns = slice(None) if units is None else list(units)
-        given = []
+        given: list[dict[str, Any]] = []
         for number in layers:
             layer, memories = self.trace.layers[number], self.memories[number]
-            given.append(
-                {
-                    "layer": number + 1,
-                    "cell": layer.cell,
-                    **{
-                        direction: {
-                            **{name: _rounded(values[:, columns]) for name, values in computed.items()},
-                            "retention": _retention(memories[direction]),
-                        }
-                        for direction, computed in layer.directions.items()
-                    },
-                }
-            )
+            given.append({"layer": number + 1, "cell": layer.cell})
+            for direction, computed in layer.directions.items():
+                values = {name: _rounded(values[:, columns]) for name, values in computed.items()}
+                given[-1][direction] = {**values, "retention": _retention(memories[direction])}
         return {
             "format": FORMAT,
             "tokens": list(self.tokens),
@@ -107,24 +90,16 @@ class Explainer:
     """Explains sentences under one model."""
 
     def __init__(self, folder: ModelFolder, engine: Engine, vectors: Callable[[Sequence[str]], Floats]) -> None:
-        """Build an explainer from the parts of a model.
-
-        Args:
-            folder: the model.
-            engine: the engine that runs it.
-            vectors: maps the T words of a sentence to their embeddings, (T, E).
-        """
+        """Build an explainer from the parts of a model. `vectors` maps T words to their embeddings, (T, E)."""
         self.folder = folder
         self._engine, self._vectors = engine, vectors
         self._decoder = Decoder.of(folder.vocabularies.tags, folder.scheme, folder.tensors, folder.temperature)
 
     @classmethod
     def load(cls, path: str | Path, encoder: str | None = None) -> Explainer:
-        """Load a model folder. Only models with a contextual encoder need PyTorch.
+        """Load a model folder, or `hub:ORG/NAME@REVISION`. Only models with a contextual encoder need PyTorch.
 
-        Args:
-            path: the folder, or `hub:ORG/NAME@REVISION`.
-            encoder: path of the model's contextual encoder, if it differs from that in training.
+        `encoder` is the path of the model's contextual encoder, if it differs from that in training.
 
         Raises:
             UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not installed.

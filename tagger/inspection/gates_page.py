@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +13,7 @@ from tagger.corpus.schemes import spans_from_tags
 from tagger.html.palette import STYLE, label_hue
 from tagger.html.rendering import render
 from tagger.inspection.explainer import Explanation
-from tagger.inspection.gates import KEEP_GATES, LayerTrace
-from tagger.inspection.memory import Memory
+from tagger.inspection.gates import KEEP_GATES, LayerTrace, Memory
 
 UNITS_SHOWN = 10
 MOST_COLUMNS = 40  # of a table with a column per word
@@ -47,43 +45,17 @@ TITLES: dict[Cell, str] = {
 }
 
 
-@dataclass(frozen=True)
-class _Direction:
-    """One direction of a layer on the page.
-
-    Attributes:
-        means: mean of each gate over all units, by name: T numbers.
-        units: numbers of the units shown.
-        of_units: values of these units, by name: T rows.
-        memory: the memory, if the cell has a keep gate.
-        first, first_longest: share of the first word read that is left at each of T words: mean over all units, and
-            over the slow ones.
-    """
-
-    name: str
-    arrow: str
-    means: Mapping[str, Sequence[float]]
-    units: Sequence[int]
-    of_units: Mapping[str, Sequence[Sequence[float]]]
-    memory: Memory | None
-    first: Sequence[float]
-    first_longest: Sequence[float]
-
-
 def gates_page(explanations: Sequence[Explanation], *, model: str, layers: Sequence[int], units: Sequence[int]) -> str:
     """Write a page that fetches nothing.
 
     Args:
         explanations: one section each.
         model: name of the model.
-        layers: numbers of the layers to show, from 0.
-        units: numbers of the units to show, from 0. If empty, those whose keep gate varies most.
+        layers, units: their numbers, from 0. If no units are given, those whose keep gate varies most are shown.
     """
     several = len(explanations) > 1
-    sections = [
-        gates_section(one, number=number, several=several, layers=layers, units=units)
-        for number, one in enumerate(explanations, 1)
-    ]
+    numbered = enumerate(explanations, start=1)
+    sections = [gates_section(one, number=n, several=several, layers=layers, units=units) for n, one in numbered]
     return render("inspection/templates/page.html.j2", palette=STYLE, sections=sections, model=model)
 
 
@@ -102,11 +74,7 @@ def gates_section(
 ) -> str:
     """Write one sentence as a section of a page. The page must contain `gates_style()` and the palette.
 
-    Args:
-        explanation: the explanation of the sentence.
-        number: number of the sentence on the page, for its anchors.
-        several: show the number in the heading.
-        layers, units: as in `gates_page`; all layers by default.
+    `number` is used in anchors, and shown in the heading if there are `several`. By default all layers are shown.
     """
     shown = range(len(explanation.trace.layers)) if layers is None else layers
     return render(
@@ -123,12 +91,10 @@ def gates_section(
 
 
 def _layer(explanation: Explanation, place: int, units: Sequence[int]) -> dict[str, Any]:
+    """Collect what a page shows of a layer."""
     layer, memories = explanation.trace.layers[place], explanation.memories[place]
-    kept = [memory for memory in memories.values() if memory]
+    kept = [memory.by_distance() for memory in memories.values() if memory]
     reach = len(explanation.tokens) if kept else 0
-    directions = [
-        _direction(layer, name, arrow, memories[name], units) for name, arrow in (("forward", "→"), ("backward", "←"))
-    ]
     return {
         "number": place + 1,
         "cell": layer.cell,
@@ -136,26 +102,31 @@ def _layer(explanation: Explanation, place: int, units: Sequence[int]) -> dict[s
         "gates": GATES[layer.cell],
         "shown": (*GATES[layer.cell], STATE),
         "width": layer.forward["state"].shape[1],
-        "directions": directions,
-        "steps": [(gap, *(memory.by_distance()[gap] for memory in kept)) for gap in _DISTANCES if gap < reach],
+        "directions": [_direction(layer, name, memories[name], units) for name in ("forward", "backward")],
+        "steps": [(gap, *(shares[gap] for shares in kept)) for gap in _DISTANCES if gap < reach],
     }
 
 
-def _direction(layer: LayerTrace, name: str, arrow: str, memory: Memory | None, units: Sequence[int]) -> _Direction:
-    computed = layer.directions[name]
+def _direction(layer: LayerTrace, name: str, memory: Memory | None, units: Sequence[int]) -> dict[str, Any]:
+    """Collect what a page shows of one direction of a layer with T words.
+
+    `means` has T means over all units by gate, and `of_units` T rows of the units shown. `first` and `first_longest`
+    are the share of the first word read that is left at each word: mean over all units, and over the slow ones.
+    """
+    computed, gates = layer.directions[name], GATES[layer.cell]
     chosen = list(units) or most_varying_units(computed[KEEP_GATES[layer.cell] or "state"], UNITS_SHOWN)
-    read_first = 0 if name == "forward" else -1
-    return _Direction(
-        name=name,
-        arrow=arrow,
-        means={gate.name: computed[gate.name].mean(axis=1).tolist() for gate in GATES[layer.cell]}
-        | {"state": np.abs(computed["state"]).mean(axis=1).tolist()},
-        units=chosen,
-        of_units={gate.name: computed[gate.name][:, chosen].tolist() for gate in (*GATES[layer.cell], STATE)},
-        memory=memory,
-        first=memory.kept[read_first].tolist() if memory else [],
-        first_longest=memory.kept_longest[read_first].tolist() if memory else [],
-    )
+    forward = name == "forward"
+    means = {gate.name: computed[gate.name].mean(axis=1).tolist() for gate in gates}
+    return {
+        "name": name,
+        "arrow": "→" if forward else "←",
+        "means": means | {"state": np.abs(computed["state"]).mean(axis=1).tolist()},
+        "units": chosen,
+        "of_units": {gate.name: computed[gate.name][:, chosen].tolist() for gate in (*gates, STATE)},
+        "memory": memory,
+        "first": memory.kept[0 if forward else -1].tolist() if memory else [],
+        "first_longest": memory.kept_longest[0 if forward else -1].tolist() if memory else [],
+    }
 
 
 def most_varying_units(values: Floats, count: int) -> list[int]:

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.kernels.cache import SUFFIXES
 from tagger.kernels.packed_weights import LANES, Numbers, Packed
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _ROWS = 8  # at most, that a product works on together; see `gru.AT_ONCE`
-_LIBRARY, _ = SUFFIXES
+LIBRARY, OBJECT = ".so", ".o"  # a shared library, which loads by itself; an object file, which must be linked
 _FIXED = {False: "", True: "_fixed"}  # endings of the names of loops, in float32 and in fixed point
 
 
@@ -37,7 +36,7 @@ class Kernels:
         Raises:
             OSError, RuntimeError: it cannot be loaded.
         """
-        self._address = _loaded(code) if code.suffix == _LIBRARY else _linked_here(code)
+        self._address = _loaded(code) if code.suffix == LIBRARY else _linked_here(code)
         blocks = np.zeros(1, dtype=np.int64)
         self._function("columns_at_once", 1)(_data(blocks))
         self.blocks = int(blocks[0])
@@ -149,12 +148,7 @@ class PieceIndex:
     """Splits words into word pieces by a hash table; `features.vectors.wordpiece` does the same by a dictionary."""
 
     def __init__(self, kernels: Kernels, pieces: Sequence[str], inside: str) -> None:
-        """
-        Args:
-            kernels: the compiled loops.
-            pieces: all word pieces.
-            inside: prefix of the pieces that continue a word.
-        """
+        """Index all word pieces. Those that continue a word have the prefix `inside`."""
         self._kernels = kernels
         continues = np.array([piece.startswith(inside) for piece in pieces], dtype=np.int64)
         bare = [piece.removeprefix(inside) for piece in pieces]
@@ -196,7 +190,7 @@ def padded(scores: Floats) -> Floats:
 def _loaded(library: Path) -> Callable[[str], int]:
     """Return the addresses of a shared library's functions, by name."""
     functions = ctypes.CDLL(str(library))
-    return lambda name: _address_of(getattr(functions, name))
+    return lambda name: ctypes.cast(getattr(functions, name), ctypes.c_void_p).value or 0
 
 
 def _linked_here(code: Path) -> Callable[[str], int]:
@@ -221,9 +215,3 @@ def _sums(weights: Packed) -> NDArray[Any]:
 def _data(array: NDArray[Any]) -> int:
     assert array.flags.c_contiguous
     return array.ctypes.data
-
-
-def _address_of(function: Callable[..., object]) -> int:
-    address = ctypes.cast(function, ctypes.c_void_p).value  # type: ignore[arg-type]
-    assert address is not None
-    return address

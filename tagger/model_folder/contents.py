@@ -5,7 +5,7 @@ config.json         format version, the model's shape, tag scheme, temperature, 
 vocab.json          words, characters, shapes, affixes and tags
 static/             pretrained vectors, if the model has them
 encoder/            a fine-tuned transformer, if the model has one; for a frozen one config.json has path and digest
-model.onnx          the network for other runtimes, if `scripts/export_onnx.py` wrote it
+model.onnx          the network for other runtimes, if `tagger export_onnx` wrote it
 README.md           the model card, for people
 """
 

@@ -62,31 +62,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """The content of a model folder.
-
-    Attributes:
-        config: the model's shape.
-        vocabularies: with the K tags.
-        scheme: of the tags: IOB2, BIOES or PLAIN.
-        tensors: weights by name, float32; see `tensor_shapes`.
-        tokenizer: name of the tokenizer that splits text for the model.
-        language: ISO 639-1 code of the training data, or "".
-        static: pretrained vectors, if the configuration has them.
-        temperature: divides all scores before they become probabilities.
-        encoder: the folder of the fine-tuned transformer, if the model has one.
-        write_encoder: writes that transformer into a folder.
-    """
+    """The content of a model folder."""
 
     config: ModelConfig
-    vocabularies: Vocabularies
-    scheme: Scheme
-    tensors: Mapping[str, Floats]
-    tokenizer: str
-    language: str
-    static: StaticVectors | None = None
-    temperature: float = 1.0
-    encoder: Path | None = None
-    write_encoder: Callable[[Path], object] | None = None
+    vocabularies: Vocabularies  # with the K tags
+    scheme: Scheme  # of the tags: IOB2, BIOES or PLAIN
+    tensors: Mapping[str, Floats]  # weights by name, float32; see `tensor_shapes`
+    tokenizer: str  # that splits text for the model
+    language: str  # ISO 639-1 code of the training data, or ""
+    static: StaticVectors | None = None  # if the configuration has pretrained vectors
+    temperature: float = 1.0  # divides all scores before they become probabilities
+    encoder: Path | None = None  # the folder of the fine-tuned transformer, if the model has one
+    write_encoder: Callable[[Path], object] | None = None  # writes that transformer into a folder
 
     @property
     def labels(self) -> list[str]:

@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 
 
 def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], title: str) -> Background:
-    """Collect the background at the end of a run.
-
-    Args:
-        run_dir: the folder of the run, with its logs.
-        folder: the model.
-        splits: all splits of the data.
-        title: the name of the data.
-    """
+    """Collect the background at the end of a run. `title` is the name of the data."""
     return Background(
         training=training_knowledge(folder, splits["train"], f"the train split of {title}"),
         learning=read_learning_curve(run_dir),
@@ -39,14 +32,7 @@ def of_run(run_dir: Path, folder: ModelFolder, splits: Mapping[str, Split], titl
 
 
 def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -> Background:
-    """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits.
-
-    Args:
-        model: the path of the model folder.
-        folder: its contents.
-        data: the settings by which `split` was read.
-        split: the scored one.
-    """
+    """Collect the background of a model scored on a split: its run, if it is in one, and the data's other splits."""
     warnings = []
     splits = {split.name: split}
     if has_train(data):
@@ -73,10 +59,7 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
 def of_predictions(train: Path, aligned: Aligned, source: str) -> Background:
     """Collect the background of predictions from the training data of the system that made them.
 
-    Args:
-        train: a column file with these data.
-        aligned: gold data and predictions.
-        source: the file of the gold data.
+    `train` is a column file with these data, and `source` the file of the gold data.
 
     Raises:
         UserError: the file cannot be read, or one of file and predictions has plain tags and the other has entities.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Sequence
+from os.path import commonprefix
 from pathlib import Path
 
 from tagger.commands.hydra import hydra_entry
@@ -21,9 +21,6 @@ from tagger.runs.tables import as_text
 
 def find_runs(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Find the runs that folders and globs name: a run, a report, or a folder of several runs, such as a multirun's.
-
-    Args:
-        names: folders, or globs of them.
 
     Returns:
         Folders of runs or reports, each once; and the runs among several that have no report to compare.
@@ -41,7 +38,7 @@ def find_runs(names: Sequence[str]) -> tuple[list[str], list[str]]:
         for folder in folders:
             below = _below(Path(folder))
             for run in below or [folder]:
-                if _has_report(Path(run)) or not (several or below):
+                if _report_folder(Path(run)) or not (several or below):
                     runs.setdefault(Path(run).resolve(), run)
                 else:
                     without.append(run)
@@ -50,7 +47,7 @@ def find_runs(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _below(folder: Path) -> list[str]:
     """Return the runs in a folder of several; none for a run, a report, or a folder without runs."""
-    if _has_report(folder) or not folder.is_dir():
+    if _report_folder(folder) or not folder.is_dir():
         return []
     try:
         found = find_run_folders([folder])
@@ -64,13 +61,10 @@ def compare_reports(runs: Sequence[str]) -> SystemComparison:
 
     Runs whose `config.yaml` differ only in seed and folder are one system.
 
-    Args:
-        runs: folders of runs, or of reports.
-
     Raises:
         UserError: one has no report, or the reports are not of the same data.
     """
-    folders = [_report_folder(Path(run)) for run in runs]
+    folders = [_checked_report(Path(run)) for run in runs]
     together: dict[str, list[str]] = {}
     keys = [_settings(Path(run)) or run for run in runs]
     for run, key in zip(runs, keys, strict=True):
@@ -92,43 +86,34 @@ def as_table(found: Comparison) -> str:
     rows = []
     for system in found.systems:
         sd = "" if system.sd is None else f"± {100 * system.sd:.1f}"
-        one = differences.get(system.name)
-        rest = (
-            ["", "", "", ""]
-            if one is None
-            else [f"{100 * one.difference:+.1f}", f"{one.p:.4f}", str(one.better), str(one.worse)]
-        )
+        rest = [""] * 4
+        if one := differences.get(system.name):
+            rest = [f"{100 * one.difference:+.1f}", f"{one.p:.4f}", str(one.better), str(one.worse)]
         rows.append([system.name, str(len(system.runs)), f"{100 * system.mean:.1f}", sd, *rest])
     return as_text(("system", "runs", found.score, "sd", "difference", "p", "better", "worse"), rows, left=1)
 
 
-def _report_folder(run: Path) -> Path:
-    folder = next(_reports(run), None)
-    if folder is not None:
-        _check_format(folder / DATA)
-        return folder
-    raise UserError(f"{run}: no {PREDICTIONS} and {DATA} in it or in its report/; give the folders of runs or reports")
+def _report_folder(run: Path) -> Path | None:
+    """Return the folder of a run's report, or the folder itself if it is a report."""
+    folders = (run / "report", run)
+    return next((one for one in folders if (one / PREDICTIONS).is_file() and (one / DATA).is_file()), None)
 
 
-def _reports(run: Path) -> Iterator[Path]:
-    for folder in (run / "report", run):
-        if (folder / PREDICTIONS).is_file() and (folder / DATA).is_file():
-            yield folder
-
-
-def _has_report(run: Path) -> bool:
-    return any(True for _ in _reports(run))
-
-
-def _check_format(path: Path) -> None:
+def _checked_report(run: Path) -> Path:
+    folder = _report_folder(run)
+    if folder is None:
+        raise UserError(
+            f"{run}: no {PREDICTIONS} and {DATA} in it or in its report/; give the folders of runs or reports"
+        )
+    path = folder / DATA
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content["format"], int):
+        if not isinstance(json.loads(path.read_text(encoding="utf-8"))["format"], int):
             raise ValueError("its format is no number")
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged: {error}; evaluate again") from error
+    return folder
 
 
 def _settings(run: Path) -> str | None:
@@ -142,5 +127,5 @@ def _settings(run: Path) -> str | None:
 def _name(runs: Sequence[str]) -> str:
     """Name a system by its runs' folders: the common beginning of their names, or the folder they are in."""
     names = [Path(run).resolve().name for run in runs]
-    common = "".join(letters[0] for letters in takewhile(lambda one: len(set(one)) == 1, zip(*names, strict=False)))
+    common = commonprefix(names)  # noqa: RUF071 – of names, not of paths
     return names[0] if len(names) == 1 else common.rstrip("-_=. ") or Path(runs[0]).resolve().parent.name

@@ -26,14 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """The files of a finished run, and what to print.
-
-    Attributes:
-        model: the model folder.
-        report: the report's folder; None without one.
-        scores: of the test split.
-        warnings: of the report, and one if the link to the latest run could not be moved.
-    """
+    """The folders of a finished run's model and report, the scores of the test split, and warnings to print."""
 
     model: Path
     report: Path | None
@@ -43,12 +36,6 @@ class FinishedRun:
 
 def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, run: RunConfig) -> FinishedRun:
     """Save a run's model, and score the test split with the saved model.
-
-    Args:
-        outcome: of the training.
-        splits: train, dev and test.
-        data: where they came from.
-        run: the run's settings.
 
     Raises:
         UserError: a file cannot be written.

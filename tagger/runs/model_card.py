@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tagger.config import EMBEDDINGS, TransformerEmbedding
+from tagger.config import EMBEDDINGS
 from tagger.corpus.dataset import DataConfig, Split
 from tagger.evaluation.markdown import as_table
 
@@ -19,15 +19,7 @@ _NAMES = {"static": "pretrained vectors", "transformer": "contextual encoder"}
 def model_card(
     outcome: TrainingResult, splits: Mapping[str, Split], data: DataConfig, seed: int, scores: Scores | None
 ) -> str:
-    """Write the card in Markdown: model, data, scores, and how to use the folder.
-
-    Args:
-        outcome: of the training run.
-        splits: the data it was trained and scored on.
-        data: where they came from.
-        seed: of the run.
-        scores: of the test split, once known.
-    """
+    """Write the card in Markdown: model, data, scores (of the test split, once known), and how to use the folder."""
     folder = outcome.folder
     config, vocabularies = folder.config, folder.vocabularies
     parameters = sum(tensor.size for tensor in folder.tensors.values())
@@ -65,14 +57,8 @@ def model_card(
         "```",
         'echo "Some text." | python tag.py --model THIS_FOLDER',
         "```",
-        *_needs(config.embeddings.transformer),
     ]
+    if encoder := config.embeddings.transformer:
+        where = "part of this folder" if encoder.trainable else f"`{encoder.path}`, of the digest {encoder.digest}"
+        lines += ["", f"Tagging needs the extra `tagger[encoder]`. The encoder is {where}."]
     return "\n".join(lines) + "\n"
-
-
-def _needs(encoder: TransformerEmbedding | None) -> list[str]:
-    """Return lines on what tagging needs beside the folder."""
-    if encoder is None:
-        return []
-    where = "is part of this folder" if encoder.trainable else f"is `{encoder.path}`, of the digest {encoder.digest}"
-    return ["", f"Tagging needs the extra `tagger[encoder]`. The encoder {where}."]

@@ -29,14 +29,11 @@ class RunRecord:
     """A finished run.
 
     Attributes:
-        seed: of the run.
         data_sha256: of the content of train, dev and test.
         train_tokens: tokens of the training split.
         dev: the dev score of the model that was kept, by name: `dev_f1` or `dev_accuracy`.
         test: the test split's scores by name, the headline first. All scores are fractions of 1.
-        epochs: how many were trained.
         seconds: duration of the training; of a resumed run, of its last part.
-        resumed: whether the run continued from a checkpoint.
         stopped_by: SIGINT or SIGTERM, if a signal ended it before its last epoch.
         model_bytes: of all files of the model folder.
         versions: of Python and of the main packages.
@@ -87,15 +84,7 @@ class RunRecord:
 def make_record(
     outcome: TrainingResult, splits: Mapping[str, Split], scores: Scores, *, seed: int, resumed: bool, model_dir: Path
 ) -> RunRecord:
-    """Make the record of a run whose model is saved.
-
-    Args:
-        outcome: of the training.
-        splits: the data.
-        scores: of the test split.
-        seed, resumed: of the run.
-        model_dir: its model folder.
-    """
+    """Make the record of a run whose model is saved in `model_dir`. `scores` are those of the test split."""
     return RunRecord(
         seed=seed,
         data_sha256=data_digest(splits),

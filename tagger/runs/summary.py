@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -59,8 +59,8 @@ class Group:
             "data_sha256": self.data_sha256,
             "overrides": list(self.overrides),
             "seeds": [record.seed for record in records],
-            "dev": _spreads([record.dev for record in records]),
-            "test": _spreads([record.test for record in records]),
+            "dev": {name: spread([record.dev[name] for record in records]) for name in records[0].dev},
+            "test": {name: spread([record.test[name] for record in records]) for name in records[0].test},
             "epochs": [record.epochs for record in records],
             "training_seconds": [record.seconds for record in records],
             "training_tokens": records[0].train_tokens,
@@ -102,12 +102,15 @@ def summarise(folders: Sequence[Path]) -> Summary:
     summary = Summary()
     runs: list[Run] = []
     for folder in find_run_folders(folders):
-        run, reason = read_run(folder)
-        if run is not None:
-            runs.append(run)
+        record = RunRecord.read(folder)
+        if record is None or not (folder / CONFIG).exists():
+            summary.left_out.append(f"{folder}: unfinished: it has no {NAME if record is None else CONFIG}")
+        elif record.stopped_by is not None:
+            summary.left_out.append(f"{folder}: stopped by {record.stopped_by} after {record.epochs} epochs")
         else:
-            summary.left_out.append(f"{folder}: {reason}")
-    summary.left_out += [line for folder in folders for line in missing_jobs(folder)]
+            settings = hydra_entry.read_config(folder / CONFIG)
+            runs.append(Run(folder, data_name(settings), overrides_of(settings), record))
+    summary.left_out += [line for folder in folders for line in _missing_jobs(folder)]
     alike: dict[tuple[str, str, tuple[str, ...]], dict[int, Run]] = {}
     for run in runs:
         seeds = alike.setdefault((run.data, run.record.data_sha256, run.overrides), {})
@@ -144,34 +147,13 @@ def _walk(folder: Path) -> Iterable[tuple[str, list[str], list[str]]]:
         names[:] = [] if any(mark in (*names, *files) for mark in _MARKS) else sorted(names)
 
 
-def read_run(folder: Path) -> tuple[Run | None, str]:
-    """Read a finished run; for another folder return None and the reason.
-
-    Raises:
-        UserError: its files are damaged.
-    """
-    record = RunRecord.read(folder)
-    if record is None or not (folder / CONFIG).exists():
-        return None, f"unfinished: it has no {NAME if record is None else CONFIG}"
-    if record.stopped_by is not None:
-        return None, f"stopped by {record.stopped_by} after {record.epochs} epochs"
-    settings = hydra_entry.read_config(folder / CONFIG)
-    return Run(folder, data_name(settings), overrides_of(settings), record), ""
-
-
-def missing_jobs(folder: Path) -> list[str]:
-    """Return a line for each job that left no folder of its own, of the multiruns in and below a folder."""
-    lines = []
+def _missing_jobs(folder: Path) -> Iterator[str]:
+    """Yield a line for each job that left no folder of its own, of the multiruns in and below a folder."""
     for path, names, _ in _walk(folder):
         started = {name.partition("_")[0] for name in names}
         for number, varied in enumerate(hydra_entry.sweep_jobs(Path(path))):
             if str(number) not in started:
-                lines.append(f"{path}: job {number} ({' '.join(varied)}) failed or never started; it left no folder")
-    return lines
-
-
-def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
-    return {name: spread([score[name] for score in scores]) for name in scores[0]}
+                yield f"{path}: job {number} ({' '.join(varied)}) failed or never started; it left no folder"
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
@@ -199,17 +181,9 @@ def table_rows(groups: Sequence[Group]) -> list[list[str]]:
         (dev,), (score, test) = row["dev"].values(), next(iter(row["test"].items()))
         others = [row["test"].get(name) for name in ("precision", "recall", "macro F1")]
         several = len(names[group.data]) > 1
-        rows.append(
-            [
-                f"{group.data} {group.data_sha256[:_DIGEST_SHOWN]}" if several else group.data,
-                " ".join(group.overrides) or "none",
-                ",".join(map(str, row["seeds"])),
-                score,
-                in_points(dev),
-                in_points(test),
-                *(in_points(other) if other else "" for other in others),
-                f"{fmean(row['training_seconds']):.0f}",
-                f"{fmean(row['model_bytes']) / 1e6:.1f}",
-            ]
-        )
+        data = f"{group.data} {group.data_sha256[:_DIGEST_SHOWN]}" if several else group.data
+        seeds = ",".join(map(str, row["seeds"]))
+        scores = [in_points(one) if one else "" for one in (dev, test, *others)]
+        costs = [f"{fmean(row['training_seconds']):.0f}", f"{fmean(row['model_bytes']) / 1e6:.1f}"]
+        rows.append([data, " ".join(group.overrides) or "none", seeds, score, *scores, *costs])
     return rows

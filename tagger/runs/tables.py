@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tagger.evaluation.escaping import visible_on_page
+from tagger.printable import visible_on_page
 
 Row = Sequence[str]
 

@@ -46,6 +46,6 @@ def test_a_graph_that_differs_is_not_kept(
     assert not (model / "model.onnx").exists()
 
 
-def test_a_missing_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command("export_onnx", ["--model", str(tmp_path / "gone")]) == 2
     assert "no such model folder" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.extended
 
 TEXT = "Anna Smith lives in New York.\nΟ Γιώργος μένει στην Αθήνα.\n\nx\n"
 QUICK = ("trainer=debug", "trainer.max_epochs=1", "encoder.hidden_size=8", "run_dir=run")
+READY = REPOSITORY / "data" / "models" / "en-ner"
 NO_DATA = ("seed=1", "--cfg", "job")
 
 
@@ -75,6 +77,14 @@ def test_the_base_install_tags_without_pytorch_as_the_script_does(
     expected = subprocess.run(script, cwd=tmp_path, input=TEXT, capture_output=True, text=True, check=True)
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout == expected.stdout != ""
+
+
+@pytest.mark.skipif(not READY.is_dir(), reason="no data/models/en-ner; scripts/ready_models.py makes it")
+def test_the_base_install_tags_with_the_model_that_comes_along(base: Environment, tmp_path: Path) -> None:
+    found = base.run("tagger", "tag", cwd=tmp_path, text="Ada Lovelace met Charles Babbage in London.\n")
+    assert (found.returncode, found.stderr) == (0, "")
+    (record,) = map(json.loads, found.stdout.splitlines())
+    assert ("London", "LOC") in {(entity["text"], entity["label"]) for entity in record["entities"]}
 
 
 def test_workers_of_the_installed_command_give_the_same(base: Environment, model: Path, tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_a_dry_run_sends_nothing(
 
 
 @pytest.mark.parametrize("repo", ["", "name", "a/b/c", "../b", "a/..", "a b/c", "a/-b", "a/b@main", "https://x/y"])
-def test_a_name_that_is_none_is_told(model: Path, repo: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_name_is_reported(model: Path, repo: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected ORG/NAME" in told(capsys, model, "--repo", repo)
 
 
@@ -241,7 +241,7 @@ def test_publishing_needs_a_token(
 
 
 @pytest.mark.parametrize("token", [READER, "hf_unknown"])
-def test_publishing_without_the_right_is_told(
+def test_publishing_without_the_right_is_reported(
     hub: StandIn, model: Path, token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
@@ -251,7 +251,7 @@ def test_publishing_without_the_right_is_told(
 
 
 @pytest.mark.parametrize("status", [400, 418])
-def test_a_failure_is_told_without_the_token(
+def test_a_failure_is_reported_without_the_token(
     hub: StandIn, model: Path, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.failing = status  # its answer repeats the token
@@ -266,7 +266,7 @@ def unused_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def test_a_hub_that_is_not_there_is_told_at_once(
+def test_a_hub_that_is_not_there_is_reported_at_once(
     hub: StandIn, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{unused_port()}")
@@ -308,7 +308,7 @@ def test_a_commit_that_was_fetched_is_not_asked_for_again_and_a_branch_with_one_
     assert [path for _, path in hub.requests] == [f"/api/models/{REPO}/revision/main"]
 
 
-def test_revisions_are_told_apart(hub: StandIn, model: Path, tmp_path: Path) -> None:
+def test_revisions_are_reported_apart(hub: StandIn, model: Path, tmp_path: Path) -> None:
     publish(model)
     first = hub.repositories[REPO].branches["main"]
     random_folder(seed=5).save(tmp_path / "other", "")
@@ -319,11 +319,11 @@ def test_revisions_are_told_apart(hub: StandIn, model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["hub:", "hub:a", "hub:a/b/c", "hub:../x", "hub:/etc/passwd", "hub:@main"])
-def test_a_name_on_the_hub_that_is_none_is_told(name: str) -> None:
+def test_a_name_on_the_hub_that_is_none_is_reported(name: str) -> None:
     assert "expected hub:ORG/NAME" in refused(name)
 
 
-def test_what_is_not_on_the_hub_is_told(hub: StandIn, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_on_the_hub_is_reported(hub: StandIn, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no such repository, or not for you" in refused("hub:nobody/nothing")
     publish(model)
     assert "no such revision" in refused(f"hub:{REPO}@v9")

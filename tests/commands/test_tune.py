@@ -119,18 +119,18 @@ def test_entries_of_a_space_are_read(entry: str, expected: Dimension, tmp_path: 
         ("a: {choices: [1], low: 1}", "stand alone"),
     ],
 )
-def test_a_space_that_is_none_is_told(text: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_space_is_reported(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as caught:
         read_space(write_space(tmp_path, text))
     assert "space.yaml" in str(caught.value)
 
 
-def test_a_space_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_space_that_is_not_there_is_reported_with_those_that_are() -> None:
     with pytest.raises(UserError, match="--space nowhere: no such file, and no such space; there are default"):
         read_space("nowhere")
 
 
-def test_a_setting_that_training_lacks_is_told() -> None:
+def test_a_setting_that_training_lacks_is_reported() -> None:
     with pytest.raises(UserError, match=r"optim\.optimiser\.lr: no such setting"):
         check_space([Dimension("optim.optimiser.lr", low=1, high=2)], [])
 
@@ -216,20 +216,20 @@ def test_where_nothing_but_failures_comes_the_study_ends(tmp_path: Path, stand_i
         ({"seed": 7}, "seed"),
     ],
 )
-def test_a_study_of_something_else_is_not_gone_on_with(change: dict[str, Any], named: str, tmp_path: Path) -> None:
+def test_a_study_of_something_else_is_not_continued(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     how: dict[str, Any] = {"space": SPACE, "overrides": ["data=x"], "seed": 1}
     Study(tmp_path, **how)
     with pytest.raises(UserError, match=f"holds a study with another {named}; give those again"):
         Study(tmp_path, **{**how, **change})
 
 
-def test_a_storage_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_wrong_storage_is_reported(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"not a database, but long enough to be taken for one " * 50)
     with pytest.raises(UserError, match=r"study\.db: cannot be read: .*set another --study"):
         Study(tmp_path, SPACE, [])
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match="cannot write"):
         Study(tmp_path / "file" / "study", SPACE, [])
@@ -297,6 +297,21 @@ def test_a_study_that_was_stopped_does_the_trial_it_was_at_again(
     assert as_overrides(done.settings) == [f"optim.optimizer.lr={interrupted['optim.optimizer.lr']}"]
 
 
+@pytest.mark.parametrize("values", [{}, {"optim.optimizer.lr": 0.25}])
+def test_a_trial_whose_worker_was_killed_before_it_began_is_not_waited_for(
+    values: dict[str, float], tmp_path: Path, stand_in: tuple[str, ...]
+) -> None:
+    killed = Study(tmp_path, SPACE, [], prune=False)
+    if values:  # of a trial that is run again
+        killed._study.enqueue_trial(values)
+    killed._study.ask()  # holds the lock as yet, and has no heartbeat
+    study = Study(tmp_path, SPACE, [], prune=False)
+    study.run(1, told, stand_in)
+    (done,) = study.trials()
+    assert done.state == "complete"
+    assert not values or done.settings == values
+
+
 def test_the_script_prints_trials_and_the_best_command_in_each_form(
     tmp_path: Path, stand_in_trains: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -333,7 +348,7 @@ def test_a_study_without_a_whole_trial_has_no_best(
         (["data=nowhere"], "data=nowhere: no such choice"),
     ],
 )
-def test_wrong_use_is_told_in_a_line(
+def test_wrong_use_is_reported_in_a_line(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command("tune", ["--study", str(tmp_path / "study"), *arguments]) == 2
@@ -344,7 +359,7 @@ def test_wrong_use_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
-def test_a_number_that_is_none_is_told(value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_number_is_reported(value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         run_command("tune", ["--study", str(tmp_path), f"--trials={value}"])
     assert "expected a whole number from 1" in capsys.readouterr().err

@@ -28,8 +28,8 @@ class Counted:
 
 
 def assert_right(cache: WordCache, batch: Sequence[str]) -> None:
-    with cache.lookup(batch) as (arrays, rows):
-        lengths, both = (array[rows] for array in arrays)
+    arrays, rows = cache.lookup(batch)
+    lengths, both = (array[rows] for array in arrays)
     assert lengths[:, 0].tolist() == [len(word) for word in batch]
     assert both[:, 1].tolist() == [sum(map(ord, word)) for word in batch]
 
@@ -87,11 +87,11 @@ def test_the_words_used_least_are_evicted_first() -> None:
 def test_rows_in_use_keep_their_values_while_others_are_learnt() -> None:
     cache = WordCache(Counted(), 2000)
     batch = ["first", "second"]
-    with cache.lookup(batch) as (arrays, rows):
-        for number in range(100):
-            assert_right(cache, [f"{number}" * 3])
-        assert arrays[1][rows, 0].tolist() == [len(word) for word in batch]
-        assert arrays[1][rows, 1].tolist() == [sum(map(ord, word)) for word in batch]
+    arrays, rows = cache.lookup(batch)
+    for number in range(100):
+        assert_right(cache, [f"{number}" * 3])
+    assert arrays[1][rows, 0].tolist() == [len(word) for word in batch]
+    assert arrays[1][rows, 1].tolist() == [sum(map(ord, word)) for word in batch]
     assert len(cache) < 20
 
 

@@ -194,7 +194,7 @@ def test_what_is_odd_gives_a_correct_report(gold: Side, predicted: Side) -> None
 def test_illegal_sequences_are_counted_as_read() -> None:
     illegal = of([["B-X", "I-X"], ["I-X", "O"]], [["B-X", "I-Y"], ["O", "I-X"]]).illegal
     assert illegal is not None
-    assert (illegal.gold.sentences, illegal.predicted.sentences, illegal.predicted.places) == (1, 2, 2)
+    assert (illegal["gold"].sentences, illegal["predicted"].sentences, illegal["predicted"].places) == (1, 2, 2)
 
 
 def test_a_schema_without_a_key_of_the_report_would_be_noticed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
 from tagger.evaluation.comparison import RunPredictions, SystemComparison, changes, compare
-from tagger.evaluation.page.comparison_html import comparison_html
+from tagger.evaluation.page.report_html import comparison_html
 from tests.helpers.browser import opened, started
 
 GOLD = [["B-X", "O"], ["B-X", "B-Y"], ["O", "O"], ["B-Y", "O"]]

@@ -11,9 +11,9 @@ from nervaluate.evaluator import Evaluator
 
 from tagger.corpus.schemes import Scheme, spans_from_tags
 from tagger.corpus.sentence import Sentence
+from tagger.evaluation.counting import CREDITS, credited_pairs, exact_matches
 from tagger.evaluation.entity_alignment import align_tags
 from tagger.evaluation.estimates import CORRECT
-from tagger.evaluation.matching_criteria import CREDITS, credited_pairs, exact_matches
 from tests.helpers.two_sides import Side, two_sides
 
 NAMES = {"strict": "strict", "partial": "partial", "type_only": "ent_type", "boundary_only": "exact"}
@@ -39,7 +39,7 @@ def our_figures(gold: Side, predicted: Side) -> dict[str, float]:
     sentences = [Sentence(["a"] * len(tags), tags) for tags in gold]
     texts = list(align_tags(sentences, predicted, Scheme.IOB2, Scheme.IOB2))
     events = {name: list(credited_pairs(texts, credits)) for name, credits in CREDITS.items()}
-    events["strict"] = list(exact_matches((text.sentence, text.gold.spans, text.predicted.spans) for text in texts))
+    events["strict"] = list(exact_matches(texts))
     return {name: sum(worth for _, _, column, worth in found if column == CORRECT) for name, found in events.items()}
 
 

@@ -27,7 +27,7 @@ def drawn(*, vectors: bool) -> dict[str, Plot]:
 
 def test_a_group_that_the_gold_data_lack_has_no_f1_and_no_dot() -> None:
     plot = drawn(vectors=True)["mentions"]
-    rows = {row[0]: row[1:] for row in plot.table.rows}
+    rows = {row[0]: row[1:] for row in plot.rows}
     assert rows["seen, other type"] == ["0.0", "–", "–", "–", "0", "1"], "Ada was predicted to be a place"
     assert rows["not seen"][:3] == ["0.0", "0.0", "0.0"], "one was there to be found"
     assert "not seen (1)" in plot.svg
@@ -35,7 +35,7 @@ def test_a_group_that_the_gold_data_lack_has_no_f1_and_no_dot() -> None:
 
 
 def test_a_group_that_nothing_is_in_has_no_scores() -> None:
-    rows = {row[0]: row[1:] for row in drawn(vectors=True)["words"].table.rows}
+    rows = {row[0]: row[1:] for row in drawn(vectors=True)["words"].rows}
     assert rows["without vector"] == ["–", "–", "–", "–", "0", "0"]
 
 
@@ -48,8 +48,8 @@ def test_a_group_that_nothing_is_in_has_no_scores() -> None:
 )
 def test_without_vectors_no_word_is_said_to_have_one(vectors: bool, named: list[str]) -> None:
     plots = drawn(vectors=vectors)
-    assert [row[0] for row in plots["words"].table.rows] == named
-    assert [row[0] for row in plots["tokens"].table.rows] == named[:2]
+    assert [row[0] for row in plots["words"].rows] == named
+    assert [row[0] for row in plots["tokens"].rows] == named[:2]
 
 
 def test_without_a_group_that_anything_is_in_there_is_no_picture() -> None:

@@ -92,7 +92,7 @@ def test_a_line_opens_a_document_where_it_does_for_training(tmp_path: Path) -> N
     assert [one.tokens for one in found] == [one.tokens for one in expected] == [["a"], ["b", "-DOCSTART-ed"]]
 
 
-def test_documents_are_told_apart_by_the_marks_of_the_gold_file(read: Read) -> None:
+def test_documents_are_separated_by_the_marks_of_the_gold_file(read: Read) -> None:
     gold = "a O\n\n-DOCSTART- O\n\nb O\n\nc O\n\n-DOCSTART- -X- O\n\nd O\n"
     aligned = read(gold, "a O\n\n\n\nb O\n\nc O\n\n\n\nd O\n")
     assert [sentence.document for sentence in aligned.sentences] == [None, "1", "1", "2"]

@@ -36,7 +36,7 @@ def test_entities_are_stretches_of_the_text() -> None:
     assert entities(Sentence(["no", "tags"])) == []
 
 
-def test_sentences_go_back_into_the_texts_they_stand_in() -> None:
+def test_sentences_are_grouped_by_their_texts() -> None:
     twice = [sentence("Thanks !", "O O"), sentence("Thanks !", "O O")]
     texts = raw_texts([*GOLD, *twice])
     assert [(text.text, len(text.sentences)) for text in texts] == [(TEXT, 2), ("Thanks !", 1), ("Thanks !", 1)]
@@ -104,7 +104,7 @@ def test_the_right_entities_on_single_characters_score_one(pairs: list[tuple[Sen
     assert result.predicted == [convert_tags(one.tags or [], Scheme.IOB2) for one in gold]
 
 
-def test_entities_where_no_gold_sentence_stands_are_left_out_and_counted() -> None:
+def test_entities_outside_all_gold_sentences_are_left_out_and_counted() -> None:
     everything = sentence(TEXT, "B-PER I-PER O O O O B-PER O O")
     result = score_raw(raw_texts(GOLD[:1]), [[everything]], Scheme.IOB2)
     assert (result.scores.micro.precision, result.scores.micro.recall) == (1, 1 / 2)

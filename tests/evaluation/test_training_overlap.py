@@ -65,7 +65,7 @@ def test_case_counts_when_mentions_and_words_are_looked_up(word: str) -> None:
     assert found.words["out_of_training"].support == 1
 
 
-def test_plain_tags_are_told_of_by_token_alone() -> None:
+def test_plain_tags_have_scores_of_tokens_only() -> None:
     known = TrainingKnowledge(of_words, True, None, "train")
     sentences = [Sentence(["Ada", "swims"], ["NOUN", "VERB"])]
     found = assess(sentences, [["NOUN", "NOUN"]], Scheme.PLAIN, {}, Background(training=known)).report.seen
@@ -74,7 +74,7 @@ def test_plain_tags_are_told_of_by_token_alone() -> None:
     assert [found.tokens[name].accuracy for name in ("in_vocabulary", "out_of_training")] == [1, 0]
 
 
-def test_the_data_card_counts_what_stands_twice() -> None:
+def test_the_data_card_counts_repeated_sentences() -> None:
     report = ReadReport("train.conll", sentences=Tally(kept=2, repaired=1, rejected=4))
     train = Split("train", [*TRAIN, TRAIN[0]], Scheme.IOB2, [report], ["a note"])
     same, other = (
@@ -104,7 +104,7 @@ def test_learning_is_read_by_epoch_and_what_was_logged_later_counts(tmp_path: Pa
     assert found.epochs == [Epoch(1, 2.5, 0.25, 0.5, 100), Epoch(2, 1.25, 0.75, 0.125, 300)]
 
 
-def test_a_run_without_logs_tells_nothing(tmp_path: Path) -> None:
+def test_a_run_without_logs_has_no_learning_curve(tmp_path: Path) -> None:
     assert read_learning_curve(tmp_path) is None
 
 

@@ -12,12 +12,12 @@ from unittest.mock import patch
 
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.assessment import Assessment, Background, assess
+from tagger.evaluation.estimates import Bootstrap
 from tagger.evaluation.markdown import as_markdown, as_table
 from tagger.evaluation.page import shapes
 from tagger.evaluation.page.report_html import report_html
 from tagger.evaluation.prediction_files import common_scheme
 from tagger.evaluation.report_files import write_predictions, write_report
-from tagger.evaluation.resampling import Bootstrap
 from tests.fuzz.pages import Page
 from tests.fuzz.places import folder
 from tests.fuzz.splitting import as_text
@@ -160,8 +160,8 @@ def _allowed(pictures: bool) -> frozenset[str]:
 class _Blank:
     """In place of a picture: takes whatever is drawn."""
 
-    def __init__(self, height: float = 0, *, rows: int = 1, columns: int = 1) -> None:
-        self.axes = [_Anything()] * (rows * columns)
+    def __init__(self, height: float = 0, *, columns: int = 1) -> None:
+        self.axes = [_Anything()] * columns
 
     def legend_below(self, handles: object) -> None:
         pass

@@ -82,7 +82,7 @@ def test_the_path_is_the_best_and_as_probable_as_it_is(tmp_path: Path) -> None:
     assert path.probability == pytest.approx(probability(folder, words, lambda tags: list(tags) == best), rel=1e-5)
 
 
-def test_emissions_alone_are_told_at_every_token(explainer: Explainer) -> None:
+def test_each_token_has_the_tag_of_its_highest_emission(explainer: Explainer) -> None:
     found = explainer.explain(WORDS)
     tags = explainer.folder.vocabularies.tags
     for step, row in zip(found.path.steps, found.trace.emissions, strict=True):
@@ -162,14 +162,14 @@ def test_the_batches_of_a_long_sentence_change_nothing(explainer: Explainer, mon
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "there is no word to explain; give a sentence"),
         (["x"] * (MOST_TOKENS + 1), "a sentence of 301 tokens; give one of at"),
     ],
 )
-def test_what_cannot_be_explained_is_told(explainer: Explainer, words: list[str], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_cannot_be_explained_is_refused(explainer: Explainer, words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         explainer.explain(words)
 
 

@@ -15,8 +15,7 @@ from tagger.engines.numpy_embeddings import WordVectors
 from tagger.engines.numpy_engine import NumpyEngine
 from tagger.engines.torch_engine import TorchEngine
 from tagger.features.encoding import FeatureEncoder
-from tagger.inspection.gates import Trace, trace
-from tagger.inspection.memory import direction_memory
+from tagger.inspection.gates import Trace, direction_memory, trace
 from tagger.model_folder.folder import ModelFolder
 from tests.helpers.random_models import emissions_by_sentence, random_folder, random_words, well_conditioned
 

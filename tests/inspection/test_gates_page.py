@@ -157,7 +157,7 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
     assert not re.search(r"https?:|src=|@import|url\(", page)
 
 
-def test_sections_of_several_sentences_stand_on_one_page(tmp_path: Path) -> None:
+def test_sections_of_several_sentences_share_a_page(tmp_path: Path) -> None:
     found = explained(random_folder(), tmp_path)
     sections = [gates_section(found, number=number, several=True) for number in (1, 2)]
     page = Reader(f"<style>{gates_style()}</style><main class='gates'>{''.join(sections)}</main>")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import UserError
-from tagger.kernels import cache, loader
+from tagger.kernels import loader
 from tagger.kernels.loader import KernelLoader
 from tests.helpers.repository import REPOSITORY
 
@@ -130,10 +130,10 @@ def test_a_sticky_folder_above_is_private_enough(tmp_path: Path) -> None:
     code = tmp_path / "cache" / "code.so"
     code.touch(0o600)
     tmp_path.chmod(0o1777)
-    cache.require_private(code)
+    loader.require_private(code)
     tmp_path.chmod(0o777)
     with pytest.raises(UserError, match="not private to this user"):
-        cache.require_private(code)
+        loader.require_private(code)
 
 
 @pytest.mark.usefixtures("fresh")
@@ -151,7 +151,7 @@ def test_code_that_cannot_be_loaded_is_reported(
 
 @pytest.mark.usefixtures("fresh")
 def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(loader.importlib.util, "find_spec", lambda name: None)
     kernels = KernelLoader()
     assert kernels() is None
     assert kernels.problem == "numba is not installed (pip install 'tagger[fast]')"

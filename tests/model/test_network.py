@@ -193,3 +193,25 @@ def test_certain_soft_targets_are_learned_like_gold_tags(decoder: str, smoothing
             smoothed, plain = (model.loss(TensorBatch.of(gold.batch([0, 1]), CPU), label_smoothing=s) for s in (0.1, 0))
             expected = expected + (smoothed - plain) * 2 / len(numbers)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("decoder", ["crf", "softmax"])
+def test_plain_tags_are_learned_from_soft_targets(decoder: str) -> None:
+    """Sentences without gold tags have no O that a model of plain tags could know."""
+    folder = random_folder(scheme=Scheme.PLAIN, decoder=decoder)
+    tags = folder.vocabularies.tags
+    first, second = POS_TRAIN
+    path = [tags.index(tag) for tag in second.tags or []]
+    soft = SoftTargets(
+        marginals=np.eye(len(tags), dtype=np.float16)[path],
+        starts=np.array([0, len(path)]),
+        places=np.array([a * len(tags) + b for a, b in itertools.pairwise(path)]),
+        counts=np.ones(len(path) - 1, dtype=np.float32),
+        bounds=np.array([0, len(path) - 1]),
+    )
+    encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
+    learned = EncodedCorpus([first, Sentence(second.tokens)], encoder, folder.scheme, soft=soft)
+    model, gold = model_of(folder), encoded(folder, [first, second])
+    with torch.no_grad():
+        found, expected = (model.loss(TensorBatch.of(corpus.batch([0, 1]), CPU)) for corpus in (learned, gold))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.features.context import FrozenContext
-from tagger.features.encoding import Batch, FeatureEncoder
+from tagger.features.encoding import Batch
 from tagger.model import transfer
 from tagger.model.batch import TensorBatch
 from tagger.model.packed_gru import Order
@@ -48,7 +48,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def batch(width: int = 0) -> Batch:
     folder, sentences = random_folder(), random_words([5, 3, 3, 1])
     vectors = np.random.default_rng(1).standard_normal((12, width)).astype(np.float16)
-    encoder = BatchEncoder(FeatureEncoder(folder.config.embeddings, folder.vocabularies, folder.static))
+    encoder = BatchEncoder(folder)
     made = encoder(sentences, FrozenContext(vectors) if width else None)
     return replace(made, tags=np.arange(made.rows.size).reshape(made.rows.shape))
 

@@ -1,4 +1,4 @@
-"""Runs put together: which ones, which not, and what of them."""
+"""Test which runs are summarised together, and their figures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_other_settings_are_another_group(tmp_path: Path) -> None:
     ]
 
 
-def test_runs_of_other_data_are_never_averaged_and_are_told_apart(tmp_path: Path) -> None:
+def test_runs_of_other_data_are_never_averaged_and_have_their_digest_in_the_name(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=1)
     write_run(tmp_path / "b", seed=2, data_sha256="b" * 64)
     write_run(tmp_path / "c", "data=conll", seed=3)
@@ -109,13 +109,13 @@ def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
         ("config.yaml", "[1]", "config.yaml: no configuration of a run"),
     ],
 )
-def test_a_damaged_run_is_told_of(tmp_path: Path, name: str, content: str, problem: str) -> None:
+def test_a_damaged_run_is_refused(tmp_path: Path, name: str, content: str, problem: str) -> None:
     (write_run(tmp_path / "a") / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=problem):
         summarise([tmp_path])
 
 
-def test_a_folder_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none: no such folder"):
         summarise([tmp_path / "none"])
 

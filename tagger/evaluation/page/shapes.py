@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tagger.evaluation.estimates import Interval
 from tagger.evaluation.page.figures import points
-from tagger.evaluation.page.plots import FAINT, INK, LINE, SERIES, SIZE, SMALL, Canvas, colour, grid, legend
-from tagger.evaluation.resampling import Interval
+from tagger.evaluation.page.plots import FAINT, INK, LEGEND, LINE, SERIES, SIZE, SMALL, Canvas, colour, grid
 
 _ROW = 0.27  # inches
 _DARKEST = 0.5  # opacity of the darkest tile; its number stays readable in light and dark
@@ -27,53 +27,48 @@ class Bars:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points. `dashed` makes it secondary; `marked` draws a dot at each point."""
+    """A line through points. `dashed` makes it secondary; `dots` has the size of the dots at its points, if any."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     tone: str
     dashed: bool = False
-    marked: bool = False
+    dots: float | Sequence[float] | None = None
 
 
-def gauge(plot: str, title: str, value: float, interval: Interval) -> str:
+def gauge(value: float, interval: Interval) -> Canvas:
     """Draw a score and its interval on a line from 0 to 100."""
     canvas = Canvas(0.5)
     axes = canvas.axes[0]
     axes.plot([0, 100], [0, 0], color=colour(LINE), linewidth=5, solid_capstyle="round")
-    ends = [100 * interval.low, 100 * interval.high]
-    axes.plot(ends, [0, 0], color=colour(SERIES[0]), linewidth=9, alpha=0.4, solid_capstyle="round")
+    _draw_interval(axes, interval, 0, width=9, alpha=0.4)
     axes.plot([100 * value], [0], "o", color=colour(SERIES[0]), markersize=9)
     axes.set_xlim(-3, 103)
     axes.set_ylim(-1, 1)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return canvas.svg(plot, title)
+    axes.spines[:].set_visible(False)
+    return canvas
 
 
-def dots(plot: str, title: str, rows: Sequence[Row]) -> str:
+def dots(rows: Sequence[Row]) -> Canvas:
     """Draw a dot with its interval per row, from 0 to 100. The first row is on top."""
     canvas = Canvas(0.45 + _ROW * len(rows))
     axes = canvas.axes[0]
     for place, (_, value, interval) in enumerate(rows):
         if interval is not None:
-            ends = [100 * interval.low, 100 * interval.high]
-            axes.plot(ends, [place, place], color=colour(SERIES[0]), linewidth=5, alpha=0.35, solid_capstyle="round")
+            _draw_interval(axes, interval, place, width=5, alpha=0.35)
         axes.plot([100 * value], [place], "o", color=colour(SERIES[0]), markersize=5.5)
         axes.text(107, place, points(value), va="center", ha="left", fontsize=SIZE, color=colour(INK))
     axes.set_xlim(0, 105)
     axes.set_xticks(range(0, 101, 20))
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
-    axes.spines["left"].set_visible(False)
+    _name_rows(axes, [label for label, _, _ in rows])
     grid(axes, "x")
-    return canvas.svg(plot, title)
+    return canvas
 
 
-def runs(plot: str, title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+def runs(rows: Sequence[tuple[str, Sequence[float]]]) -> Canvas:
     """Draw a row per system, with a small dot per run and a large one for their mean."""
     canvas = Canvas(0.55 + _ROW * len(rows))
     axes = canvas.axes[0]
@@ -82,14 +77,12 @@ def runs(plot: str, title: str, rows: Sequence[tuple[str, Sequence[float]]]) -> 
         axes.plot([100 * value for value in values], [place] * len(values), "o", color=colour(SERIES[0]), markersize=4)
         axes.plot([mean], [place], "o", color=colour(SERIES[0]), markersize=10, alpha=0.4, markeredgewidth=0)
     axes.margins(x=0.15)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
-    axes.spines["left"].set_visible(False)
+    _name_rows(axes, [label for label, _ in rows])
     grid(axes, "x")
-    return canvas.svg(plot, title)
+    return canvas
 
 
-def stacks(plot: str, title: str, labels: Sequence[str], sides: Sequence[Bars]) -> str:
+def stacks(labels: Sequence[str], sides: Sequence[Bars]) -> Canvas:
     """Draw panels of stacked bars side by side, with a row per label."""
     canvas = Canvas(1.0 + _ROW * len(labels), columns=len(sides))
     handles: dict[str, Any] = {}
@@ -103,15 +96,14 @@ def stacks(plot: str, title: str, labels: Sequence[str], sides: Sequence[Bars]) 
         axes.set_title(side.title, fontsize=SMALL, color=colour(FAINT))
         axes.set_xlim(0, 100)
         axes.set_xticks([0, 50, 100])
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-    canvas.axes[0].set_yticks(range(len(labels)), labels)
+        _name_rows(axes, labels)
+        if axes is not canvas.axes[0]:
+            axes.set_yticks([])
     canvas.legend_below(handles)
-    return canvas.svg(plot, title)
+    return canvas
 
 
-def heat(plot: str, title: str, names: Sequence[str], counts: Sequence[Sequence[int]], nothing: int) -> str:
+def heat(names: Sequence[str], counts: Sequence[Sequence[int]], nothing: int) -> Canvas:
     """Draw (names, names) counts as tiles, darker for a larger share of the row.
 
     The tile in row and column `nothing` is left out.
@@ -133,57 +125,49 @@ def heat(plot: str, title: str, names: Sequence[str], counts: Sequence[Sequence[
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("gold")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return canvas.svg(plot, title)
+    axes.spines[:].set_visible(False)
+    return canvas
 
 
-def curves(
-    plot: str,
-    title: str,
-    drawn: Sequence[Curve],
-    *,
-    x: str,
-    y: str = "",
-    square: bool = False,
-    diagonal: bool = False,
-    whole: bool = False,
-    sizes: Sequence[Sequence[float]] = (),
-) -> str:
-    """Draw lines in one panel.
+def curves(drawn: Sequence[Curve], *, x: str, y: str = "", square: bool = False, diagonal: bool = False) -> Canvas:
+    """Draw lines in one panel. `x` and `y` are labels of the axes, and the diagonal is the ideal.
 
-    Args:
-        plot, title: name for ids, and title.
-        drawn: the lines.
-        x, y: labels of the axes.
-        square: let both axes go from 0 to 100.
-        diagonal: draw the diagonal as the ideal.
-        whole: use whole numbers on the x axis, and begin the y axis at 0.
-        sizes: sizes of the dots of each marked line.
+    `square` lets both axes go from 0 to 100. Otherwise the x axis has whole numbers, and the y axis begins at 0.
     """
     canvas = Canvas(3.3 if square else 2.1)
     axes = canvas.axes[0]
     if diagonal:
         axes.plot([0, 100], [0, 100], color=colour(LINE), linewidth=1.2)
-    for number, curve in enumerate(drawn):
+    for curve in drawn:
         line = "--" if curve.dashed else "-"
         axes.plot(curve.x, curve.y, line, color=colour(curve.tone), linewidth=1.8, label=curve.name)
-        if curve.marked:
-            size = sizes[number] if sizes else 16
-            axes.scatter(curve.x, curve.y, s=size, color=colour(curve.tone), zorder=3, linewidths=0)
+        if curve.dots is not None:
+            axes.scatter(curve.x, curve.y, s=curve.dots, color=colour(curve.tone), zorder=3, linewidths=0)
     if square:
         axes.set_xlim(-2, 102)
         axes.set_ylim(-2, 102)
         axes.set_aspect("equal")
-    if whole:
+    else:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(bottom=0)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     grid(axes, "both")
     if len(drawn) > 1:
-        legend(axes)
-    return canvas.svg(plot, title)
+        axes.legend(**LEGEND)
+    return canvas
+
+
+def _draw_interval(axes: Any, interval: Interval, place: float, *, width: float, alpha: float) -> None:
+    ends = [100 * interval.low, 100 * interval.high]
+    axes.plot(ends, [place, place], color=colour(SERIES[0]), linewidth=width, alpha=alpha, solid_capstyle="round")
+
+
+def _name_rows(axes: Any, labels: Sequence[str]) -> None:
+    """Name the rows at the left, the first on top."""
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.spines["left"].set_visible(False)
 
 
 def _short(number: int) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from tagger.errors import UserError
-from tagger.features.vectors.wordpiece import INSIDE, WordPieceVectors, sound_rows
+from tagger.errors import UserError, library_failures_told
+from tagger.features.vectors.wordpiece import INSIDE, WordPieceVectors, require_sound
 
 TENSORS, TOKENIZER = "model.safetensors", "tokenizer.json"
 _EMBEDDINGS = ("embeddings", "embedding.weight")  # model2vec's own name, and that of sentence-transformers
@@ -44,14 +43,10 @@ def read_model2vec(folder: Path) -> WordPieceVectors:
 
 
 def _read_pieces(path: Path) -> list[str]:
-    try:
+    with library_failures_told(path, "damaged: not the JSON of a tokenizer", "copy it again"):
         tokenizer = json.loads(path.read_bytes())
         problem = _foreign(tokenizer)
         numbered = [] if problem else sorted((number, piece) for piece, number in tokenizer["model"]["vocab"].items())
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path}: damaged: not the JSON of a tokenizer; copy it again") from error
     if problem:
         raise UserError(f"{path}: {problem}; only BERT's uncased WordPiece is read: save the vectors of words as text")
     pieces = [piece for _, piece in numbered]
@@ -78,20 +73,17 @@ def _foreign(tokenizer: Mapping[str, Any]) -> str | None:
 
 def _read_vectors(path: Path) -> NDArray[np.float32]:
     """Read the vectors (V, E), one row per piece, with weights multiplied in."""
-    try:
+    with library_failures_told(path, "damaged", "copy it again"):
         tensors = load_file(path)
-        stored = next(tensors[name] for name in _EMBEDDINGS if name in tensors)
+        stored = next((tensors[name] for name in _EMBEDDINGS if name in tensors), None)
+        if stored is None:
+            raise UserError(f"{path}: no tensor `embeddings`, only {sorted(tensors)}; not of model2vec?")
         vectors = stored.astype(np.float32)
         if "mapping" in tensors:
             vectors = vectors[tensors["mapping"]]
         if "weights" in tensors:
             vectors = vectors * tensors["weights"].astype(np.float32)[:, None]
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except StopIteration:
-        raise UserError(f"{path}: no tensor `embeddings`, only {sorted(tensors)}; not of model2vec?") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise UserError(f"{path}: damaged: {error}; copy it again") from error
     if vectors.ndim != 2 or not vectors.shape[1]:
         raise UserError(f"{path}: damaged: the vectors have shape {vectors.shape}, expected (pieces, width)")
-    return sound_rows(vectors, path)
+    require_sound(vectors, path)
+    return vectors

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 from tagger.features.vectors.files import read_vectors
 from tagger.features.vectors.model2vec import is_model2vec, read_model2vec
-from tagger.features.vectors.table import VECTORS, WORDS, LooksUp
+from tagger.features.vectors.table import VECTORS, WORDS, StaticVectors
 from tagger.features.vectors.wordpiece import WordPieceVectors
 from tagger.files import expanded, shipped_folder
 
 BUNDLED = "bundled"
 _BUNDLED_FOLDER = Path("vectors", "all-MiniLM-L6-v2")
-
-
-class StaticVectors(LooksUp, Protocol):
-    """Vectors that depend only on the word, not on its context."""
-
-    @property
-    def width(self) -> int:
-        """Size of a vector."""
-        ...
-
-    def digest(self) -> str:
-        """Return a checksum of the content, independent of its location."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write a folder that `load_static` reads."""
-        ...
 
 
 def open_static(source: str) -> StaticVectors:

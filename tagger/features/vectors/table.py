@@ -36,30 +36,35 @@ def look_up_forms(word: str) -> Iterator[str]:
             yield from (form.replace("0", "#") for form in normal)
 
 
-class LooksUp(Protocol):
-    """A source of vectors for words."""
+class StaticVectors(Protocol):
+    """Vectors that depend only on the word, not on its context."""
+
+    @property
+    def width(self) -> int:
+        """Size of a vector."""
+        ...
 
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the vectors (U, width), zeros for words without one, and (U,) which words have one."""
+        """Return the vectors of U words (U, width), zeros for words without one, and (U,) which words have one."""
+        ...
+
+    def digest(self) -> str:
+        """Return a checksum of the content, independent of its location."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that `load_static` reads."""
         ...
 
 
 class VectorTable:
-    """A table of V words and their vectors.
-
-    Attributes:
-        words: the V words. If one is repeated, its first row is used.
-        vectors: (V, E) float32.
-        notes: one-line remarks of the reader on oddities of the file.
-    """
+    """A table of V words and their vectors. If a word is repeated, its first row is used."""
 
     def __init__(self, words: Sequence[str], vectors: Floats, notes: Sequence[str] = ()) -> None:
-        """Take V words and their vectors (V, E), row by row."""
+        """Take V words, their vectors (V, E) float32, and one-line remarks of the reader on oddities of the file."""
         assert vectors.ndim == 2
         assert len(words) == len(vectors)
-        self.words = list(words)
-        self.vectors = vectors
-        self.notes = list(notes)
+        self.words, self.vectors, self.notes = list(words), vectors, list(notes)
         self._rows: dict[str, int] = {}
         for row, word in enumerate(self.words):
             self._rows.setdefault(word, row)
@@ -72,17 +77,10 @@ class VectorTable:
     def __len__(self) -> int:
         return len(self.words)
 
-    def row(self, word: str) -> int:
-        """Return the row of the first of the word's `look_up_forms` in the table, or `ABSENT`."""
-        for form in look_up_forms(word):
-            row = self._rows.get(form, ABSENT)
-            if row != ABSENT:
-                return row
-        return ABSENT
-
     def look_up(self, words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the vectors of U words (U, E), zeros for words without one, and (U,) which words have one."""
-        rows = np.array([self.row(word) for word in words], np.int64)  # (U,)
+        """Look up the first of each word's `look_up_forms` in the table. See `StaticVectors`."""
+        known = ((self._rows[form] for form in look_up_forms(word) if form in self._rows) for word in words)
+        rows = np.array([next(found, ABSENT) for found in known], np.int64)  # (U,)
         found = rows != ABSENT
         vectors = np.zeros((len(rows), self.width), np.float32)
         vectors[found] = self.vectors[rows[found]]
@@ -93,12 +91,9 @@ class VectorTable:
         return digest_of(self.words, self.vectors)
 
     def save(self, folder: Path) -> None:
-        """Write `words.txt` and `vectors.safetensors`, which `files.read_vectors` reads.
+        """Write `words.txt` and `vectors.safetensors`, which `files.read_vectors` reads. Raises OSError.
 
         Words that contain a line end are left out: the list has one word per line. No token contains one.
-
-        Raises:
-            OSError: the files cannot be written.
         """
         rows = [row for row, word in enumerate(self.words) if not {"\n", "\r"} & set(word)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,47 +123,20 @@ class Coverage:
         return f"{_percent(self.token_hits, self.tokens)} of tokens, {_percent(self.type_hits, self.types)} of types"
 
 
-def coverage(vectors: LooksUp, token_counts: Mapping[str, int]) -> Coverage:
+def coverage(vectors: StaticVectors, token_counts: Mapping[str, int]) -> Coverage:
     """Measure the coverage of a text, given the count of each distinct word."""
     found = vectors.look_up(list(token_counts))[1]
     hits = [count for count, there in zip(token_counts.values(), found, strict=True) if there]
     return Coverage(sum(token_counts.values()), sum(hits), len(token_counts), len(hits))
 
 
-class WordIndex:
-    """Row numbers for a table that is being read: one row per distinct word, in order."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, int] = {}
-        self._notes: list[str] = []
-        self._repeated = 0
-        self._first_repeated = ""
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def place(self, word: str) -> int:
-        """Assign the next row to a word. Returns `ABSENT` if the word already has one."""
-        if word in self._rows:
-            self._first_repeated = self._first_repeated or word
-            self._repeated += 1
-            return ABSENT
-        self._rows[word] = row = len(self._rows)
-        return row
-
-    def note(self, what: str) -> None:
-        """Add a remark on the file to the table's `notes`."""
-        self._notes.append(what)
-
-    def table(self, source: str, vectors: Floats) -> VectorTable:
-        """Return the finished table, with one vector per assigned row. Its notes mention repeated words of `source`."""
-        if self._repeated:
-            times = "1 word is" if self._repeated == 1 else f"{self._repeated:,} words are"
-            example = f"{self._first_repeated!r}" if self._repeated == 1 else f"such as {self._first_repeated!r}"
-            self.note(f"{source}: {times} there already ({example}); the first vector of each counts")
-        words = list(self._rows)
-        self._rows.clear()  # free memory: the table builds its own index
-        return VectorTable(words, vectors, self._notes)
+def notes_of_repeated(source: str, repeated: Sequence[str]) -> list[str]:
+    """Return a remark on the words of `source` that have more than one vector; none if there are no such words."""
+    if not repeated:
+        return []
+    times = "1 word is" if len(repeated) == 1 else f"{len(repeated):,} words are"
+    example = f"{repeated[0]!r}" if len(repeated) == 1 else f"such as {repeated[0]!r}"
+    return [f"{source}: {times} there already ({example}); the first vector of each counts"]
 
 
 def _percent(part: int, whole: int) -> str:

@@ -13,7 +13,7 @@ from typing import IO, NoReturn
 import numpy as np
 
 from tagger.errors import UserError
-from tagger.features.vectors.table import ABSENT, Floats, VectorTable, WordIndex
+from tagger.features.vectors.table import ABSENT, Floats, VectorTable, notes_of_repeated
 
 _MAX_LINE = 1 << 20  # bytes
 _MAX_WORD = 4096  # bytes
@@ -29,46 +29,39 @@ _CONTROL = re.compile(rb"[^\t\n\r -~\x80-\xff]")
 
 @dataclass(frozen=True)
 class _Layout:
-    """Layout of a file, determined from its beginning.
+    """Layout of a file, determined from its beginning."""
 
-    Attributes:
-        width: E.
-        count: V of the header. None: no header.
-        binary: whether it is in word2vec's binary format.
-        begin: bytes before the first word.
-        reason: evidence for the width, for messages.
-    """
-
-    width: int
-    count: int | None
-    binary: bool
-    begin: int
-    reason: str
+    width: int  # E
+    count: int | None  # V of the header; None: no header
+    binary: bool  # word2vec's binary format
+    begin: int  # bytes before the first word
+    reason: str  # evidence for the width, for messages
 
 
 class VectorStream:
     """Reader of one file of text or word2vec binary."""
 
-    def __init__(self, path: Path, stream: IO[bytes], raw: IO[bytes], size: int) -> None:
-        """Take the content (`stream`) and the file below it (`raw`, of `size` bytes): the same, or the gzipped one."""
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        """Take the name of a file and its content, unpacked."""
         self._path = path
         self._stream = stream
-        self._raw = raw
-        self._size = size
-        self._index = WordIndex()
+        self._rows: dict[str, int] = {}
+        self._repeated: list[str] = []
+        self._notes: list[str] = []
         self._vectors: Floats = np.empty((0, 0), np.float32)
 
     def read(self) -> VectorTable:
         """Read the table. See `read_vectors`. Call this only once."""
         layout = self._layout()
         self._stream.seek(layout.begin)
-        self._allocate(layout)
+        self._vectors = np.empty((_FIRST_ROWS, layout.width), np.float32)
         if layout.binary:
             self._read_binary(layout)
         else:
             self._read_text(layout)
-        self._vectors.resize((len(self._index), layout.width), refcheck=False)
-        return self._index.table(str(self._path), self._vectors)
+        self._vectors.resize((len(self._rows), layout.width), refcheck=False)
+        notes = [*self._notes, *notes_of_repeated(str(self._path), self._repeated)]
+        return VectorTable(list(self._rows), self._vectors, notes)
 
     def _layout(self) -> _Layout:
         first = self._stream.readline(_MAX_LINE)
@@ -86,25 +79,15 @@ class VectorStream:
             self._refuse(1, "not a file of word vectors: expected a word and its numbers in each line; check the path")
         return _Layout(width, None, False, mark, "as in most lines" if widths.total() > 1 else "as in line 1")
 
-    def _allocate(self, layout: _Layout) -> None:
-        """Allocate rows for all words of the header, but never more than a file of this size can contain."""
-        rows = _FIRST_ROWS
-        if layout.count is not None and self._stream is self._raw:
-            least = 2 + (4 if layout.binary else 2) * layout.width  # bytes per word
-            rows = min(layout.count, self._size // least + 1)
-        self._vectors = np.empty((rows, layout.width), np.float32)
-
     def _place(self, word: bytes) -> int:
-        """Return the row for a word's vector, or `ABSENT` if the word is repeated. Allocates more rows if needed.
-
-        The new size is extrapolated from the share of the file that was read so far.
-        """
-        row = self._index.place(word.decode())
+        """Return the row for a word's vector, or `ABSENT` if the word is repeated. Add rows, an eighth, if needed."""
+        row, text = len(self._rows), word.decode()
+        if self._rows.setdefault(text, row) != row:
+            self._repeated.append(text)
+            return ABSENT
         rows, width = self._vectors.shape
         if row == rows:
-            expected = int(1.02 * rows * self._size / max(1, self._raw.tell()))
-            rows = min(max(expected, rows + rows // 8 + 1), 2 * rows)
-            self._vectors.resize((rows, width), refcheck=False)
+            self._vectors.resize((rows + rows // 8, width), refcheck=False)
         return row
 
     def _read_text(self, layout: _Layout) -> None:
@@ -126,7 +109,7 @@ class VectorStream:
                     self._refuse(number, f"{error}; {self._remedy()}")
         self._check_count(layout, found)
         if layout.count is None and not line.endswith(b"\n"):
-            self._index.note(
+            self._notes.append(
                 f"{self._path}:{number}: no line end; if the file is cut off here, its last number is wrong"
             )
 

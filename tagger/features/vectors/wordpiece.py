@@ -10,17 +10,15 @@ A folder of such vectors contains
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from tagger.errors import UserError
+from tagger.errors import UserError, library_failures_told
 from tagger.features.vectors.table import digest_of
 from tagger.features.word_blocks import joined
 from tagger.kernels.compiled import PieceIndex
@@ -179,7 +177,10 @@ class WordPieceVectors:
         self._looked_up += len(words)
         if lines is not None and (index := self._index()) is not None:
             return index.split(lines.translate(_FOLDED_LINES), len(words), _MAX_CHARACTERS)
-        folded = map(_fold_all, words) if lines is None else lines.translate(_FOLDED_LINES).split("\n")
+        if lines is None:
+            folded = [word.translate(_FOLDED) for word in words]
+        else:
+            folded = lines.translate(_FOLDED_LINES).split("\n")
         rows: list[int] = []
         ends = [0]
         for form in folded:
@@ -222,11 +223,7 @@ def basic_tokens(text: str) -> list[str]:
     Character properties are those of Python's Unicode version. `tokenizers` uses an older version. They differ in marks
     and punctuation added to Unicode since about 2015.
     """
-    return _fold_all(text).split()
-
-
-def _fold_all(text: str) -> str:
-    return text.translate(_FOLDED)
+    return text.translate(_FOLDED).split()
 
 
 class _Folded(dict[int, str]):
@@ -251,12 +248,9 @@ def _fold(character: str) -> str:
         return " "
     if any(first <= ord(character) <= last for first, last in _IDEOGRAPHS):
         return f" {unicodedata.normalize('NFD', character)} "
-    parts = (part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn")
-    return "".join(f" {part} " if _is_punctuation(part) else part.lower() for part in parts)
-
-
-def _is_punctuation(character: str) -> bool:
-    return character in _ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")
+    parts = [part for part in unicodedata.normalize("NFD", character) if unicodedata.category(part) != "Mn"]
+    punctuation = (part in _ASCII_PUNCTUATION or unicodedata.category(part).startswith("P") for part in parts)
+    return "".join(f" {part} " if alone else part.lower() for part, alone in zip(parts, punctuation, strict=True))
 
 
 def quantised(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -273,57 +267,40 @@ def _read_pieces(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: damaged: not UTF-8 at byte {error.start}; copy it again") from error
-    distinct = set(pieces)
-    if "" in distinct:
-        raise UserError(f"{path}:{pieces.index('') + 1}: damaged: an empty line; copy it again")
-    if len(distinct) < len(pieces):
-        twice = next(piece for piece, count in Counter(pieces).items() if count > 1)
-        earlier = pieces.index(twice)
-        line = pieces.index(twice, earlier + 1) + 1
-        raise UserError(f"{path}:{line}: damaged: {twice!r} is in line {earlier + 1} too; copy it again")
+    lines: dict[str, int] = {}
+    for number, piece in enumerate(pieces, start=1):
+        if not piece:
+            raise UserError(f"{path}:{number}: damaged: an empty line; copy it again")
+        if (earlier := lines.setdefault(piece, number)) != number:
+            raise UserError(f"{path}:{number}: damaged: {piece!r} is in line {earlier} too; copy it again")
     return pieces
 
 
 def _read_vectors(path: Path) -> tuple[Floats | Bytes, Floats | None]:
     """Read the vectors (V, E): int8 with scales (V,) if stored so, else float32."""
-    try:
+    with library_failures_told(path, "damaged", "copy it again"):  # also for types unknown to NumPy
         tensors = load_file(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (
-        SafetensorError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # also for types unknown to NumPy
-        raise UserError(f"{path}: damaged: {error}; copy it again") from error
     if problem := _problem(tensors):
         raise UserError(f"{path}: {problem}; copy it again, or make it with scripts/distill_vectors.py")
     vectors, scales = tensors["vectors"], tensors.get("scales")
     if vectors.dtype != np.int8:
         vectors = vectors.astype(np.float32)
-    largest = np.maximum(vectors.max(axis=1).astype(np.float32), -vectors.min(axis=1).astype(np.float32))  # (V,)
     if scales is not None:
         scales = scales.astype(np.float32)
-        with np.errstate(all="ignore"):  # damaged scales are found below
-            largest = np.abs(largest * scales)
-    _require_sensible(largest, path)
+    require_sound(vectors, path, scales)
     return vectors, scales
 
 
-def sound_rows(vectors: Floats, path: Path) -> Floats:
-    """Return the vectors (V, E) unchanged, after checking them.
+def require_sound(vectors: Floats | Bytes, path: Path, scales: Floats | None = None) -> None:
+    """Check vectors (V, E), of which a row is to be multiplied with its scale (V,).
 
     Raises:
         UserError: a row has a number that is infinite, NaN or huge.
     """
-    _require_sensible(np.abs(vectors).max(axis=1), path)
-    return vectors
-
-
-def _require_sensible(largest: Floats, path: Path) -> None:
-    """Check the largest absolute value of each row, (V,)."""
+    largest = np.maximum(vectors.max(axis=1).astype(np.float32), -vectors.min(axis=1).astype(np.float32))  # (V,)
+    if scales is not None:
+        with np.errstate(all="ignore"):
+            largest = np.abs(largest * scales)
     sound = largest < TOO_LARGE  # also False for NaN
     if not sound.all():
         raise UserError(f"{path}: damaged: row {int(np.argmin(sound))} holds no sensible numbers; copy it again")

@@ -95,7 +95,7 @@ BROKEN = {
         changed(lambda json: json["model"]["vocab"].update({"x\ny": len(PIECES)})),
         "'x\\ny' is no word piece",
     ),
-    "cut JSON": (cut("tokenizer.json"), "not the JSON of a tokenizer; copy it again"),
+    "cut JSON": (cut("tokenizer.json"), "not the JSON of a tokenizer: Unterminated"),
     "cut tensors": (cut("model.safetensors"), "model.safetensors: damaged: "),
     "another model": (with_tensors(embeddings=random_vectors(3)), "10 pieces in tokenizer.json, but 3 rows"),
     "one dimension": (with_tensors(embeddings=np.ones(10, np.float32)), "shape (10,), expected (pieces, width)"),
@@ -110,7 +110,7 @@ def json_of(part: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_cannot_be_read_is_told_in_a_line(name: str, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported_in_a_line(name: str, tmp_path: Path) -> None:
     damage, told = BROKEN[name]
     damage(write(tmp_path))
     with pytest.raises(UserError, match=re.escape(told)) as caught:
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_told_in_a_line(name: str, tmp_path: Path) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_tensors_of_something_else_are_told(tmp_path: Path) -> None:
+def test_tensors_of_something_else_are_reported(tmp_path: Path) -> None:
     save_file({"weight": random_vectors(3)}, write(tmp_path) / "model.safetensors")
     with pytest.raises(UserError, match=re.escape("no tensor `embeddings`, only ['weight']")):
         open_static(str(tmp_path))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tagger.corpus.schemes import spans_from_tags
 from tagger.corpus.sentence import Span
-from tagger.evaluation.pairing import Kind, pair_entities
+from tagger.evaluation.entity_alignment import Kind, pair_entities
 from tests.helpers.two_sides import tags_of
 
 TAGS = st.lists(st.sampled_from(tags_of("BI", ("X", "Y"))), min_size=7, max_size=7)

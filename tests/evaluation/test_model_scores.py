@@ -1,4 +1,4 @@
-"""Test probabilities at several temperatures from one run of the network."""
+"""Test probabilities with and without the model's temperature from one run of the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tagger import predict as tagging
 from tagger.corpus.sentence import Sentence
 from tagger.engines.numpy_engine import NumpyEngine
-from tagger.evaluation.several_temperatures import tag_at_temperatures
+from tagger.evaluation.model_scores import tag_with_and_without_temperature
 from tagger.predict import Tagger
 from tests.helpers.random_models import random_folder
 
@@ -31,9 +31,9 @@ class Counting:
 
 def test_each_temperature_gives_what_a_tagger_of_its_own_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tagging, "_WINDOW_SENTENCES", 3)  # several windows
-    folder = random_folder()
+    folder = replace(random_folder(), temperature=2.5)
     engine = Counting(NumpyEngine(folder))
-    found = list(tag_at_temperatures(Tagger(folder, engine), SENTENCES, (1.0, 2.5)))
+    found = list(tag_with_and_without_temperature(Tagger(folder, engine), SENTENCES))
     assert engine.sentences == sum(map(bool, SENTENCES))
     for number, temperature in enumerate((1.0, 2.5)):
         alone = replace(folder, temperature=temperature)

@@ -7,7 +7,7 @@ from itertools import count, islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.bulk.blocks import cut_blocks
+from tagger.bulk.job import cut_blocks
 from tagger.bulk.records import Record
 
 RECORDS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3000)), max_size=60).map(

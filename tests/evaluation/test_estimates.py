@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.evaluation import resampling
-from tagger.evaluation.resampling import Bootstrap, interval, paired_test, ratio
+from tagger.evaluation import estimates
+from tagger.evaluation.estimates import Bootstrap, interval, paired_test, ratio
 
 
 def draws(bootstrap: Bootstrap) -> list[list[int]]:
@@ -44,17 +44,17 @@ def test_totals_are_sums_of_what_was_drawn_documents_whole() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=12))
-def test_distinct_things_count_once_in_a_resample(stand: list[tuple[int, int]]) -> None:
+def test_distinct_things_count_once_in_a_resample(places: list[tuple[int, int]]) -> None:
     bootstrap = Bootstrap(range(5), resamples=30)
-    things = sorted({thing for _, thing in stand})
-    rows = np.array([things.index(thing) for _, thing in stand], dtype=np.int64)
-    found = bootstrap.distinct(np.array([sentence for sentence, _ in stand], dtype=np.int64), rows)
-    assert found.tolist() == [len({thing for unit, thing in stand if row[unit]}) for row in draws(bootstrap)]
+    things = sorted({thing for _, thing in places})
+    rows = np.array([things.index(thing) for _, thing in places], dtype=np.int64)
+    found = bootstrap.distinct(np.array([sentence for sentence, _ in places], dtype=np.int64), rows)
+    assert found.tolist() == [len({thing for unit, thing in places if row[unit]}) for row in draws(bootstrap)]
 
 
 def test_small_stretches_of_resamples_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = draws(Bootstrap(range(9), resamples=40))
-    monkeypatch.setattr(resampling, "_AT_ONCE", 30)
+    monkeypatch.setattr(estimates, "_AT_ONCE", 30)
     assert draws(Bootstrap(range(9), resamples=40)) == whole
 
 
