@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.helpers.repository import REPOSITORY
 
 settings.register_profile("tagger", deadline=None)  # a first import inside a test must not fail it for its time
+settings.register_profile(
+    "mutation", deadline=None, derandomize=True, max_examples=20, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("tagger")
 
 

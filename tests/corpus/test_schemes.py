@@ -7,11 +7,13 @@ from seqeval.metrics.sequence_labeling import get_entities
 
 from tagger.corpus.schemes import (
     Scheme,
+    bare_note,
     convert_tags,
     count_illegal,
     detect_scheme,
     has_prefix,
     may_follow,
+    prefixed,
     spans_from_tags,
     split_tag,
     tags_from_spans,
@@ -131,8 +133,46 @@ def test_what_is_of_no_one_scheme_is_told_with_its_place(tags: list[str], proble
 
 
 def test_mixed_schemes_of_no_named_source_are_those_of_the_data() -> None:
-    with pytest.raises(UserError, match=r"^data: tags of mixed schemes"):
+    with pytest.raises(UserError, match=r"^data: tags of mixed schemes") as error:
         detect_scheme([["NOUN", "B-A"]])
+    assert "in the sentence at" not in str(error.value)
+
+
+def test_mixed_bare_tags_are_told_without_hyphens() -> None:
+    with pytest.raises(
+        UserError, match=r"prefixes: E, S \(in the sentence at x:1\), and U \(in the sentence at x:2\);"
+    ):
+        detect_scheme([["B", "E", "S", "O"], ["U", "O"]], "x", ["x:1", "x:2"])
+
+
+@pytest.mark.parametrize("tags", ["S L NN", "S L NN O", "S L"])
+def test_letters_of_two_schemes_are_plain_tags_beside_others_or_without_o(tags: str) -> None:
+    assert detect_scheme([tags.split()]) is Scheme.PLAIN
+
+
+@pytest.mark.parametrize(
+    ("tag", "scheme", "expected"),
+    [
+        ("PER", Scheme.IO, "I-PER"),
+        ("B", Scheme.IO, "I-B"),  # a label
+        ("B-PER", Scheme.IO, "B-PER"),
+        ("O", Scheme.IO, "O"),
+        ("B", Scheme.IOB2, "B-_"),
+        ("U", Scheme.BILOU, "U-_"),
+        ("PER", Scheme.IOB2, "PER"),
+        ("E-PER", Scheme.BIOES, "E-PER"),
+        ("O", Scheme.BIOES, "O"),
+        ("B", Scheme.PLAIN, "B"),
+        ("NN", Scheme.PLAIN, "NN"),
+        ("B-PER", Scheme.PLAIN, "B-PER"),
+    ],
+)
+def test_a_tag_is_written_with_prefix_and_label(tag: str, scheme: Scheme, expected: str) -> None:
+    assert prefixed(tag, scheme) == expected
+
+
+def test_a_note_lists_the_bare_tags_in_order() -> None:
+    assert bare_note({"I", "B", "E"}, "x") == "x: bare tags B, E, I read as spans of one type without a name (_)"
 
 
 @pytest.mark.parametrize("tags", ["b-per i-per o", "b-per O O O O", "i-per o o o", "B-PER I-PER o", "b-per B-LOC"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
+from tagger.decoding import decoder as decoder_module
 from tagger.decoding.decoder import Decoder, batch_sizes_of
 from tests.helpers.legal_paths import (
     SCHEMES,
@@ -26,6 +28,15 @@ from tests.helpers.legal_paths import (
 
 LENGTHS = st.lists(st.integers(1, 4), min_size=1, max_size=5).map(lambda lengths: sorted(lengths, reverse=True))
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(params=["compiled", "NumPy"], autouse=True, scope="module")
+def _loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Decode by compiled loops, where numba is installed, and by NumPy."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "NumPy":
+            patch.setattr(decoder_module, "kernels", lambda: None)
+        yield
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -75,6 +86,28 @@ def test_a_batch_of_one_equals_a_batch_of_many(scheme: Scheme, lengths: list[int
     together = decoder.decode(*packed(emissions))
     assert [len(tags) for tags in together] == lengths
     assert together == [decoder.decode(*packed([rows]))[0] for rows in emissions]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_sentence_of_far_larger_scores_changes_no_other(scheme: Scheme) -> None:
+    scores = random_scores(scheme, 8)
+    decoder = Decoder(TAGS[scheme], scheme, **scores)
+    large, small = random_emissions(scheme, [4, 4], 8)
+    large += 1e7
+    assert decoder.decode(*packed([large, small]))[1] == decoder.decode(*packed([small]))[0]
+    best = max(legal_paths(scheme, 4), key=lambda path: path_score(path, small, scores))
+    assert unpacked(decoder.best_paths(*packed([large, small])), [4, 4])[1] == list(best)
+    together, alone = (decoder.alternatives(*packed(rows), 3)[-1] for rows in ([large, small], [small]))
+    assert [tagging.tags for tagging in together] == [tagging.tags for tagging in alone]
+
+
+@pytest.mark.parametrize("name", ["transitions", "start", "end"])
+def test_scores_of_one_kind_alone_decide_too(name: str) -> None:
+    scores = random_scores(Scheme.PLAIN, 2)
+    scores = {other: values if other == name else np.zeros_like(values) for other, values in scores.items()}
+    expected = max(legal_paths(Scheme.PLAIN, 2), key=lambda path: path_score(path, np.zeros((2, 3)), scores))
+    decoder = Decoder(TAGS[Scheme.PLAIN], Scheme.PLAIN, **{name: scores[name]})
+    assert decoder.best_paths(*packed([np.zeros((2, 3), dtype=np.float32)])).tolist() == list(expected) != [0, 0]
 
 
 @given(lengths=LENGTHS, seed=SEEDS)
@@ -132,6 +165,14 @@ def test_the_decoder_of_a_model_takes_the_scores_of_its_crf() -> None:
     expected = Decoder(TAGS[scheme], scheme, **scores).decode(*emissions)
     assert Decoder.of(TAGS[scheme], scheme, tensors).decode(*emissions) == expected
     assert Decoder.of(TAGS[scheme], scheme, {}).decode(*emissions) != expected
+
+
+@pytest.mark.parametrize("given", [{}, {"temperature": 3.0}])
+def test_the_decoder_of_a_model_has_its_temperature(given: dict[str, float]) -> None:
+    scheme = Scheme.IOB2
+    emissions = packed(random_emissions(scheme, [4, 2], 3))
+    expected = Decoder(TAGS[scheme], scheme, **given).lattice(*emissions).marginals()
+    assert np.array_equal(Decoder.of(TAGS[scheme], scheme, {}, **given).lattice(*emissions).marginals(), expected)
 
 
 def plain_viterbi(emissions: NDArray[np.float64], transitions: NDArray[np.float64]) -> list[int]:

@@ -12,6 +12,12 @@ from tagger.decoding import decoder
 from tagger.decoding.decoder import Decoder
 
 
+@pytest.fixture(autouse=True)
+def _numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode by NumPy; the compiled loops take one sentence at a time anyway."""
+    monkeypatch.setattr(decoder, "kernels", lambda: None)
+
+
 def random_case(labels: int, batch_sizes: list[int]) -> tuple[Decoder, np.ndarray, np.ndarray]:
     tags = ["O", *(f"{prefix}-{label}" for label in range(labels) for prefix in "BIES")]
     generator = np.random.default_rng(labels)

@@ -103,6 +103,11 @@ def test_differing_words_are_counted_and_the_first_is_shown(read: Read) -> None:
     assert aligned.differing_words == 1
     assert "1 of 2 words differ" in aligned.warnings[0]
     assert "PRED:2: 'get' for 'gt'" in aligned.warnings[0]
+    aligned = read("a O\n\nb O\nc B-X\n", "x O\n\nb O\ny B-X\n")
+    assert aligned.differing_words == 2
+    assert aligned.warnings == [
+        "2 of 3 words differ from the gold file (the first at PRED:1: 'x' for 'a'); scored line by line anyway"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +156,29 @@ def test_labels_without_prefixes_count_as_entities_if_most_tags_are_outside(read
     assert list(score(aligned.gold, aligned.predicted, aligned.scheme).types) == ["PER"]
 
 
+def test_labels_without_prefixes_beside_gold_tags_that_are_all_outside_are_entities_if_few_in_both(read: Read) -> None:
+    assert read("a O\nb O\nc O\n", "a PER\nb PER\nc O\n").scheme is Scheme.IO
+    assert read("a O\n", "a NN\n").scheme is Scheme.PLAIN
+    assert read("a NN\n", "a O\n").scheme is Scheme.PLAIN
+
+
+def test_the_separator_is_that_of_the_first_line_that_is_no_comment(read: Read) -> None:
+    tabs = "\n# New York\nNew York\tB-LOC\n"
+    assert read(tabs, tabs).sentences[0].tokens == ["New York"]
+    blanks = "a O\nb\tO\n# O\n"
+    assert read(blanks, blanks).sentences[0].tokens == ["a", "b", "#"]
+
+
+def test_blanks_around_a_tag_are_no_part_of_it(read: Read) -> None:
+    aligned = read("a\tB-X \n", "a\t B-X\n")
+    assert aligned.gold == aligned.predicted == [["B-X"]]
+
+
+def test_bare_tags_of_labels_without_prefixes_are_labels(read: Read) -> None:
+    aligned = read("a B\nb LOC\nc O\nd O\ne O\n", "a B\nb O\nc O\nd O\ne O\n")
+    assert (aligned.scheme, aligned.warnings) == (Scheme.IO, [])
+
+
 @pytest.mark.parametrize("predicted", ["a B\nb E\nc O\nd O\n", "a B-_\nb E-_\nc O\nd O\n"])
 def test_bare_bioes_tags_are_entities_of_one_type_on_either_side(read: Read, predicted: str) -> None:
     aligned = read("a B\nb E\nc O\nd S\n", predicted)
@@ -163,6 +191,7 @@ def test_bare_bioes_tags_are_entities_of_one_type_on_either_side(read: Read, pre
 
 def test_a_side_without_entities_is_warned_of(read: Read) -> None:
     assert read("a B-X\n", "a O\n").warnings == ["PRED: no entities, every tag is O"]
+    assert read("a O\n", "a B-X\n").warnings == ["GOLD: no entities, every tag is O"]
 
 
 def test_one_file_may_hold_both_sides(tmp_path: Path) -> None:
@@ -170,8 +199,30 @@ def test_one_file_may_hold_both_sides(tmp_path: Path) -> None:
     path.write_text("EU NNP B-ORG O\nsays VBZ O O\n\nno UH O B-ORG\n")
     aligned = read_three_columns(path)
     assert (aligned.gold, aligned.predicted) == ([["B-ORG", "O"], ["O"]], [["O", "O"], ["B-ORG"]])
+    assert [sentence.tokens for sentence in aligned.sentences] == [["EU", "says"], ["no"]]
+    assert [sentence.place for sentence in aligned.sentences] == [f"{path}:1", f"{path}:4"]
     path.write_text("EU B-ORG\n")
     with pytest.raises(
         UserError, match=r"three\.conll:1: 2 of 3 columns; expected a word, its gold tag and its predicted"
     ):
         read_three_columns(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a B O\nb E O\nc O O\n", "three.conll (gold column): bare tags B, E read as spans of one type"),
+        ("a O B\nb O E\nc O O\n", "three.conll (predicted column): bare tags B, E read as spans of one type"),
+        ("a O B-X\n", "three.conll (gold column): no entities, every tag is O"),
+        ("a B-X O\n", "three.conll (predicted column): no entities, every tag is O"),
+    ],
+)
+def test_warnings_name_the_column(in_tmp_path: Path, content: str, message: str) -> None:
+    Path("three.conll").write_text(content)
+    assert any(warning.startswith(message) for warning in read_three_columns(Path("three.conll")).warnings)
+
+
+def test_documents_of_a_file_with_both_sides_are_told_apart(in_tmp_path: Path) -> None:
+    Path("three.conll").write_text("-DOCSTART- -X- O O\n\na O B-X\n\nb O O\n-DOCSTART- -X- O O\n\nc O O\n")
+    found = read_three_columns(Path("three.conll")).sentences
+    assert [sentence.document for sentence in found] == ["1", "1", "2"]

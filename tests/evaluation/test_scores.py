@@ -14,7 +14,7 @@ from seqeval.metrics import accuracy_score, f1_score
 from tagger.corpus.schemes import Scheme, convert_tags, spans_from_tags
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError
-from tagger.evaluation.scores import PRF, Scores, gold_tags, score, score_entities
+from tagger.evaluation.scores import PRF, Scores, gold_tags, readable_tags, score, score_entities
 from tests.helpers.two_sides import Side, two_sides
 
 LABELS = ["PER", "LOC", "a-b", "_"]
@@ -162,6 +162,32 @@ def test_sides_of_different_length_are_refused(gold: list[list[str]], predicted:
 def test_gold_data_without_tokens_or_tags_are_refused(sentences: list[Sentence], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         gold_tags(sentences, "dev.conll")
+
+
+def test_gold_tags_of_no_named_source_are_those_of_the_gold_data() -> None:
+    with pytest.raises(UserError, match=r"^gold data: no sentences"):
+        gold_tags([])
+    with pytest.raises(UserError, match=r"^gold data: no gold tags"):
+        gold_tags([Sentence(["a"])])
+
+
+def test_gold_tags_are_those_of_each_sentence() -> None:
+    assert gold_tags([Sentence([], []), Sentence(["a", "b"], ["B-X", "O"])]) == [[], ["B-X", "O"]]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags", "expected"),
+    [
+        (Scheme.BILOU, "B-X I-X L-X U-Y O", "B-X I-X E-X S-Y O"),
+        (Scheme.BIOES, "B-X I-X E-X S-Y O", "B-X I-X E-X S-Y O"),
+        (Scheme.IO, "ORG B O I-X", "I-ORG I-B O I-X"),
+        (Scheme.IOB2, "B I O B-X", "B-_ I-_ O B-X"),
+        (Scheme.BILOU, "U L", "S-_ E-_"),
+        (Scheme.IOB2, "B-X X-Y", "B-X I-X-Y"),
+    ],
+)
+def test_readable_tags_begin_with_letters_that_seqeval_knows(scheme: Scheme, tags: str, expected: str) -> None:
+    assert readable_tags(tags.split(), scheme) == expected.split()
 
 
 def test_seqeval_is_imported_only_when_entities_are_scored() -> None:

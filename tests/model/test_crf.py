@@ -150,6 +150,45 @@ def test_gradients_are_finite(scheme: Scheme, scale: float) -> None:
     assert not emissions.grad[~mask].any()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_sentence_of_far_larger_scores_changes_no_other(scheme: Scheme) -> None:
+    crf = random_crf(scheme, 6)
+    emissions, tags, mask = random_batch(scheme, 6, [4, 4])
+    emissions[0] += 1000
+    together, alone = losses_of(crf, emissions, tags, mask)[1], losses_of(crf, emissions[1:], tags[1:], mask[1:])[0]
+    assert together.item() == pytest.approx(alone.item(), abs=1e-4)
+
+
+def test_only_scores_are_saved_with_a_model() -> None:
+    crf = random_crf(Scheme.BIOES, 1)
+    assert set(crf.state_dict()) == {"transitions", "start", "end"}
+
+
+def test_double_precision_is_kept() -> None:
+    crf = random_crf(Scheme.IOB2, 2).double()
+    emissions, tags, mask = random_batch(Scheme.IOB2, 2, [3])
+    emissions = emissions.double() + 1e-10  # which float32 cannot hold
+    loss = losses_of(crf, emissions, tags, mask)
+    scores = [path_score(crf, emissions[0], path) for path in legal_paths(Scheme.IOB2, 3)]
+    assert loss.dtype == torch.float64
+    assert loss.item() == pytest.approx(log_sum(scores) - path_score(crf, emissions[0], tuple(tags[0].tolist())), 1e-12)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_possible_tags_of_a_token_are_those_that_can_begin_or_end_there(scheme: Scheme) -> None:
+    tags = range(len(TAGS[scheme]))
+    firsts = [any(path[0] == tag for path in legal_paths(scheme, 4)) for tag in tags]
+    lasts = [any(path[-1] == tag for path in legal_paths(scheme, 4)) for tag in tags]
+    expected = [
+        [(step > 0 or firsts[tag]) and (step < length - 1 or lasts[tag]) for tag in tags]
+        for step in range(max(LENGTHS))
+        for length in LENGTHS
+        if step < length
+    ]
+    found = LinearChainCRF(TAGS[scheme], scheme).possible(Packing.of(np.array(LENGTHS), CPU))
+    assert found.tolist() == expected
+
+
 def test_the_emissions_gradient_is_expected_minus_gold() -> None:
     crf = random_crf(Scheme.BIOES, 13)
     emissions, tags, mask = random_batch(Scheme.BIOES, 13, [3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from tests.helpers.random_models import NER_TRAIN, random_folder
 SENTENCES = [*NER_TRAIN, Sentence(["Maria", "Li", "left", "Bonn", "."], ["B-PER", "I-PER", "O", "B-LOC", "O"])] * 4
 
 
-def epochs_of(probability: float, *, seed: int = 1, epochs: int = 3) -> list[list[Batch]]:
+def epochs_of(probability: float, *, seed: int = 1, epochs: Iterable[int] = range(3)) -> list[list[Batch]]:
     folder = random_folder()
     encoder = FeatureEncoder(folder.config.embeddings, folder.vocabularies)
     corpus = EncodedCorpus(SENTENCES, encoder, folder.scheme)
@@ -23,7 +25,7 @@ def epochs_of(probability: float, *, seed: int = 1, epochs: int = 3) -> list[lis
     corpora = EpochCorpora(SENTENCES, corpus, seed=seed, replacement=replacement)
     loader = TrainingLoader(corpora, budget=12, seed=seed)
     found = []
-    for epoch in range(epochs):
+    for epoch in epochs:
         loader.sampler.set_epoch(epoch)
         found.append([step.batch for step in loader])
         assert len(found[-1]) == len(loader)
@@ -55,3 +57,9 @@ def test_epochs_differ_in_their_mentions_and_only_with_replacement() -> None:
 def test_the_same_seed_gives_the_same_epochs_and_another_others() -> None:
     again = [[words_by_sentence(epoch) for epoch in epochs_of(1.0, seed=seed)] for seed in (1, 1, 2)]
     assert again[0] == again[1] != again[2]
+
+
+def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen() -> None:
+    """A resumed run begins with a later epoch."""
+    [resumed] = epochs_of(1.0, epochs=[1])
+    assert words_by_sentence(resumed) == words_by_sentence(epochs_of(1.0)[1])
