@@ -136,8 +136,13 @@ def _difference(settings: Flat, default: Flat) -> Flat:
             different[key if _has_relative(key, default) else f"+{key}"] = value
         elif default[key] != value:
             different[key] = value
-    gone = [key for key in default.keys() - settings.keys() if not _has_relative(key, settings)]
+    gone = [key for key in default.keys() - settings.keys() if not _has_relative(key, settings) and _may_go(key)]
     return dict(sorted({**different, **{f"~{key}": None for key in gone}}.items()))
+
+
+def _may_go(key: str) -> bool:
+    """Return whether a command line can remove a setting. Runs of earlier versions lack others, which are newer."""
+    return key.startswith("optim.optimizer.") or not key.startswith(("data.", "distill.", "optim."))
 
 
 def _has_relative(key: str, others: Flat) -> bool:

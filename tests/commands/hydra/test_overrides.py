@@ -64,3 +64,11 @@ def test_what_is_told_makes_the_settings_again(given: list[str]) -> None:
 )
 def test_data_are_called_by_title_and_domain(given: list[str], expected: str) -> None:
     assert data_name(compose("train", given)) == expected
+
+
+def test_settings_that_are_newer_than_a_run_are_not_reported_as_removed() -> None:
+    now = compose("train", ["optim.warmup=0.2"])
+    before = {key: value for key, value in now.items() if key != "distill"}
+    before["optim"] = {key: value for key, value in before["optim"].items() if key != "recase"}
+    before["data"] = {key: value for key, value in before["data"].items() if key != "labels"}
+    assert list(overrides_of(before)) == ["optim.warmup=0.2"]
