@@ -14,6 +14,8 @@ from tagger.commands import evaluate, train
 from tagger.runs.record import RunRecord
 from tests.helpers.small_corpus import QUICK, column_files
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
