@@ -79,7 +79,9 @@ class DistilledText:
         """Return the most frequent words with their counts, as many as asked for."""
         return dict(list(self._words.items())[:count])
 
-    def share(self, epoch: int, tokens: int, *, seed: int, weight: float) -> tuple[list[Sentence], SoftTargets]:
+    def share(
+        self, epoch: int, tokens: int, *, seed: int, weight: float, tags: Sequence[str]
+    ) -> tuple[list[Sentence], SoftTargets]:
         """Return the sentences of one epoch, with their soft targets. The same arguments give the same sentences.
 
         The text is read again and again, each time with its parts in another order. An epoch takes what follows on the
@@ -90,6 +92,7 @@ class DistilledText:
             tokens: how many to take, at most the whole text once.
             seed: decides the order of parts.
             weight: see `SoftTargets`.
+            tags: the K tags of the student, in its order. They may be more than those of the text.
         """
         tokens = min(tokens, self.about.tokens)
         reading, skipped = divmod(epoch * tokens, self.about.tokens)
@@ -101,7 +104,7 @@ class DistilledText:
                 if skipped >= size:
                     skipped -= size
                     continue
-                part, of_part = self._read(int(number))
+                part, of_part = self._read(int(number), tags)
                 end = skipped + tokens
                 first, last = np.searchsorted(of_part.starts, [skipped, end])
                 taken = slice(int(first), min(int(last), len(part)))
@@ -112,7 +115,7 @@ class DistilledText:
                 tokens, skipped = end - size, 0
             reading += 1
 
-    def _read(self, number: int) -> tuple[list[Sentence], SoftTargets]:
+    def _read(self, number: int, tags: Sequence[str]) -> tuple[list[Sentence], SoftTargets]:
         path = part_path(self.folder, number)
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -121,11 +124,14 @@ class DistilledText:
             raise UserError(f"{path}: damaged ({error}); remove its folder, it is made again") from error
         sentences = [Sentence(tokens) for tokens in json.loads(found["tokens"].tobytes())]
         starts = np.concatenate([[0], np.cumsum([len(sentence) for sentence in sentences])])
-        marginals = np.zeros((int(starts[-1]), len(self.about.tags)), dtype=np.float16)
-        marginals.reshape(-1)[found["marginal_places"]] = found["marginals"]
-        return sentences, SoftTargets(
-            marginals, starts, found["transition_places"], found["transitions"], found["transition_bounds"]
-        )
+        numbers = {tag: number for number, tag in enumerate(tags)}
+        number_of = np.array([numbers[tag] for tag in self.about.tags])  # the student's, by the text's
+        token, tag = np.divmod(found["marginal_places"], len(number_of))
+        marginals = np.zeros((int(starts[-1]), len(tags)), dtype=np.float16)
+        marginals[token, number_of[tag]] = found["marginals"]
+        before, after = np.divmod(found["transition_places"], len(number_of))
+        places = number_of[before] * len(tags) + number_of[after]
+        return sentences, SoftTargets(marginals, starts, places, found["transitions"], found["transition_bounds"])
 
 
 def part_path(folder: Path, number: int) -> Path:
@@ -148,7 +154,7 @@ def write_part(
         UserError: it cannot be written.
     """
     marginals = np.concatenate([one.marginals for one in targets])
-    marginals[marginals < _LEAST] = 0
+    marginals[marginals < np.minimum(_LEAST, marginals.max(axis=1, keepdims=True))] = 0
     marginals /= marginals.sum(axis=1, keepdims=True)
     places = np.flatnonzero(marginals)
     flat = [_sparse(one.transitions) for one in targets]

@@ -74,7 +74,11 @@ class EpochCorpora:
         if self._replacement is not None:
             sentences = self._replacement.draw(seed)
         if (learned := self._distillation) is not None:
-            more, soft = learned.text.share(epoch, learned.epoch_tokens, seed=self._seed, weight=learned.weight)
+            assert self._encoder is not None
+            tags = self._encoder.vocabularies.tags
+            more, soft = learned.text.share(
+                epoch, learned.epoch_tokens, seed=self._seed, weight=learned.weight, tags=tags
+            )
             sentences = [*sentences, *more]
         if self._recase:
             sentences = recased(sentences, self._recase, seed)

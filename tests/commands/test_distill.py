@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,25 @@ def test_a_student_learns_from_a_teacher_and_says_so(
     report = json.loads((tmp_path / "student" / "report" / "report.json").read_text())
     assert raw in report["scored"]["distilled from"]
     entities = load("student/model").tag("They met Bo in New York .").entities
+    assert [(entity.text, entity.label) for entity in entities] == [("Bo", "PER"), ("New York", "LOC")]
+
+
+def test_a_student_that_starts_from_a_model_with_tags_in_another_order_learns_the_right_ones(
+    teacher: Path, tmp_path: Path, raw: str
+) -> None:
+    (tmp_path / "people").mkdir()
+    people = column_files(tmp_path / "people")
+    for path in (tmp_path / "people").iterdir():
+        path.write_text(re.sub("[BI]-LOC", "O", path.read_text()))
+    assert train_command.main([*people, *QUICK, "run_dir=start", "latest=null"]) == 0
+    more = [f"distill.teacher={teacher / 'model'}", "init_from=start/model", "distill.weight=5"]
+    shape = tuple(name.partition("=")[0] for name in QUICK if name.startswith(("encoder", "embeddings")))
+    given = [one for one in arguments(tmp_path, raw, *more) if not one.startswith(shape)]
+    assert train_command.main(given) == 0
+    model = load("student/model")
+    assert [tag[2:] for tag in model.folder.vocabularies.tags] == ["", *["PER"] * 4, *["LOC"] * 4]
+    assert load(teacher / "model").folder.vocabularies.tags[1] == "B-LOC"
+    entities = model.tag("They met Bo in New York .").entities
     assert [(entity.text, entity.label) for entity in entities] == [("Bo", "PER"), ("New York", "LOC")]
 
 

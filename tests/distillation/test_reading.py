@@ -47,7 +47,7 @@ def read(model: str, raw: str, labelled: list[list[str]] | None = None, **settin
 
 
 def words_of(text: DistilledText) -> list[list[str]]:
-    return sorted(one.tokens for one in text.share(0, 10**6, seed=1, weight=1.0)[0])
+    return sorted(one.tokens for one in text.share(0, 10**6, seed=1, weight=1.0, tags=TAGS)[0])
 
 
 def test_every_sentence_is_read_once_and_the_second_time_from_the_cache(
@@ -109,7 +109,7 @@ def test_unsure_sentences_are_left_out(model: str, raw: str) -> None:
 def test_sentences_without_entities_give_way(model: str, raw: str) -> None:
     all_of_them, chosen = (read(model, raw, entity_share=share) for share in (None, 1.0))
     assert chosen.about.sentences + chosen.about.left_out[WITHOUT_ENTITY] == 40
-    targets = chosen.share(0, 10**6, seed=1, weight=1.0)[1]
+    targets = chosen.share(0, 10**6, seed=1, weight=1.0, tags=TAGS)[1]
     for first, last in zip(targets.starts[:-1], targets.starts[1:], strict=True):
         assert (targets.marginals[first:last, 0] < 1).any()
     assert all_of_them.about.sentences == 40

@@ -44,7 +44,7 @@ def test_epochs_follow_on_each_other_until_every_sentence_was_given(tmp_path: Pa
     text = text_of(tmp_path, [7, 1, 5, 6])
     whole = text.about.tokens
     epochs = whole // np.gcd(whole, min(epoch_tokens, whole))  # then epochs and readings of the text end together
-    given = [text.share(epoch, epoch_tokens, seed=3, weight=1.0) for epoch in range(epochs)]
+    given = [text.share(epoch, epoch_tokens, seed=3, weight=1.0, tags=TAGS) for epoch in range(epochs)]
     words = [sentence.tokens[0] for sentences, _ in given for sentence in sentences]
     readings = epochs * min(epoch_tokens, whole) // whole
     for reading in range(readings):
@@ -57,7 +57,7 @@ def test_epochs_follow_on_each_other_until_every_sentence_was_given(tmp_path: Pa
 def test_soft_targets_stay_with_their_sentences(tmp_path: Path) -> None:
     text = text_of(tmp_path, [4, 5, 6])
     for epoch in range(5):
-        sentences, soft = text.share(epoch, 11, seed=1, weight=0.5)
+        sentences, soft = text.share(epoch, 11, seed=1, weight=0.5, tags=TAGS)
         lengths = np.array([len(sentence) for sentence in sentences])
         batch = soft.take(np.arange(len(sentences)), lengths)
         rows = np.split(batch.marginals, np.cumsum(lengths)[:-1])
@@ -68,8 +68,31 @@ def test_soft_targets_stay_with_their_sentences(tmp_path: Path) -> None:
         assert batch.weights.tolist() == [0.5] * len(sentences)
 
 
+def test_targets_go_to_the_student_s_tags_by_name(tmp_path: Path) -> None:
+    text = text_of(tmp_path, [4])
+    student = ("B-Y", "I-X", "O", "I-Y", "B-X")  # as of a model to start from
+    (sentences, own), (_, placed) = (text.share(0, 99, seed=1, weight=1.0, tags=tags) for tags in (TAGS, student))
+    numbers, lengths = np.arange(len(sentences)), np.array([len(one) for one in sentences])
+    expected, found = (soft.take(numbers, lengths) for soft in (own, placed))
+    order = [student.index(tag) for tag in TAGS]
+    np.testing.assert_array_equal(found.marginals[:, order], expected.marginals)
+    np.testing.assert_array_equal(found.transitions[np.ix_(order, order)], expected.transitions)
+    assert found.marginals.sum() == expected.marginals.sum()
+    assert found.transitions.sum() == expected.transitions.sum()
+
+
+def test_a_teacher_that_knows_nothing_of_many_tags_gives_numbers(tmp_path: Path) -> None:
+    tags = tuple(f"T{number}" for number in range(2000))
+    even = np.full((1, len(tags)), 1 / len(tags), dtype=np.float32)
+    target = TagDistribution(even, np.zeros((len(tags), len(tags)), dtype=np.float32), 0.0, True)
+    write_part(part_path(tmp_path, 0), [Sentence(["w"])], [target], {"given": 1})
+    write_about(tmp_path, About("d", ("teacher",), ("raw.txt",), tags, 1, 1, (1,), {}), {})
+    _, soft = DistilledText(tmp_path).share(0, 1, seed=1, weight=1.0, tags=tags)
+    np.testing.assert_allclose(soft.marginals, even, rtol=1e-2)
+
+
 def test_sentences_with_gold_tags_have_no_soft_targets(tmp_path: Path) -> None:
-    sentences, soft = text_of(tmp_path, [4]).share(0, 100, seed=1, weight=0.5)
+    sentences, soft = text_of(tmp_path, [4]).share(0, 100, seed=1, weight=0.5, tags=TAGS)
     first = len(sentences[0])
     batch = soft.take(np.array([-1, 0]), np.array([2, first]))
     assert batch.soft.tolist() == [False, True]
@@ -80,9 +103,11 @@ def test_sentences_with_gold_tags_have_no_soft_targets(tmp_path: Path) -> None:
 
 def test_another_seed_gives_another_order_and_the_same_one_the_same(tmp_path: Path) -> None:
     text = text_of(tmp_path, [3] * 8)
-    orders = {seed: [one.tokens for one in text.share(0, 50, seed=seed, weight=1.0)[0]] for seed in (1, 1, 2)}
+    orders = {
+        seed: [one.tokens for one in text.share(0, 50, seed=seed, weight=1.0, tags=TAGS)[0]] for seed in (1, 1, 2)
+    }
     assert orders[1] != orders[2]
-    assert orders[1] == [one.tokens for one in text.share(0, 50, seed=1, weight=1.0)[0]]
+    assert orders[1] == [one.tokens for one in text.share(0, 50, seed=1, weight=1.0, tags=TAGS)[0]]
 
 
 def test_a_part_keeps_the_state_of_the_reading(tmp_path: Path) -> None:
@@ -95,4 +120,4 @@ def test_damage_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     text_of(tmp_path, [3])
     (tmp_path / name).write_bytes(b"[1")
     with pytest.raises(UserError, match=r"damaged .*it is made again"):
-        DistilledText(tmp_path).share(0, 10, seed=1, weight=1.0)
+        DistilledText(tmp_path).share(0, 10, seed=1, weight=1.0, tags=TAGS)
