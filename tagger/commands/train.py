@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shlex
 import signal
 import sys
@@ -49,12 +48,12 @@ def _task(config: DictConfig) -> None:
 def _train(settings: TrainSettings) -> None:
     """Train, save and score one run."""
     # imported after the settings have been checked, as PyTorch and Lightning take seconds
-    from tagger.commands.train_distilled import learn_from_teacher
+    from tagger.commands.train_distilled import learn_from_teacher, tokens_per_epoch
     from tagger.runs.finish import finish_run
     from tagger.training.checks import check_accelerator, check_optimizer
-    from tagger.training.process_group import batches_per_step, is_leader
+    from tagger.training.process_group import is_leader
     from tagger.training.run_folder import CheckpointMismatchError, lock_run_dir
-    from tagger.training.training_run import TrainingResult, train, train_on_dev
+    from tagger.training.training_run import train, train_on_dev
 
     run, make_trainer = settings.run, hydra_entry.partial(settings.trainer)
     make_optimizer = hydra_entry.partial(settings.composed["optim"]["optimizer"])
@@ -66,11 +65,6 @@ def _train(settings: TrainSettings) -> None:
             held.enter_context(lock_run_dir(run))
             held.enter_context(lock_folder(run.run_dir))
         splits = load_splits(settings.data)
-        tokens = sum(map(len, splits["train"].sentences))
-        if settings.distill.teachers:
-            tokens += settings.distill.epoch_tokens
-        if epochs := settings.epochs(tokens, batches_per_step(settings.trainer)):
-            make_trainer = functools.partial(make_trainer, max_epochs=epochs)
         if leads:
             _print_data(splits, settings)
             if not run.resume:
@@ -79,16 +73,13 @@ def _train(settings: TrainSettings) -> None:
             "data": settings.data,
             "model": settings.model(plain=splits["train"].scheme is Scheme.PLAIN),
             "optim": settings.optim,
-            "make_trainer": make_trainer,
+            "make_trainer": settings.with_epochs(make_trainer, tokens_per_epoch(settings, splits)),
             "make_optimizer": make_optimizer,
             "run": run,
             "progress_bar": _shows_progress_bar(settings),
         }
         held.enter_context(_resume_advice(run.run_dir))
-        taught = learn_from_teacher(settings, splits, how)
-        if isinstance(taught, TrainingResult):
-            raise KeyboardInterrupt(f"while the teacher was trained; {_how_to_resume(run.run_dir)}")
-        how["distillation"] = taught
+        how["distillation"] = learn_from_teacher(settings, splits, how)
         try:
             outcome = train(splits, **how)
         except CheckpointMismatchError as error:

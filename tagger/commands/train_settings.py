@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,16 +90,19 @@ class TrainSettings:
         """Return the model's shape, which may depend on the kind of tags: plain ones, or those of entities."""
         return complete_model(self.composed, self.data.language, plain=plain)
 
-    def epochs(self, tokens: int, batches_per_step: int) -> int | None:
-        """Return the number of epochs for a training split; None if the trainer's settings have a limit.
+    def with_epochs(self, make_trainer: Callable[..., Any], tokens: int) -> Callable[..., Any]:
+        """Return what makes Lightning's trainer, with the number of epochs, unless the settings have a limit.
 
         Args:
-            tokens: of the training split.
-            batches_per_step: batches that make one step of the optimiser.
+            make_trainer: makes it from the settings.
+            tokens: of an epoch.
         """
+        from tagger.training.process_group import batches_per_step  # here, as it imports PyTorch
+
         if self.trainer.get("max_epochs") is not None or self.trainer.get("max_steps", -1) != -1:
-            return None
-        return self.optim.epochs_for(tokens, batches_per_step)
+            return make_trainer
+        epochs = self.optim.epochs_for(tokens, batches_per_step(self.trainer))
+        return functools.partial(make_trainer, max_epochs=epochs)
 
     def save(self) -> None:
         """Write `config.yaml` into the run's folder."""

@@ -81,7 +81,7 @@ class Vocabularies:
         sentences: Sequence[Sentence],
         config: EmbeddingsConfig,
         scheme: Scheme,
-        more_tokens: Mapping[str, int] | None = None,
+        tokens: Mapping[str, int] | None = None,
     ) -> Vocabularies:
         """Build the vocabularies of the training split.
 
@@ -89,10 +89,9 @@ class Vocabularies:
             sentences: the training split, with tags.
             config: the embeddings and their settings.
             scheme: the model's: IOB2, BIOES or PLAIN.
-            more_tokens: tokens of other text that is trained on, with their counts.
+            tokens: of all text that is trained on, with their counts. None: those of the sentences.
         """
-        tokens = count_tokens(sentences)
-        tokens.update(more_tokens or {})
+        tokens = count_tokens(sentences) if tokens is None else tokens
         words = count_words(tokens, config)
         lengths = config.affixes.lengths if config.affixes else ()
         affix_min = config.affixes.min_count if config.affixes else 1

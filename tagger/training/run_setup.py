@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -142,8 +143,9 @@ def set_up_run(
     folder = ModelFolder.load(init_from) if init_from else None
     config, static = (folder.config, folder.static) if folder else (model, None)
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
-    more_tokens = None if distillation is None else distillation.frequent_words
-    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme, more_tokens)
+    of_split = count_tokens(split.sentences)
+    tokens = of_split if distillation is None else of_split + Counter(distillation.frequent_words)
+    vocabularies = Vocabularies.build(split.sentences, config.embeddings, scheme, tokens)
     if len(vocabularies.tags) < 2:
         raise UserError(
             f"the training split ({len(split.sentences)} sentences) has no labels to learn: its tags are "
@@ -156,15 +158,14 @@ def set_up_run(
         )
     embeddings = config.embeddings
     if embeddings.static and static is None:
-        static = _open_static(embeddings.static, count_tokens(split.sentences))
+        static = _open_static(embeddings.static, of_split)
         embeddings = replace(embeddings, static=replace(embeddings.static, width=static.width))
     encoder = None
     if embeddings.transformer:
         encoder = _open_encoder(embeddings.transformer, folder.encoder if folder else None)
         embeddings = replace(embeddings, transformer=encoder.settings)
     if folder is not None:
-        counts = count_words(count_tokens(split.sentences), embeddings)
-        vocabularies = folder.vocabularies.extended(vocabularies, counts)
+        vocabularies = folder.vocabularies.extended(vocabularies, count_words(tokens, embeddings))
     weights = folder.tensors if folder else {}
     config = replace(config, embeddings=embeddings)
     return RunSetup(config, vocabularies, scheme, weights, static, encoder, distillation)

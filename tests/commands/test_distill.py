@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,24 @@ def test_the_teacher_is_trained_first_where_asked(tmp_path: Path, raw: str, caps
     models = [(tmp_path / "student" / "teachers" / n / "model" / "model.safetensors").read_bytes() for n in "12"]
     assert models[0] != models[1]
     assert (tmp_path / "student" / "model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_resumed_run_keeps_its_teacher_unless_the_data_have_changed(
+    changed: bool, tmp_path: Path, raw: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = arguments(tmp_path, raw, "distill.teacher=auto", "distill.ensemble=1")
+    assert train_command.main(command) == 0
+    model = tmp_path / "student" / "teachers" / "1" / "model" / "model.safetensors"
+    before = model.read_bytes()
+    shutil.rmtree(tmp_path / "student" / "checkpoints")  # as if the run had ended before the student's first one
+    (tmp_path / "student" / "run.json").unlink()
+    if changed:
+        (tmp_path / "train.conll").write_text("Zoe\tB-PER\nleft\tO\nRome\tB-LOC\n\n" * 80)
+    capsys.readouterr()
+    assert train_command.main([*command, "resume=true"]) == (2 if changed else 0)
+    assert model.read_bytes() == before
+    assert ("teachers/1/checkpoints/last.ckpt: does not fit" in capsys.readouterr().err) is changed
 
 
 @pytest.mark.parametrize(
