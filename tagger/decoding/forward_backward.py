@@ -5,6 +5,7 @@ Works on sentences packed by time, in double precision.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -63,12 +64,12 @@ class Lattice:
 
     def marginals(self) -> Doubles:
         """Compute (N, K) P(y_t = k | x), the probability of each tag at each token, packed as the emissions are."""
-        beta, through = self._backward()
+        beta, through = self._backward
         return np.exp(self._alpha + beta - through[:, None])
 
     def transition_counts(self) -> Doubles:
         """Compute (B, K, K) Σ_t P(y_t-1 = i, y_t = j | x), the expected number of transitions from i to j."""
-        beta, _ = self._backward()
+        beta, _ = self._backward
         tags = len(self._transitions)
         counts = np.zeros((self._batch_sizes[0], tags, tags))
         at_once = max(1, _SCORES_AT_ONCE // tags**2)
@@ -107,7 +108,7 @@ class Lattice:
             tags: (sum of lengths,) the numbers of its tags, one span's after the other's.
             longer: (S,) the tag that would lengthen the span if it followed; NO_TAG if there is none.
         """
-        beta, through = self._backward()
+        beta, through = self._backward
         first = np.cumsum(lengths) - lengths  # where each span's tags begin
         number = np.repeat(np.arange(len(lengths)), lengths)
         step = start[number] + np.arange(len(tags)) - first[number]
@@ -145,8 +146,9 @@ class Lattice:
             alpha[now] = reached - largest[:, None]
         return alpha, shift
 
+    @cached_property
     def _backward(self) -> tuple[Doubles, Doubles]:
-        """Compute β (N, K), log-sums of the paths after each token, and (N,) log Σ exp(α + β) over its tags."""
+        """β (N, K), log-sums of the paths after each token, and (N,) log Σ exp(α + β) over its tags."""
         out_of = _LogProduct(self._transitions.T)
         beta = np.empty_like(self._emissions)
         beta[self._last] = self._end

@@ -19,6 +19,7 @@ from tagger.model.batch import TensorSoftTargets
 from tagger.model.crf import LinearChainCRF
 from tagger.model.packing import Packing
 from tagger.model.partition import StepByStep, by_halves
+from tests.helpers.crf import log_sum, path_score, random_crf
 from tests.helpers.legal_paths import SCHEMES, TAGS, legal_paths
 
 LENGTHS = [4, 3, 3, 1]
@@ -34,26 +35,6 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 def losses_of(crf: LinearChainCRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
     packing = Packing.of(mask.sum(dim=1).numpy(), CPU)
     return crf(emissions.transpose(0, 1)[mask.T], tags.T[mask.T], packing)
-
-
-def random_crf(scheme: Scheme, seed: int) -> LinearChainCRF:
-    torch.manual_seed(seed)
-    crf = LinearChainCRF(TAGS[scheme], scheme)
-    for parameter in crf.parameters():
-        torch.nn.init.normal_(parameter)
-    return crf
-
-
-def path_score(crf: LinearChainCRF, emissions: Tensor, path: tuple[int, ...]) -> float:
-    """The score of one path by its definition, in double precision; `emissions` is (T, K)."""
-    score = crf.start[path[0]].item() + crf.end[path[-1]].item()
-    score += sum(emissions[step, tag].item() for step, tag in enumerate(path))
-    return score + sum(crf.transitions[before, after].item() for before, after in itertools.pairwise(path))
-
-
-def log_sum(scores: list[float]) -> float:
-    highest = max(scores)
-    return highest + math.log(sum(math.exp(score - highest) for score in scores))
 
 
 def random_batch(scheme: Scheme, seed: int, lengths: list[int] = LENGTHS) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -17,10 +14,10 @@ from tagger.corpus.sentence import PartialLabels, Sentence
 from tagger.features.encoding import EncodedCorpus, FeatureEncoder
 from tagger.model import crf as crf_module
 from tagger.model.batch import TensorBatch
-from tagger.model.crf import LinearChainCRF
 from tagger.model.network import TaggerModel
 from tagger.model.packing import Packing
 from tagger.model.partition import by_halves
+from tests.helpers.crf import log_sum, path_score, random_crf
 from tests.helpers.legal_paths import SCHEMES, TAGS, legal_paths
 from tests.helpers.random_models import NER_TRAIN, random_folder
 
@@ -32,14 +29,6 @@ CPU = torch.device("cpu")
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "by halves":
         monkeypatch.setattr(crf_module, "log_partition", by_halves)
-
-
-def random_crf(scheme: Scheme, seed: int) -> LinearChainCRF:
-    torch.manual_seed(seed)
-    crf = LinearChainCRF(TAGS[scheme], scheme)
-    for parameter in crf.parameters():
-        torch.nn.init.normal_(parameter)
-    return crf
 
 
 def random_case(scheme: Scheme, seed: int) -> tuple[list[Tensor], list[Tensor], list[tuple[int, ...]]]:
@@ -61,17 +50,6 @@ def random_case(scheme: Scheme, seed: int) -> tuple[list[Tensor], list[Tensor], 
 
 def packed(rows: list[Tensor]) -> Tensor:
     return torch.stack([row[step] for step in range(max(LENGTHS)) for row in rows if step < len(row)])
-
-
-def path_score(crf: LinearChainCRF, emissions: Tensor, path: tuple[int, ...]) -> float:
-    score = crf.start[path[0]].item() + crf.end[path[-1]].item()
-    score += sum(emissions[step, tag].item() for step, tag in enumerate(path))
-    return score + sum(crf.transitions[a, b].item() for a, b in itertools.pairwise(path))
-
-
-def log_sum(scores: list[float]) -> float:
-    highest = max(scores)
-    return highest + math.log(sum(math.exp(score - highest) for score in scores))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
