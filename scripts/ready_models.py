@@ -55,7 +55,7 @@ OTHER_TEXT = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a model.
+    """The recipe of a model.
 
     Attributes:
         name: of the model and its folder.
@@ -217,7 +217,7 @@ def make(recipe: Recipe, arguments: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Make the parser of the command line."""
     found = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )

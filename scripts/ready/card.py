@@ -1,4 +1,4 @@
-"""The model card of a ready model: what it was made from, under which licences, and how well it does."""
+"""Write the model card of a ready model: sources, licences and scores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RawSource:
 
 @dataclass(frozen=True)
 class Making:
-    """How a model was made, for its card.
+    """Sources, teacher and limits of a model, for its card.
 
     Attributes:
         name, title: of the model.

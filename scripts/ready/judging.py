@@ -22,7 +22,7 @@ _RAW_SENTENCES = 1000
 
 @dataclass(frozen=True)
 class Judged:
-    """What was found out about a model.
+    """Scores of a model.
 
     Attributes:
         sources: scores of `dev` and `test` by source. A source lacks a split that it gives to train, or does not have.

@@ -22,7 +22,7 @@ from tagger.errors import UserError
 
 
 class Account:
-    """What a run read and wrote."""
+    """Counts of what a run read and wrote."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources

@@ -32,7 +32,10 @@ _AGAIN = "begin again with --overwrite in place of --resume"
 
 
 class RunState:
-    """The state, locked against other runs. Use it as a context, which removes what nobody can continue."""
+    """State of a run in its output folder, locked against other runs.
+
+    Use it as a context manager. At the end it removes what cannot be continued.
+    """
 
     def __init__(self, output: Path) -> None:
         """Take the output folder."""

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """The object of an evaluation: a model on a split of `data`, a file of predictions, or runs to compare."""
+    """Settings of an evaluation: of a model on a split of `data`, of a file of predictions, or of runs to compare."""
 
     model: Path | None = None  # a model folder, a ready model's name, or `hub:ORG/NAME@REVISION`
     encoder: str | None = None  # where the model's contextual encoder is, if it has one and it has moved

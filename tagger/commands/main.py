@@ -1,4 +1,4 @@
-"""The `tagger` command: one table of all commands, the way to run one, and the parser that some of them share."""
+"""List all commands in one table, run one, and make the parser that some of them share."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Publication:
-    """The files that go to the Hub."""
+    """Files to upload to the Hub."""
 
     files: Mapping[str, Path | bytes]  # paths or contents, by their names in the repository
     notes: list[str]  # a line each on what was left out or is missing

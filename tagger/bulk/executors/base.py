@@ -1,4 +1,4 @@
-"""The interface of executors: tasks in, results out, in the same order. The executor of this process."""
+"""Define executors, which map tasks to results in the same order, and the one that uses this process alone."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _NO_RAY = "--executor ray needs Ray; install the extra: pip install 'tagger[ray]
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What Ray is asked for."""
+    """Resources to ask Ray for."""
 
     address: str | None = None  # of a running cluster, HOST:PORT or auto; None: start a Ray of this machine
     workers: int = 1  # processes that hold a model
