@@ -67,17 +67,6 @@ class Tagger:
         self._split: Tokenizer | None = None
         self._opened: _Opened | None = None
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 that identifies the model by the checksums of its files.
-
-        Raises:
-            UserError: the tagger was not opened by `tagger.load`.
-        """
-        if self._opened is None:
-            raise UserError("only taggers that tagger.load opened have a digest; save the model and load it")
-        return self._opened.digest
-
     def __reduce__(self) -> tuple[Callable[[str, _Settings, str], Tagger], tuple[str, _Settings, str]]:
         if self._opened is None:
             raise UserError("only taggers that tagger.load opened can be pickled; save the model and load it")
@@ -269,7 +258,7 @@ class _OpenModels:
         """Return the model at `path`: the one in use, if its `config.json` is the same, or read it."""
         place = local_folder(path)
         description = read_description(place)
-        found = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+        found = _digest(description)
         name = str(path) if on_hub(path) else str(place.resolve())
         if digest not in (None, found):
             raise UserError(f"{name}: not the model that was pickled; load it again and pickle that")
@@ -284,6 +273,19 @@ class _OpenModels:
 
 
 _models = _OpenModels()
+
+
+def digest_of(path: str | Path) -> str:
+    """Return a SHA-256 that identifies a model by the checksums of its files, without loading it.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    return _digest(read_description(local_folder(path)))
+
+
+def _digest(description: object) -> str:
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _load(path: str | Path, settings: _Settings, digest: str | None = None) -> Tagger:

@@ -33,7 +33,7 @@ from tagger.features.distilled_text import (
 )
 from tagger.features.soft_targets import TagDistribution
 from tagger.files import cache_folder, lock_folder
-from tagger.predict import load
+from tagger.predict import digest_of, load
 
 _AT_ONCE = 1000  # sentences
 _MOST_WORDS = 200_000
@@ -47,7 +47,6 @@ def distilled_text(
     tags: Sequence[str],
     scheme: Scheme,
     tokenizer: str,
-    device: str = "cpu",
 ) -> DistilledText:
     """Return the text that a teacher has tagged: from the cache, or tag it now.
 
@@ -56,26 +55,24 @@ def distilled_text(
         labelled: tokens of the labelled sentences, which are left out.
         tags, scheme: the student's tags.
         tokenizer: of the data.
-        device: where the teacher runs.
 
     Raises:
         UserError: the teacher or the text is missing, damaged or does not fit, or the cache cannot be written.
     """
-    taggers = {path: load(path, device=device) for path in config.teachers}
-    teacher = Teacher(
-        taggers,
-        tags,
-        scheme,
-        config.labels,
-        temperature=config.temperature,
-        best_path_alone=config.targets == "tags",
-    )
     text = RawText(config.files, config.tokenizer or tokenizer, labelled)
     choice = [config.sentences, config.min_confidence, config.entity_share, config.temperature, config.targets]
-    depends_on = [[tagger.digest for tagger in taggers.values()], list(tags), dict(config.labels), choice]
-    digest = hashlib.sha256(json.dumps([*depends_on, text.digest()]).encode()).hexdigest()
+    depends_on = [list(map(digest_of, config.teachers)), list(tags), dict(config.labels), choice, text.digest()]
+    digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
     folder = cache_folder() / "distilled" / digest
     if not is_complete(folder):
+        teacher = Teacher(
+            {path: load(path) for path in config.teachers},
+            tags,
+            scheme,
+            config.labels,
+            temperature=config.temperature,
+            best_path_alone=config.targets == "tags",
+        )
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -84,7 +81,7 @@ def distilled_text(
             ) from error
         with lock_folder(folder, wait=True):
             if not is_complete(folder):
-                _Reading(folder, config, teacher, text).finish(digest, tuple(taggers), tags)
+                _Reading(folder, config, teacher, text).finish(digest, tags)
     return DistilledText(folder)
 
 
@@ -96,7 +93,7 @@ class _Reading:
         self._state: Counter[str] = Counter()  # sentences: given by the text, kept, with entities, left out by reason
         self._parts = 0
 
-    def finish(self, digest: str, teachers: tuple[str, ...], tags: Sequence[str]) -> None:
+    def finish(self, digest: str, tags: Sequence[str]) -> None:
         """Read what is left of the text, and complete the folder."""
         self._continue()
         sentences: list[Sentence] = []
@@ -121,7 +118,7 @@ class _Reading:
             words.update(of_part)
         about = About(
             digest=digest,
-            teachers=teachers,
+            teachers=self._config.teachers,
             text=self._text.names,
             tags=tuple(tags),
             sentences=self._state["kept"],

@@ -58,7 +58,7 @@ def test_every_sentence_is_read_once_and_the_second_time_from_the_cache(
     assert (text.about.sentences, text.about.tokens) == (40, 240)
     assert text.about.tokens_of_parts == (42,) * 5 + (30,)
     assert text.frequent_words(2) == {"number": 40, "saw": 40}
-    monkeypatch.setattr(Teacher, "distributions", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(reading, "load", lambda path: pytest.fail("loaded again"))
     assert read(model, raw).folder == text.folder
 
 
