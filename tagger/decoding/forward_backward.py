@@ -5,7 +5,6 @@ Works on sentences packed by time, in double precision.
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -58,18 +57,19 @@ class Lattice:
         self._lengths = np.bincount(self._sentence)  # (B,)
         self._last = self._begins[self._lengths - 1] + np.arange(batch_sizes[0])  # (B,) each sentence's last token
         self._alpha, self._shift = self._forward()
+        self._after: tuple[Doubles, Doubles] | None = None  # what `_backward` returns, once computed
         self.log_partition: Doubles = np.bincount(self._sentence, weights=self._shift) + _log_sum(
             self._alpha[self._last] + self._end
         )
 
     def marginals(self) -> Doubles:
         """Compute (N, K) P(y_t = k | x), the probability of each tag at each token, packed as the emissions are."""
-        beta, through = self._backward
+        beta, through = self._backward()
         return np.exp(self._alpha + beta - through[:, None])
 
     def transition_counts(self) -> Doubles:
         """Compute (B, K, K) Σ_t P(y_t-1 = i, y_t = j | x), the expected number of transitions from i to j."""
-        beta, _ = self._backward
+        beta, _ = self._backward()
         tags = len(self._transitions)
         counts = np.zeros((self._batch_sizes[0], tags, tags))
         at_once = max(1, _SCORES_AT_ONCE // tags**2)
@@ -108,7 +108,7 @@ class Lattice:
             tags: (sum of lengths,) the numbers of its tags, one span's after the other's.
             longer: (S,) the tag that would lengthen the span if it followed; NO_TAG if there is none.
         """
-        beta, through = self._backward
+        beta, through = self._backward()
         first = np.cumsum(lengths) - lengths  # where each span's tags begin
         number = np.repeat(np.arange(len(lengths)), lengths)
         step = start[number] + np.arange(len(tags)) - first[number]
@@ -146,9 +146,14 @@ class Lattice:
             alpha[now] = reached - largest[:, None]
         return alpha, shift
 
-    @cached_property
     def _backward(self) -> tuple[Doubles, Doubles]:
-        """β (N, K), log-sums of the paths after each token, and (N,) log Σ exp(α + β) over its tags."""
+        """Compute β (N, K), log-sums of the paths after each token, and (N,) log Σ exp(α + β) over its tags.
+
+        It is computed once. `functools.cached_property` would not do: in Python 3.11 one lock serves all objects of the
+        class, so that threads wait for each other, and a process forked meanwhile waits forever.
+        """
+        if self._after is not None:
+            return self._after
         out_of = _LogProduct(self._transitions.T)
         beta = np.empty_like(self._emissions)
         beta[self._last] = self._end
@@ -156,7 +161,8 @@ class Lattice:
             following = self._steps[number + 1]
             found = out_of(beta[following] + self._emissions[following])
             beta[self._steps[number]][: len(found)] = found - found.max(axis=1, keepdims=True)
-        return beta, _log_sum(self._alpha + beta)
+        self._after = beta, _log_sum(self._alpha + beta)
+        return self._after
 
 
 class _LogProduct:
