@@ -65,6 +65,11 @@ AREAS = {
         ["model/crf.py", "model/partition.py"],
         [f"model/test_{name}.py" for name in ("crf", "partial_crf", "partition")],
     ),
+    "jobs": Area(
+        [f"bulk/{name}.py" for name in ("job", "parts", "run_state")],
+        ["bulk/test_job.py", "bulk/test_parts.py", "commands/test_tag.py", "commands/test_resume.py"],
+        left_out="slow or extended",
+    ),
     "loader": Area(["training/loader.py"], ["training/test_loader.py", "training/test_replaced_mentions.py"]),
 }
 
