@@ -270,7 +270,9 @@ def _no_cycle_search() -> Iterator[None]:
             gc.enable()
 
 
-def cut_blocks(records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _BLOCK_CHARACTERS) -> Iterator[Block]:
+def cut_blocks(
+    records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _BLOCK_CHARACTERS
+) -> Iterator[Block]:
     """Cut the records of a part into blocks. The cuts depend on these records alone.
 
     Args:

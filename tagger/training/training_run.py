@@ -244,8 +244,10 @@ def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: fl
     if not probability or start.scheme is Scheme.PLAIN:
         return None
     if start.encoder is not None:
-        raise UserError("optim.mention_replacement: embeddings.transformer reads sentences as they are written; set "
-            "optim.mention_replacement=0")
+        raise UserError(
+            "optim.mention_replacement: embeddings.transformer reads sentences as they are written; set "
+            "optim.mention_replacement=0"
+        )
     return MentionReplacement(sentences, probability)
 
 
