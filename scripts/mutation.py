@@ -58,7 +58,10 @@ AREAS = {
     "alignment": Area(["evaluation/prediction_files.py"], ["evaluation/test_prediction_files.py"], "published"),
     "decoder": Area(
         ["decoding/decoder.py", "decoding/forward_backward.py", "decoding/k_best.py"],
-        [f"decoding/test_{name}.py" for name in ("decoder", "forward_backward", "k_best", "many_labels")],
+        [
+            f"decoding/test_{name}.py"
+            for name in ("decoder", "forward_backward", "k_best", "many_labels", "temperature")
+        ],
         left_out="ten_thousand or very_long or memory_does_not_grow",
     ),
     "crf": Area(
