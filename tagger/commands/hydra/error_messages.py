@@ -38,7 +38,7 @@ def reason(error: Exception, names: Callable[[], Sequence[str]] = list) -> str:
         if name.endswith((".yaml", ".yml")):
             file = PurePath(name)
             return (
-                f"{group}={name}: a name, not a file, is expected; put the file into a folder FOLDER/{group}/ and write "
+                f"{group}={name}: a name, not a file, is expected; put the file into FOLDER/{group}/ and write "
                 f"--config-dir FOLDER {group}={file.stem}"
             )
         hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
