@@ -35,7 +35,9 @@ try:
 except ImportError:
     raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
 
-_SWEEP = ("-m", "--multirun")
+_WITH_VALUES = frozenset(
+    {"--config-dir", "-cd", "--config-name", "-cn", "--cfg", "-c", "--package", "-p", "--info", "-i"}
+)
 _FAILED, _WRONG_USE = 1, 2
 _INTERRUPTED = 128 + 2  # what a shell reports of a program that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # and of one that nobody reads any more
@@ -83,8 +85,7 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
             failures.append(error)
 
     _prepare()
-    # Hydra takes -m before or behind all overrides, but not among them
-    sys.argv = [sys.argv[0], *sorted(arguments, key=lambda argument: argument not in _SWEEP)]
+    sys.argv = [sys.argv[0], *_options_first(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(shipped_folder("conf")), config_name=name)(job)()
         if failures:
@@ -108,6 +109,15 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
         code = max(code, sweep.close())
     let_go_of_output(flush=code != _PIPE_CLOSED)
     return code
+
+
+def _options_first(arguments: Sequence[str]) -> list[str]:
+    """Put Hydra's options before all overrides: Hydra refuses options among them."""
+    options, overrides = [], []
+    for number, argument in enumerate(arguments):
+        is_value = number > 0 and arguments[number - 1] in _WITH_VALUES and "=" not in argument
+        (options if argument.startswith("-") or is_value else overrides).append(argument)
+    return [*options, *overrides]
 
 
 def _report(program: str, problem: str, code: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tagger.commands import train
 from tagger.commands.hydra.hydra_entry import compose
 from tagger.commands.hydra.overrides import data_name, overrides_of
 
@@ -77,3 +80,13 @@ def test_settings_that_are_newer_than_a_run_are_not_reported_as_removed() -> Non
 @pytest.mark.parametrize("group", ["data", "distill"])
 def test_labels_are_renamed_by_a_mapping(group: str) -> None:
     assert compose("train", [f"{group}.labels={{LOC: place}}"])[group]["labels"] == {"LOC": "place"}
+
+
+def test_options_may_be_among_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.yaml").write_text("defaults: [base]\ntitle: mine\n")
+    assert train.main(["seed=7", "--config-dir", str(tmp_path), "data=mine", "--cfg", "job", "threads=2"]) == 0
+    printed = capsys.readouterr().out
+    assert "seed: 7\n" in printed
+    assert "title: mine\n" in printed
+    assert "threads: 2\n" in printed
