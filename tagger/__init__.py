@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tagger.errors import UserError
+from tagger.version import __version__
 
 if TYPE_CHECKING:
     from tagger.corpus.sentence import Entity, Sentence
     from tagger.predict import Tagger, load
 
-__version__ = "0.1.0"
 __all__ = ["Entity", "Sentence", "Tagger", "UserError", "__version__", "load"]
 
 _HOMES = {

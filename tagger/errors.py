@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tagger.printable import in_a_line
 
+DISTRIBUTION = "gru-tagger"  # the package's name on the index, where `tagger` is another project
 LONGEST_REASON = 200  # characters of a library's message
 _LONGEST = 2000  # characters; the middle of a longer message is left out
 _TAIL = 500
@@ -25,6 +26,11 @@ class UserError(Exception):
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)
+
+
+def install_command(extra: str) -> str:
+    """Return the shell command that installs this package with an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def reason_of(error: Exception) -> str:
@@ -54,6 +60,6 @@ def extra_needed(extra: str, program: str) -> Iterator[None]:
     except (UserError, ModuleNotFoundError) as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "tagger").partition(".")[0] == "tagger":
             raise
-        line = f"{program}: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'"
+        line = f"{program}: needs the extra `{extra}`; install it: {install_command(extra)}"
         print(line, file=sys.stderr)
         raise SystemExit(2) from None

@@ -20,7 +20,7 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 # itself and the rooms named here, all of which stand above it.
 BASE = (
     *("printable", "errors", "config", "config_parsing", "files", "untrusted", "hub", "python_process"),
-    *("renamed_settings", "shared_state"),
+    *("renamed_settings", "shared_state", "version"),
 )
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "python_process": (),
     "renamed_settings": (),
     "shared_state": (),
+    "version": (),
     "html": BASE,
     "corpus": BASE,
     "kernels": BASE,
@@ -43,18 +44,16 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines": (*BASE, "corpus", "kernels", "features", "tensor_shapes", "model", "model_folder"),
     "decoding": (*BASE, "corpus", "kernels", "features", "tensor_shapes"),
     "predict": (*BASE, "corpus", "features", "model_folder", "engines", "decoding"),
-    "__init__": ("errors", "corpus", "predict"),
     "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "distillation": (*BASE, "corpus", "features", "bulk", "predict"),
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
-    "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
+    "runs": (*BASE, "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "commands": (
         *(
             *BASE,
-            "__init__",
             "corpus",
             "kernels",
             "features",
@@ -66,6 +65,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         ),
         *("bulk", "distillation", "training", "commands.hydra", "runs"),
     ),
+    "api": (*BASE, "corpus", "predict", "evaluation", "training", "commands.hydra", "runs", "commands"),
+    "__init__": ("errors", "version", "corpus", "predict", "api"),
     "__main__": ("commands",),
 }
 DOORS = {  # framework: the paths that may import it

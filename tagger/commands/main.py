@@ -9,11 +9,11 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from importlib import import_module
 from typing import NamedTuple
 
-import tagger
 from tagger.errors import UserError
 from tagger.files import let_go_of_output
+from tagger.version import __version__
 
-VERSION = f"tagger {tagger.__version__}"
+VERSION = f"tagger {__version__}"
 _INTERRUPTED = 128 + 2  # what a shell reports of a program that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # and of one that nobody reads any more
 

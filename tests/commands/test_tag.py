@@ -58,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
-        monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)
+        monkeypatch.setattr("tagger.predict.load", lambda path, **_: model or CapitalsTagger())
         raw = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
         try:

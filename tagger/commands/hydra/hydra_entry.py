@@ -16,7 +16,7 @@ from typing import Any
 
 from tagger.commands.hydra.mixed_sources import with_presets, without_presets
 from tagger.commands.hydra.sweep import Sweep
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.files import let_go_of_output, shipped_folder, written_whole
 from tagger.printable import in_a_line
 from tagger.renamed_settings import name_of, new_argument, new_name, old_names, warnings_of, with_new_names
@@ -33,7 +33,7 @@ try:
 
     from tagger.commands.hydra.error_messages import as_text, reason
 except ImportError:
-    raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
+    raise UserError(f"training and evaluation need the extra `train`; install it: {install_command('train')}") from None
 
 _SWEEP = ("-m", "--multirun")
 _FAILED, _WRONG_USE = 1, 2
