@@ -16,7 +16,7 @@ ARG EXTRAS=serve
 RUN pip install --no-cache-dir --constraint /tmp/constraints.txt "$(echo /tmp/wheels/*.whl)[${EXTRAS}]" \
     && rm -r /tmp/wheels /tmp/constraints.txt \
     && useradd --create-home --uid 10001 tagger
-USER tagger
+USER 10001
 WORKDIR /home/tagger
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \

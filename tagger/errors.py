@@ -19,6 +19,13 @@ class UserError(Exception):
 
     The message is one line: where, what was expected, what came, and what to do. Entry points print it without a
     traceback and exit with code 2. Control characters become pictures of them. Messages end at some 2,000 characters.
+
+    >>> import tagger
+    >>> try:
+    ...     tagger.load("no/such/folder")
+    ... except tagger.UserError as error:
+    ...     print(str(error).partition(":")[0])
+    no/such/folder
     """
 
     def __init__(self, message: str) -> None:

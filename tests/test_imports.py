@@ -35,7 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shared_state": (),
     "version": (),
     "html": BASE,
-    "corpus": BASE,
+    "corpus": (*BASE, "html"),
     "kernels": BASE,
     "features": (*BASE, "corpus", "kernels"),
     "tensor_shapes": ("config", "features"),

@@ -63,4 +63,4 @@ def test_github_s_files_are_mappings(path: Path) -> None:
 def test_the_image_starts_the_server_as_an_ordinary_user() -> None:
     lines = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8").splitlines()
     assert 'ENTRYPOINT ["tagger", "serve", "--host", "0.0.0.0", "--port", "8000"]' in lines
-    assert lines.index("USER tagger") < next(n for n, line in enumerate(lines) if line.startswith("ENTRYPOINT"))
+    assert lines.index("USER 10001") < next(n for n, line in enumerate(lines) if line.startswith("ENTRYPOINT"))

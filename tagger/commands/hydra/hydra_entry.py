@@ -208,8 +208,11 @@ def is_composed(config: DictConfig, key: str) -> bool:
 
 def given() -> list[str]:
     """Return the names on this job's command line: settings, and groups with a choice."""
-    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-    return [override.key_or_group for override in overrides]
+    return _names(HydraConfig.get().overrides.task)
+
+
+def _names(overrides: Sequence[str]) -> list[str]:
+    return [override.key_or_group for override in OverridesParser.create().parse_overrides(list(overrides))]
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -222,6 +225,23 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     overrides = [new_argument(override) for override in overrides]
     try:
         return settings_of(_composed(name, overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(reason(error, lambda: _setting_names(name, overrides))) from error
+
+
+def composed(name: str, overrides: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """Compose `conf/<name>.yaml` with overrides, outside of any command.
+
+    Returns:
+        The configuration, and the names in the overrides: settings, and groups with a choice.
+
+    Raises:
+        UserError: an override is wrong.
+    """
+    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+    overrides = [new_argument(override) for override in overrides]
+    try:
+        return _composed(name, overrides), _names(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(reason(error, lambda: _setting_names(name, overrides))) from error
 
