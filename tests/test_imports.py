@@ -51,6 +51,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
     "runs": (*BASE, "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
+    "serving": (
+        *(*BASE, "html", "corpus", "model_folder", "engines", "predict", "inspection"),
+        *("bulk",),
+    ),
     "commands": (
         *(
             *BASE,
@@ -63,7 +67,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "inspection",
             "evaluation",
         ),
-        *("bulk", "distillation", "training", "commands.hydra", "runs"),
+        *("bulk", "distillation", "training", "commands.hydra", "runs", "serving"),
     ),
     "api": (*BASE, "corpus", "predict", "evaluation", "training", "commands.hydra", "runs", "commands"),
     "__init__": ("errors", "version", "corpus", "predict", "api"),
@@ -99,6 +103,11 @@ DOORS = {  # framework: the paths that may import it
     "ray": ("bulk/executors/ray.py",),
     "tqdm": ("model/contextual.py", "distillation/reading.py"),
     "jinja2": ("html/rendering.py",),
+    "fastapi": ("serving/app.py",),
+    "starlette": ("serving/",),
+    "pydantic": ("serving/schemas.py",),
+    "prometheus_client": ("serving/metrics.py",),
+    "uvicorn": ("serving/server.py",),
     "pyarrow": ("bulk/formats/parquet.py",),
     "zstandard": ("bulk/compression.py",),
     "matplotlib": ("evaluation/page/plots.py",),

@@ -50,9 +50,9 @@ class Document:
 
         Returns:
             `text`; `entities`, each with `start`, `end`, `label`, `text`; and `sentences`, each with `start`, `end`,
-            `tokens`, `tags`. Start and end are half-open, in characters of `text`. Scores and alternatives are there
-            if the document was tagged with them: `score` of an entity, `scores` of a sentence's tokens, and
-            `alternatives`, each with `tags` and `score`.
+            `tokens`, `tags` and, if known, the tokens' `offsets`. Start and end are half-open, in characters of
+            `text`. Scores and alternatives are there if the document was tagged with them: `score` of an entity,
+            `scores` of a sentence's tokens, and `alternatives`, each with `tags` and `score`.
         """
         return {
             "text": self.text,
@@ -92,6 +92,7 @@ def _sentence(sentence: Sentence) -> dict[str, Any]:
         "start": start,
         "end": end,
         "tokens": list(sentence.tokens),
+        "offsets": sentence.offsets and [list(one) for one in sentence.offsets],
         "tags": sentence.tags and list(sentence.tags),
         "scores": sentence.scores and list(sentence.scores),
         "alternatives": alternatives and [{"tags": list(one.tags), "score": one.score} for one in alternatives],
