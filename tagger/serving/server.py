@@ -58,7 +58,7 @@ def _serve_in_processes(settings: ServeSettings, listening: socket.socket, annou
         make_app(replace(settings, workers=1))  # report a wrong model once, and compile loops once
         announce()
         with safe_spawning():
-            Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+            Multiprocess(config, sockets=[listening]).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -73,6 +73,7 @@ def _config(app: object, settings: ServeSettings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=30,
+        timeout_worker_healthcheck=60,  # a worker that loads its models on a busy machine answers late
         timeout_graceful_shutdown=int(settings.seconds + _CLOSING_SECONDS),
     )
 

@@ -55,7 +55,8 @@ def running(*arguments: str, **variables: str) -> Iterator[Server]:
         else:
             raise AssertionError("".join(lines))
         yield Server(found[1], process)
-        process.send_signal(signal.SIGTERM)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
         assert process.wait(_LONGEST) == 0
         assert process.stderr.read() == ""
     finally:
