@@ -55,6 +55,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *(*BASE, "html", "corpus", "model_folder", "engines", "predict", "inspection"),
         *("bulk",),
     ),
+    "integrations": (*BASE, "corpus", "predict"),
     "commands": (
         *(
             *BASE,
@@ -112,7 +113,7 @@ DOORS = {  # framework: the paths that may import it
     "zstandard": ("bulk/compression.py",),
     "matplotlib": ("evaluation/page/plots.py",),
     "seqeval": ("evaluation/scores.py",),
-    "spacy": ("corpus/tokenizers.py",),
+    "spacy": ("corpus/tokenizers.py", "integrations/spacy_pipe.py"),
     "syntok": ("corpus/syntok_spans.py",),
 }
 BASE_INSTALL = {"filelock", "numpy", "safetensors", "syntok", "threadpoolctl"}  # its packages, by pyproject.toml

@@ -17,14 +17,18 @@ class Metrics:
     """Counts of one process, added up over all worker processes when read."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        own = {"registry": self._registry}
-        self.requests = Counter("tagger_requests", "Requests by path and status.", ["path", "status"], **own)
-        self.seconds = Histogram("tagger_request_seconds", "Seconds of a request.", ["path"], buckets=_SECONDS, **own)
-        self.open = Gauge("tagger_open_requests", "Requests being answered.", multiprocess_mode="livesum", **own)
-        self.texts = Counter("tagger_texts", "Texts tagged.", ["model"], **own)
-        self.characters = Counter("tagger_characters", "Characters of the texts tagged.", ["model"], **own)
-        self.batches = Histogram("tagger_batch_texts", "Texts tagged together.", ["model"], buckets=_TEXTS, **own)
+        self._registry = own = CollectorRegistry()
+        labels = ["path", "status"]
+        self.requests = Counter("tagger_requests", "Requests by path and status.", labels, registry=own)
+        self.seconds = Histogram(
+            "tagger_request_seconds", "Seconds of a request.", ["path"], buckets=_SECONDS, registry=own
+        )
+        self.open = Gauge("tagger_open_requests", "Requests being answered.", multiprocess_mode="livesum", registry=own)
+        self.texts = Counter("tagger_texts", "Texts tagged.", ["model"], registry=own)
+        self.characters = Counter("tagger_characters", "Characters of the texts tagged.", ["model"], registry=own)
+        self.batches = Histogram(
+            "tagger_batch_texts", "Texts tagged together.", ["model"], buckets=_TEXTS, registry=own
+        )
 
     def text(self) -> bytes:
         """Return the counts in Prometheus's format."""
