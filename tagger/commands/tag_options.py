@@ -39,10 +39,10 @@ Mark the entities in text. Without FILE, standard input is read.
   --model MODEL      en-ner (default), en-pos, a model folder, or hub:ORG/NAME
   --output DIR       a file per input into this folder; default: standard output
   --format FORMAT    jsonl (default), conll, html or parquet
-  --input-format F   text, conll, conllu, jsonl or parquet; default: by extension
+  --input-format F   text, conll, conllu, jsonl, parquet; default: by extension
   --tokens           write tokens and tags too
   --scores           write probabilities
-  --min-score P      leave out entities less probable than P; LABEL=P for one label
+  --min-score P      leave out less probable entities; LABEL=P for a label
   --n-best K         write the K most probable taggings of each sentence
   --workers N        tag in N processes
   --resume           continue an earlier run of the same command
