@@ -28,4 +28,4 @@ def test_a_program_prints_what_is_below_it(
 
 
 def test_programs_with_output_are_found() -> None:
-    assert len(PROGRAMS) == 3
+    assert len(PROGRAMS) == 4
