@@ -66,7 +66,7 @@ class SpacyTagger:
         }  # fmt: skip
         recogniser = self._nlp.add_pipe("ner", config={"model": model})
         for label in _LABELS:
-            recogniser.add_label(label)  # type: ignore[attr-defined]
+            recogniser.add_label(label)
         self._nlp.initialize()
 
     def pipe(self, texts: Iterable[str], *, scores: bool = False, n_best: int = 0) -> Iterator[Document]:

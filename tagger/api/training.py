@@ -130,7 +130,7 @@ def train(
         "init_from": init_from,
         "trainer.enable_progress_bar": progress,
     }
-    given = {name: value for name, value in own.items() if value is not None}
+    given: dict[str, object] = {name: value for name, value in own.items() if value is not None}
     given |= {"seed": seed, "resume": resume, "report": report}
     overrides = [
         *_data(data, dev, test, hydra_entry.choices("data")),

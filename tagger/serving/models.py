@@ -118,8 +118,11 @@ def load_models(settings: ServeSettings, metrics: Metrics) -> dict[str, ServedMo
     Raises:
         UserError: one is missing, damaged or does not fit the settings.
     """
-    how = {"engine": settings.engine, "device": settings.device, "precision": settings.precision}
-    return {name: ServedModel(name, load(path, **how), settings, metrics) for name, path in settings.models}
+    found = {}
+    for name, path in settings.models:
+        tagger = load(path, engine=settings.engine, device=settings.device, precision=settings.precision)
+        found[name] = ServedModel(name, tagger, settings, metrics)
+    return found
 
 
 def minimum_of(given: float | Mapping[str, float], tagger: Tagger) -> MinimumScores | None:
