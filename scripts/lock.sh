@@ -13,7 +13,7 @@ import json, re, sys
 with open(sys.argv[1], encoding="utf-8") as stream:
     found = [package["metadata"] for package in json.load(stream)["install"]]
 pinned = {re.sub(r"[-_.]+", "-", package["name"]).lower(): package["version"] for package in found}
-del pinned["tagger"]
+del pinned["gru-tagger"]
 print("# Every package of the training and development environment, pinned; written by `make lock`.")
 for name, version in sorted(pinned.items()):
     print(sys.argv[2] if name == "torch" else f"{name}=={version}")

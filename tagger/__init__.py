@@ -1,4 +1,13 @@
-"""A named-entity and sequence tagger: bidirectional GRU with a CRF, trained in minutes, fast on a plain CPU."""
+"""A named-entity and sequence tagger: bidirectional GRU with a CRF, trained in minutes, fast on a plain CPU.
+
+    import tagger
+
+    model = tagger.load()                       # the bundled English model; or a path, or hub:ORG/NAME
+    doc = model.tag("Ada Lovelace lived in London.")
+    doc.entities
+
+`docs/python.md` has more.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +15,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tagger.errors import UserError
+from tagger.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tagger.api.comparing import compare
+    from tagger.api.scoring import evaluate
+    from tagger.api.training import train
+    from tagger.corpus.document import Document
     from tagger.corpus.sentence import Entity, Sentence
     from tagger.predict import Tagger, load
 
-__version__ = "0.1.0"
-__all__ = ["Entity", "Sentence", "Tagger", "UserError", "__version__", "load"]
+__all__ = ["Document", "Entity", "Sentence", "Tagger", "UserError", "compare", "evaluate", "load", "train"]
 
 _HOMES = {
+    "Document": "corpus.document",
     "Entity": "corpus.sentence",
     "Sentence": "corpus.sentence",
     "Tagger": "predict",
+    "compare": "api.comparing",
+    "evaluate": "api.scoring",
     "load": "predict",
+    "train": "api.training",
 }
 
 
@@ -27,3 +44,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names alone."""
+    return __all__

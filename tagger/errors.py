@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tagger.printable import in_a_line
 
+DISTRIBUTION = "gru-tagger"  # the package's name on the index, where `tagger` is another project
 LONGEST_REASON = 200  # characters of a library's message
 _LONGEST = 2000  # characters; the middle of a longer message is left out
 _TAIL = 500
@@ -18,6 +19,13 @@ class UserError(Exception):
 
     The message is one line: where, what was expected, what came, and what to do. Entry points print it without a
     traceback and exit with code 2. Control characters become pictures of them. Messages end at some 2,000 characters.
+
+    >>> import tagger
+    >>> try:
+    ...     tagger.load("no/such/folder")
+    ... except tagger.UserError as error:
+    ...     print(str(error).partition(":")[0])
+    no/such/folder
     """
 
     def __init__(self, message: str) -> None:
@@ -25,6 +33,11 @@ class UserError(Exception):
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
         super().__init__(line)
+
+
+def install_command(extra: str) -> str:
+    """Return the shell command that installs this package with an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def reason_of(error: Exception) -> str:
@@ -54,6 +67,6 @@ def extra_needed(extra: str, program: str) -> Iterator[None]:
     except (UserError, ModuleNotFoundError) as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "tagger").partition(".")[0] == "tagger":
             raise
-        line = f"{program}: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'"
+        line = f"{program}: needs the extra `{extra}`; install it: {install_command(extra)}"
         print(line, file=sys.stderr)
         raise SystemExit(2) from None

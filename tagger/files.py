@@ -52,8 +52,13 @@ def cache_folder() -> Path:
 
 @cache
 def _private_temporary_folder() -> Path:
-    """Return a folder that only this user can use, the same in every process; if none can be made, an unusable path."""
+    """Return a folder that only this user can use; if none can be made, an unusable path.
+
+    It is the same in every process of a user, except on Windows, which has no user ids.
+    """
     try:
+        if not hasattr(os, "getuid"):
+            return Path(tempfile.mkdtemp(prefix="tagger-"))
         folder = Path(tempfile.gettempdir()) / f"tagger-{os.getuid()}"
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tagger.errors import LONGEST_REASON, UserError, reason_of
+from tagger.errors import LONGEST_REASON, UserError, install_command, reason_of
 
 _SECONDS_TO_CONNECT = 3.0
 _SECONDS_TO_ANSWER = 10.0
@@ -178,7 +178,7 @@ def _import_hub() -> Any:
         import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError:
-        raise UserError("the Hugging Face Hub needs the extra: pip install 'tagger[hub]'") from None
+        raise UserError(f"the Hugging Face Hub needs the extra: {install_command('hub')}") from None
     return huggingface_hub
 
 

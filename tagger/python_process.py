@@ -7,6 +7,7 @@ texts would then be executed. Children started here do not have the working fold
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,14 @@ def start_python(arguments: Sequence[str], **options: Any) -> subprocess.Popen[A
 def run_python(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     """Run this Python with arguments to its end, with options of `subprocess.run`."""
     return subprocess.run([sys.executable, *arguments], env=_environment(), **options)
+
+
+def interrupt(process: subprocess.Popen[Any]) -> None:
+    """Send a child what Ctrl-C sends. On Windows, where one cannot, end it."""
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        process.send_signal(signal.SIGINT)
 
 
 @contextmanager

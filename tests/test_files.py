@@ -2,7 +2,6 @@
 
 import errno
 import os
-import pwd
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +18,8 @@ from tagger.files import cache_folder, expanded, lock_folder, written_whole
 @pytest.fixture
 def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The folder for temporary files of a user without an entry in the list of users."""
+
+    pwd = pytest.importorskip("pwd", reason="Windows always knows a home folder")
 
     def unknown(user: object) -> None:
         raise KeyError(user)
@@ -103,3 +104,12 @@ def test_on_a_file_system_without_locks_nothing_is_held(
 
 def raise_error(error: OSError, *_: object) -> None:
     raise error
+
+
+def test_a_system_without_user_ids_still_has_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "getuid")
+    files._private_temporary_folder.cache_clear()
+    folder = files._private_temporary_folder()
+    files._private_temporary_folder.cache_clear()
+    assert folder.is_dir()
+    folder.rmdir()

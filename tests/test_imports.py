@@ -20,7 +20,7 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 # itself and the rooms named here, all of which stand above it.
 BASE = (
     *("printable", "errors", "config", "config_parsing", "files", "untrusted", "hub", "python_process"),
-    *("renamed_settings", "shared_state"),
+    *("renamed_settings", "shared_state", "version"),
 )
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
@@ -33,8 +33,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "python_process": (),
     "renamed_settings": (),
     "shared_state": (),
+    "version": (),
     "html": BASE,
-    "corpus": BASE,
+    "corpus": (*BASE, "html"),
     "kernels": BASE,
     "features": (*BASE, "corpus", "kernels"),
     "tensor_shapes": ("config", "features"),
@@ -43,18 +44,21 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines": (*BASE, "corpus", "kernels", "features", "tensor_shapes", "model", "model_folder"),
     "decoding": (*BASE, "corpus", "kernels", "features", "tensor_shapes"),
     "predict": (*BASE, "corpus", "features", "model_folder", "engines", "decoding"),
-    "__init__": ("errors", "corpus", "predict"),
     "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "distillation": (*BASE, "corpus", "features", "bulk", "predict"),
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "commands.hydra": BASE,
-    "runs": (*BASE, "__init__", "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
+    "runs": (*BASE, "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
+    "serving": (
+        *(*BASE, "html", "corpus", "model_folder", "engines", "predict", "inspection"),
+        *("bulk",),
+    ),
+    "integrations": (*BASE, "corpus", "predict"),
     "commands": (
         *(
             *BASE,
-            "__init__",
             "corpus",
             "kernels",
             "features",
@@ -64,8 +68,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "inspection",
             "evaluation",
         ),
-        *("bulk", "distillation", "training", "commands.hydra", "runs"),
+        *("bulk", "distillation", "training", "commands.hydra", "runs", "serving"),
     ),
+    "api": (*BASE, "corpus", "predict", "evaluation", "training", "commands.hydra", "runs", "commands"),
+    "__init__": ("errors", "version", "corpus", "predict", "api"),
     "__main__": ("commands",),
 }
 DOORS = {  # framework: the paths that may import it
@@ -98,11 +104,16 @@ DOORS = {  # framework: the paths that may import it
     "ray": ("bulk/executors/ray.py",),
     "tqdm": ("model/contextual.py", "distillation/reading.py"),
     "jinja2": ("html/rendering.py",),
+    "fastapi": ("serving/app.py",),
+    "starlette": ("serving/",),
+    "pydantic": ("serving/schemas.py",),
+    "prometheus_client": ("serving/metrics.py",),
+    "uvicorn": ("serving/server.py",),
     "pyarrow": ("bulk/formats/parquet.py",),
     "zstandard": ("bulk/compression.py",),
     "matplotlib": ("evaluation/page/plots.py",),
     "seqeval": ("evaluation/scores.py",),
-    "spacy": ("corpus/tokenizers.py",),
+    "spacy": ("corpus/tokenizers.py", "integrations/spacy_pipe.py"),
     "syntok": ("corpus/syntok_spans.py",),
 }
 BASE_INSTALL = {"filelock", "numpy", "safetensors", "syntok", "threadpoolctl"}  # its packages, by pyproject.toml

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tagger.errors import DISTRIBUTION
 from tests.helpers.repository import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -20,7 +21,7 @@ PINS = {
     canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LINES if not line.startswith("#")
 }
 DECLARED = sorted({line for lines in (PROJECT["dependencies"], *EXTRAS.values()) for line in lines})
-OURS = [line for line in DECLARED if not line.startswith("tagger[")]
+OURS = [line for line in DECLARED if not line.startswith(f"{DISTRIBUTION}[")]
 
 
 @cache

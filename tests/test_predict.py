@@ -6,11 +6,12 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -356,3 +357,61 @@ def test_an_encoder_is_refused_by_engines_that_run_none(engine: str, tmp_path: P
     random_folder().save(tmp_path / "model", "")
     with pytest.raises(UserError, match=f"engine {engine} runs no contextual encoder; leave encoder out"):
         load(tmp_path / "model", engine=engine, encoder="/nowhere")
+
+
+def test_pipe_gives_a_document_for_each_text_as_tag_does() -> None:
+    model = random_tagger()
+    texts = [TEXT, "", "Anna", TEXT * 3]
+    found = list(model.pipe(texts, scores=True, n_best=2))
+    expected = [model.tag(text, scores=True, n_best=2) for text in texts]
+    assert [one.text for one in found] == texts
+    assert [[s.tags for s in one.sentences] for one in found] == [[s.tags for s in one.sentences] for one in expected]
+    assert all(s.alternatives for one in found for s in one.sentences)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float64("nan"), pandas.NA, pandas.NaT])
+def test_a_missing_text_gives_an_empty_document_in_its_place(missing: object) -> None:
+    found = list(random_tagger().pipe(["Anna .", missing, "Smith ."]))  # type: ignore[list-item]
+    assert [one.text for one in found] == ["Anna .", "", "Smith ."]
+    assert found[1].sentences == []
+
+
+@pytest.mark.parametrize("text", ["", "Anna lives ."])
+def test_pipe_reads_ahead_no_more_than_a_window(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagger_module, "_WINDOW_SENTENCES", 4)
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield text
+
+    found = random_tagger().pipe(texts())
+    next(found)
+    assert read <= 4
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.tag(["a"]), "tag: expected a text, got a list; for many texts use pipe"),
+        (lambda model: model.tag(None), "tag: expected a text, got a NoneType"),
+        (lambda model: model.pipe("text"), "pipe: expected many texts, got a single text; for one text use tag"),
+        (lambda model: model.pipe(7), "pipe: expected many texts, got an int"),
+        (lambda model: list(model.pipe(["a", 7])), "pipe: text 2 is an int"),
+        (lambda model: model.pipe(["a"], n_best="2"), "n_best: expected a whole number, got a single text"),
+        (lambda model: list(model.tag_sentences(["a"])), "tag_sentences: expected sentences"),
+        (lambda model: load(7), "load: expected the path or the name of a model, got an int"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_type_is_a_line(call: Callable[[Tagger], object], message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        call(random_tagger())
+    assert str(raised.value).startswith(message)
+
+
+def test_repr_names_model_labels_and_engine(tmp_path: Path) -> None:
+    random_folder().save(tmp_path / "m", "")
+    assert repr(load(tmp_path / "m")) == f"Tagger('{tmp_path / 'm'}', labels=['LOC', 'ORG', 'PER'], engine='numpy')"
+    assert repr(random_tagger()) == "Tagger(labels=['LOC', 'ORG', 'PER'], engine='numpy')"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 from .material import Tokens, as_text, splices
 from .measuring import Failed, measure, significant
@@ -139,7 +139,7 @@ def plot(found: dict[str, list[_Row]], path: Path) -> None:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("--scaling draws with Matplotlib; install the extra: pip install 'tagger[report]'") from None
+        raise UserError(f"--scaling draws with Matplotlib; install the extra: {install_command('report')}") from None
     axes_of = {
         "tokens": "tokens of input (text file to JSONL file)",
         "sentence_length": f"tokens per sentence ({_TOKENS:,} pre-tokenised)",

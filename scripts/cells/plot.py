@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.files import written_whole
 
 CHANCE = 1 / 8
@@ -33,7 +33,7 @@ def draw(
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("drawing needs matplotlib; install the extra: pip install 'tagger[report]'") from None
+        raise UserError(f"drawing needs matplotlib; install the extra: {install_command('report')}") from None
     panels = (
         ("gradient_at_start", "gradient at initialisation"),
         ("gradient", "gradient after training"),

@@ -8,7 +8,7 @@ import zlib
 from pathlib import PurePath
 from typing import IO, Any
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 _GZIP, _ZSTD = ".gz", ".zst"
 COMPRESSED = (_GZIP, _ZSTD)
@@ -75,7 +75,7 @@ class _Zstd(_Raw):
         try:
             import zstandard
         except ImportError:
-            raise UserError(".zst files need zstandard; install the extra: pip install 'tagger[corpus]'") from None
+            raise UserError(f".zst files need zstandard; install the extra: {install_command('corpus')}") from None
         super().__init__(stream)
         self._library = zstandard
         self._frame: Any = None

@@ -9,11 +9,11 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from importlib import import_module
 from typing import NamedTuple
 
-import tagger
 from tagger.errors import UserError
 from tagger.files import let_go_of_output
+from tagger.version import __version__
 
-VERSION = f"tagger {tagger.__version__}"
+VERSION = f"tagger {__version__}"
 _INTERRUPTED = 128 + 2  # what a shell reports of a program that Ctrl-C ended
 _PIPE_CLOSED = 128 + 13  # and of one that nobody reads any more
 
@@ -32,6 +32,7 @@ COMMANDS = {
     "tune": Command("tagger.commands.tune", "search for the training settings with the best dev score"),
     "summarise": Command("tagger.commands.summarise", "print mean and deviation of scores over the seeds of runs"),
     "explain": Command("tagger.commands.explain", "show the gates, memory and reasons behind the tags of a sentence"),
+    "serve": Command("tagger.commands.serve", "serve models over HTTP, with a page to try them"),
     "publish": Command("tagger.commands.publish", "push a model folder to the Hugging Face Hub"),
     "export_onnx": Command("tagger.commands.export_onnx", "write a model's network as model.onnx"),
 }

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock
 
 from tagger.commands.search_space import Dimension, as_overrides
-from tagger.errors import UserError, library_failures_told
+from tagger.errors import UserError, install_command, library_failures_told
 from tagger.python_process import start_python
 from tagger.runs.record import RunRecord
 from tagger.training.epoch_line import read_epoch_line
@@ -31,7 +31,7 @@ from tagger.training.epoch_line import read_epoch_line
 try:
     import optuna
 except ImportError:
-    raise UserError("tuning needs the extra: pip install 'tagger[tune]'") from None
+    raise UserError(f"tuning needs the extra: {install_command('tune')}") from None
 
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats, in Optuna since 2.8
 

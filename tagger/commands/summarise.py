@@ -20,7 +20,7 @@ from tagger.printable import in_a_line
 
 with extra_needed("train", "tagger summarise"):
     from tagger.runs.summary import HEADER, LEFT, summarise, table_rows, write_rows
-    from tagger.runs.tables import as_markdown, as_text
+    from tagger.runs.tables import as_latex, as_markdown, as_text
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,14 +31,16 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = command_parser("summarise", __doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or of multiruns")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    form.add_argument("--latex", action="store_true", help="print a LaTeX table, which needs the package booktabs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write one row of JSON per group")
     given = parser.parse_args(arguments)
     summary = summarise(given.runs)
     if given.json:
         write_rows(given.json, [group.as_row() for group in summary.groups], left_out=summary.left_out)
     if summary.groups:
-        table = as_markdown if given.markdown else as_text
+        table = as_latex if given.latex else as_markdown if given.markdown else as_text
         print(table(HEADER, table_rows(summary.groups), left=LEFT))
     for line in summary.left_out:
         print(in_a_line(f"left out: {line}"), file=sys.stderr)

@@ -150,10 +150,10 @@ def _executor(
 
 def _open_tagger(job: Job, model: str, settings: dict[str, Any]) -> PartTagger:
     """Open the model; worker processes call this too."""
-    import tagger  # it takes time, and --help and wrong use should answer at once
+    from tagger import predict  # it takes time, and --help and wrong use should answer at once
 
     _ensure_compiled()
-    return PartTagger(job, tagger.load(model, **settings))
+    return PartTagger(job, predict.load(model, **settings))
 
 
 def _ensure_compiled() -> bool:

@@ -26,6 +26,31 @@ every file of a known extension below it, in the order of their paths; hidden fi
 extensions were is said on standard error. Patterns the shell did not expand (in quotes, also **) are.
 """
 
+_SHORT = """\
+usage: {program} [--model MODEL] [OPTION ...] [FILE ...]
+
+Mark the entities in text. Without FILE, standard input is read.
+
+  echo "Ada Lovelace met Charles Babbage in London." | {program}
+  {program} --model runs/latest/model notes/*.txt --output tagged
+  {program} --scores --min-score 0.5 --format html notes.txt > notes.html
+  {program} --text-field body --workers 4 --output tagged news.jsonl.gz
+
+  --model MODEL      en-ner (default), en-pos, a model folder, or hub:ORG/NAME
+  --output DIR       a file per input into this folder; default: standard output
+  --format FORMAT    jsonl (default), conll, html or parquet
+  --input-format F   text, conll, conllu, jsonl, parquet; default: by extension
+  --tokens           write tokens and tags too
+  --scores           write probabilities
+  --min-score P      leave out less probable entities; LABEL=P for a label
+  --n-best K         write the K most probable taggings of each sentence
+  --workers N        tag in N processes
+  --resume           continue an earlier run of the same command
+  --on-error HOW     stop (default), skip or null at malformed records
+
+{program} --help-all lists all options, formats and exit codes.
+"""
+
 _EPILOG = f"""\
 examples:
   echo "Ada Lovelace met Charles Babbage in London." | python tag.py
@@ -116,6 +141,14 @@ class CommandLine(argparse.ArgumentParser):
         self.exit(2, in_a_line(f"{self.prog}: error: {message}; see --help") + "\n")
 
 
+class _ShortHelp(argparse.Action):
+    """Prints what fits on a screen, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(_SHORT.format(program=parser.prog), end="")
+        parser.exit()
+
+
 def parser_of(program: str) -> CommandLine:
     """Make the parser of a program of this name."""
     parser = CommandLine(
@@ -125,8 +158,11 @@ def parser_of(program: str) -> CommandLine:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
     add = parser.add_argument
+    add("-h", "--help", action=_ShortHelp, nargs=0, help="show the most used options and end")
+    add("--help-all", action="help", help="show all options and end")
     add("inputs", nargs="*", metavar="FILE", help="file, folder, pattern, or - for standard input")
     add("--version", action="version", version=VERSION, help="print the version and end")
     add("--model", metavar="MODEL", default=DEFAULT, help="a model that comes along (en-ner: names of people, places, "

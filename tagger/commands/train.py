@@ -41,12 +41,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _task(config: DictConfig) -> None:
     """Run one job in the folder that Hydra made for it."""
-    with _removed_if_empty(hydra_entry.output_folder()) as run_dir:
-        _train(TrainSettings.read(config, run_dir))
+    with removed_if_empty(hydra_entry.output_folder()) as run_dir:
+        outcome, _ = train_run(TrainSettings.read(config, run_dir, hydra_entry.given()))
+        if outcome is not None:
+            _end_as_signalled(outcome.stopped_by)
 
 
-def _train(settings: TrainSettings) -> None:
-    """Train, save and score one run."""
+def train_run(settings: TrainSettings) -> tuple[TrainingResult | None, FinishedRun | None]:
+    """Train, save and score one run, and print an account of it.
+
+    Returns:
+        The training and the finished run; None for each in processes of a run that do not lead.
+
+    Raises:
+        UserError: settings, data or folder do not fit.
+        KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
+    """
     # imported after the settings have been checked, as PyTorch and Lightning take seconds
     from tagger.commands.train_distilled import learn_from_teacher, tokens_per_epoch
     from tagger.runs.finish import finish_run
@@ -89,13 +99,14 @@ def _train(settings: TrainSettings) -> None:
         if leads:
             if run.resume:  # only now, as the new settings have proved to fit the run
                 settings.save()
-            _print_end(outcome, finish_run(outcome, splits, settings.data, run), run.run_dir)
-    if leads:  # Lightning kills all processes if one of the others fails
-        _end_as_signalled(outcome.stopped_by)
+            finished = finish_run(outcome, splits, settings.data, run)
+            _print_end(outcome, finished, run.run_dir)
+            return outcome, finished
+    return None, None  # only the leading process ends as signalled: Lightning kills all if one of the others fails
 
 
 @contextlib.contextmanager
-def _removed_if_empty(run_dir: Path) -> Iterator[Path]:
+def removed_if_empty(run_dir: Path) -> Iterator[Path]:
     """Remove the folder if the block fails and has left nothing in it."""
     try:
         yield run_dir

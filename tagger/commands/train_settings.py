@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,12 +50,13 @@ class TrainSettings:
     distill: DistillConfig
 
     @classmethod
-    def read(cls, config: DictConfig, run_dir: Path) -> TrainSettings:
+    def read(cls, config: DictConfig, run_dir: Path, given: Sequence[str]) -> TrainSettings:
         """Read the settings of a job.
 
         Args:
             config: as composed.
             run_dir: the job's folder.
+            given: the names of the settings, and groups with a choice, that the user has given.
 
         Raises:
             UserError: a setting is wrong, or the folder is not fit for a run.
@@ -64,7 +65,7 @@ class TrainSettings:
             raise UserError("run_dir: empty; set it to a folder for this run")
         _check_resumed(config)
         _check_folder(run_dir)
-        composed = _composed(config)
+        composed = _composed(config, given)
         own = {key: value for key, value in composed.items() if key not in _GROUPS}
         optim = {key: value for key, value in composed["optim"].items() if key != "optimizer"}
         settings = cls(
@@ -129,19 +130,19 @@ def is_finished(config: DictConfig, run_dir: Path) -> bool:
     try:
         record = RunRecord.read(run_dir)
         before = hydra_entry.read_config(run_dir / "config.yaml")
-        now = _composed(config)
+        now = _composed(config, hydra_entry.given())
     except UserError:  # the run itself will report it
         return False
     ended = record is not None and record.stopped_by is None
     return ended and repeatable(before) == repeatable(now)
 
 
-def _composed(config: DictConfig) -> dict[str, Any]:
+def _composed(config: DictConfig, given: Sequence[str]) -> dict[str, Any]:
     """Return the settings; with `init_from`, that model's own in place of those that shape a model."""
     settings = hydra_entry.settings_of(config)
     if not settings["init_from"]:
         return settings
-    return with_model_of_start(settings, hydra_entry.compose("train"), hydra_entry.given())
+    return with_model_of_start(settings, hydra_entry.compose("train"), given)
 
 
 def _check_resumed(config: DictConfig) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 from tagger.commands.main import command_parser, whole_number
 from tagger.errors import UserError, extra_needed
 from tagger.printable import in_a_line
-from tagger.python_process import start_python
+from tagger.python_process import interrupt, start_python
 
 with extra_needed("tune", "tagger tune"):
     from tagger.commands.search_space import check_space, read_space
@@ -99,7 +99,7 @@ def _run_workers(arguments: Sequence[str], count: int) -> None:
         codes = [worker.wait() for worker in workers]
     except KeyboardInterrupt:
         for worker in workers:
-            worker.send_signal(signal.SIGINT)
+            interrupt(worker)
         for worker in workers:
             worker.wait()
         raise

@@ -17,6 +17,10 @@ class Span(NamedTuple):
 class Entity(NamedTuple):
     """A labelled span of text, half-open: `text` is characters `start` to `end - 1` of the text it was found in.
 
+    >>> import tagger
+    >>> tagger.Entity(0, 3, "PER", "Ada").label
+    'PER'
+
     `score` is the probability of the entity, if requested.
     """
 
@@ -50,6 +54,11 @@ class PartialLabels:
 @dataclass(slots=True)
 class Sentence:
     """Tokens of a sentence with their tags and positions.
+
+    >>> import tagger
+    >>> given = tagger.Sentence(["Ada", "lived", "in", "London", "."])
+    >>> [one.tags for one in tagger.load("en-ner").tag_sentences([given])]
+    [['B-PER', 'O', 'O', 'B-LOC', 'O']]
 
     Attributes:
         tokens: the T words, unchanged.

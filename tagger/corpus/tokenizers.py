@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from tagger.corpus.combining import CharSpan, Tokenizer, keep_marks
 from tagger.corpus.sentence import Sentence
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 _NON_SPACE = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]+")
@@ -69,7 +69,7 @@ def _spacy(language: str) -> Tokenizer:
     try:
         import spacy
     except ImportError:
-        raise UserError("tokenizer spacy:LANG needs spaCy; install the extra: pip install 'tagger[spacy]'") from None
+        raise UserError(f"tokenizer spacy:LANG needs spaCy; install the extra: {install_command('spacy')}") from None
     try:
         pipeline = spacy.blank(language)
         pipeline.add_pipe("sentencizer")

@@ -13,13 +13,13 @@ from tagger.engines import onnx_export
 from tagger.engines.base import Engine
 from tagger.engines.batch_encoder import BatchEncoder
 from tagger.engines.numpy_engine import NumpyEngine
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.model_folder.folder import ModelFolder, put_graph
 
 try:
     import onnxruntime
 except ImportError:
-    raise UserError("the onnx engine needs ONNX Runtime; install the extra: pip install 'tagger[onnx]'") from None
+    raise UserError(f"the onnx engine needs ONNX Runtime; install the extra: {install_command('onnx')}") from None
 
 _LENGTHS = (200, 40, 17, 9, 9, 5, 3, 2, 1, 1)  # of the sentences that graphs are checked with, in tokens
 _ODD_WORDS = ("", "x", "🙂", "don't", "a" * 200, "北京", "3.14", "\u200b")

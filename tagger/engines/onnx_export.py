@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from tagger.config import GATES, Cell, EncoderConfig, ModelConfig
 from tagger.engines.reference_cells import NORM_EPSILON, cell_weights
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.features.vocabulary import PAD, UNK
 from tagger.model_folder.folder import ModelFolder
 from tagger.tensor_shapes import (
@@ -48,7 +48,7 @@ try:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 except ImportError:
-    raise UserError("ONNX graphs need the package onnx; install the extra: pip install 'tagger[onnx]'") from None
+    raise UserError(f"ONNX graphs need the package onnx; install the extra: {install_command('onnx')}") from None
 
 Floats = NDArray[np.float32]
 _OPSET, _FORMAT = 22, 10  # the newest operators used are of opset 22, which needs ONNX files of version 10

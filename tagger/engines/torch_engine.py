@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.engines.batch_encoder import BatchEncoder
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.features.context import FrozenContext
 from tagger.model_folder.folder import ModelFolder
 
 try:
     import torch
 except ImportError:
-    raise UserError("the torch engine needs PyTorch; install the extra: pip install 'tagger[train]'") from None
+    raise UserError(f"the torch engine needs PyTorch; install the extra: {install_command('train')}") from None
 
 from tagger.model.batch import TensorBatch, tokens_for
 from tagger.model.contextual import PretrainedEncoder, open_encoder

@@ -13,7 +13,7 @@ from typing import Literal
 
 from tagger.corpus.schemes import OUTSIDE, Scheme, prefixed, split_tag
 from tagger.corpus.sentence import Sentence
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 CharacterSpan = tuple[int, int, str]  # half-open, in characters, and the label
 _PREFIXES = frozenset("BIESLU")
@@ -188,7 +188,7 @@ def _seqeval_scores(gold: list[list[str]], predicted: list[list[str]]) -> tuple[
     try:
         from seqeval.metrics import classification_report  # takes 1.4 s
     except ImportError:
-        raise UserError("scoring entities needs seqeval, which is not installed; pip install 'tagger[train]'") from None
+        raise UserError(f"scoring entities needs seqeval, which is not installed; {install_command('train')}") from None
     rows = classification_report(gold, predicted, output_dict=True, zero_division=0)
     prf = {
         name: PRF(float(row["precision"]), float(row["recall"]), float(row["f1-score"]), int(row["support"]))

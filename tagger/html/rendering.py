@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.printable import ON_A_PAGE
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _environment() -> Environment:
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
-        raise UserError("an HTML page needs Jinja; install the extra: pip install 'tagger[report]'") from None
+        raise UserError(f"an HTML page needs Jinja; install the extra: {install_command('report')}") from None
     return Environment(
         loader=FileSystemLoader(Path(__file__).parent.parent),
         autoescape=True,

@@ -104,7 +104,11 @@ class Explainer:
         Raises:
             UserError: the folder or the encoder is missing or damaged, or PyTorch is needed and not installed.
         """
-        folder = ModelFolder.load(local_folder(path))
+        return cls.of(ModelFolder.load(local_folder(path)), encoder)
+
+    @classmethod
+    def of(cls, folder: ModelFolder, encoder: str | None = None) -> Explainer:
+        """Build an explainer of a loaded model. Arguments and errors are those of `load`."""
         embeddings = folder.config.embeddings
         if embeddings.transformer is None and encoder is None:
             features = FeatureEncoder(embeddings, folder.vocabularies, folder.static)

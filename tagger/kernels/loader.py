@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.files import bytes_written_whole, cache_folder
 from tagger.kernels.compiled import LIBRARY, OBJECT, Kernels
 from tagger.python_process import run_python
@@ -68,7 +68,7 @@ class KernelLoader:
 
     def _load(self) -> Kernels | None:
         if (path := _cache_path()) is None:
-            self.problem = "numba is not installed (pip install 'tagger[fast]')"
+            self.problem = f"numba is not installed ({install_command('fast')})"
             return None
         kept, doing = None, "loaded"
         try:

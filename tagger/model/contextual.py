@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tagger.config import TransformerEmbedding
-from tagger.errors import UserError, library_failures_told
+from tagger.errors import UserError, install_command, library_failures_told
 from tagger.features.pieces import PieceBatch, Pieces, Surroundings, lay_out
 from tagger.files import expanded, sha256_of
 from tagger.hub import fetch_cached
@@ -309,7 +309,7 @@ def _import_transformers() -> Any:
     try:
         import transformers
     except ImportError:
-        raise UserError("encoders need the extra: pip install 'tagger[encoder]'") from None
+        raise UserError(f"encoders need the extra: {install_command('encoder')}") from None
     return transformers
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +71,31 @@ def _point_latest(run_dir: Path, link: Path) -> list[str]:
         link.parent.mkdir(parents=True, exist_ok=True)
         temporary = link.with_name(f".latest.{os.getpid()}")
         temporary.unlink(missing_ok=True)
-        temporary.symlink_to(os.path.relpath(run_dir.resolve(), link.parent.resolve()), target_is_directory=True)
-        temporary.replace(link)
+        try:
+            temporary.symlink_to(os.path.relpath(run_dir.resolve(), link.parent.resolve()), target_is_directory=True)
+            temporary.replace(link)
+        except OSError:
+            if not _junctions():
+                raise
+            _make_junction(run_dir.resolve(), link)
     except OSError as error:
         return [f"{link} was not moved to this run: {error.strerror or error}"]
     return []
+
+
+def _junctions() -> bool:
+    """Return whether this system has junctions: links to folders that need no privilege, as symbolic links do there."""
+    return sys.platform == "win32"
+
+
+def _make_junction(folder: Path, link: Path) -> None:
+    """Replace a link by a junction to a folder.
+
+    Raises:
+        OSError: something else has the link's name, or the junction cannot be made.
+    """
+    if os.path.lexists(link):
+        link.rmdir()  # of a junction, the link alone; a folder with content is refused
+    made = subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(folder)], capture_output=True, check=False)
+    if made.returncode:
+        raise OSError(f"no link can be made on this system (mklink: exit code {made.returncode})")

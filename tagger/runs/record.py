@@ -10,11 +10,11 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-import tagger
 from tagger.corpus.dataset import Split, data_digest
 from tagger.errors import UserError
 from tagger.evaluation.scores import Scores
 from tagger.files import written_whole
+from tagger.version import __version__
 
 if TYPE_CHECKING:
     from tagger.training.training_run import TrainingResult
@@ -97,7 +97,7 @@ def make_record(
         stopped_by=outcome.stopped_by.name if outcome.stopped_by else None,
         model_bytes=sum(path.stat().st_size for path in model_dir.rglob("*") if path.is_file()),
         versions={
-            "tagger": tagger.__version__,
+            "tagger": __version__,
             "python": python_version(),
             **{package: version(package) for package in _PACKAGES},
         },

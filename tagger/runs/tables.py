@@ -1,4 +1,4 @@
-"""Lay out tables, for a terminal and for Markdown."""
+"""Lay out tables, for a terminal, for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from collections.abc import Sequence
 from tagger.printable import visible_on_page
 
 Row = Sequence[str]
+_LATEX = str.maketrans({
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "…": r"\ldots{}",
+})  # fmt: skip
 
 
 def as_text(header: Row, rows: Sequence[Row], *, left: int) -> str:
@@ -31,3 +40,13 @@ def as_markdown(header: Row, rows: Sequence[Row], *, left: int) -> str:
         for row in (header, *rows)
     ]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+
+
+def as_latex(header: Row, rows: Sequence[Row], *, left: int) -> str:
+    """Lay out a LaTeX table, which needs the package booktabs; arguments as in `as_text`."""
+    first, *others = [
+        f"{' & '.join(visible_on_page(cell).translate(_LATEX) for cell in row)} \\\\" for row in (header, *rows)
+    ]
+    columns = "l" * left + "r" * (len(header) - left)
+    body = [r"\toprule", first, r"\midrule", *others, r"\bottomrule"]
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"])

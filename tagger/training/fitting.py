@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def fit(
             raise UserError(f"trainer.precision={trainer.precision}: set optim.optimizer.fused=false too") from error
         raise
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if threading.current_thread() is threading.main_thread():  # others may set no handler
+            signal.signal(signal.SIGINT, handler)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning's own handler waits for the other processes, whatever these are doing
-        signal.signal(signal.SIGTERM, self._on_sigterm)
+        if threading.current_thread() is threading.main_thread():  # others may set no handler
+            signal.signal(signal.SIGTERM, self._on_sigterm)
         self._saved_at = time.monotonic()
         if self._begins_an_epoch:
             trainer.fit_loop.epoch_loop.restarting = False

@@ -72,5 +72,5 @@ def test_closing_closes_the_file(kind: str) -> None:
 
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(UserError, match=r"pip install 'tagger\[corpus\]'"):
+    with pytest.raises(UserError, match=r"pip install 'gru-tagger\[corpus\]'"):
         decompressed(io.BytesIO(), ".zst")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import tagger
 from tagger.bulk.job import Counts
 from tagger.bulk.progress import Progress, duration
 from tagger.commands.tag import main
@@ -79,7 +78,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 @pytest.fixture
 def tag(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> None:
-    monkeypatch.setattr(tagger, "load", lambda path, **_: CapitalsTagger(), raising=False)
+    monkeypatch.setattr("tagger.predict.load", lambda path, **_: CapitalsTagger())
     monkeypatch.setattr("tagger.bulk.progress._ON_TERMINAL", 0.0)
     monkeypatch.setattr("tagger.bulk.progress._ELSEWHERE", 0.0)
     Path("a.txt").write_text("Ada\n" * 1000)

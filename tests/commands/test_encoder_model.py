@@ -153,7 +153,7 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "transformers", None)
     arguments = [f"embeddings.transformer.path={encoder}", f"run_dir={tmp_path / 'run'}"]
     assert train.main([*column_files(tmp_path), *QUICK, *arguments]) == 2
-    assert "pip install 'tagger[encoder]'" in capsys.readouterr().err
+    assert "pip install 'gru-tagger[encoder]'" in capsys.readouterr().err
 
 
 def test_an_encoder_for_a_model_without_one_is_refused(tmp_path: Path, encoder: Path) -> None:

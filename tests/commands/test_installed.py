@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
+from tagger.version import __version__
 from tests.helpers.installation import Environment, build
 from tests.helpers.random_models import random_folder
 from tests.helpers.repository import REPOSITORY
@@ -67,6 +69,19 @@ def test_the_wheel_holds_the_package_its_settings_and_its_data_and_nothing_else(
     assert not ignored
 
 
+def test_the_wheel_s_metadata_name_the_distribution_its_extras_and_its_types(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = message_from_bytes(archive.read(path))
+        assert "tagger/py.typed" in archive.namelist()
+    assert (metadata["Name"], metadata["Version"]) == ("gru-tagger", __version__)
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert {"train", "serve", "fast"} <= set(metadata.get_all("Provides-Extra", []))
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    own = {line.partition(";")[0] for line in metadata.get_all("Requires-Dist", []) if "tagger" in line}
+    assert all(line.startswith("gru-tagger[") for line in own)
+
+
 def test_the_base_install_tags_without_pytorch_as_the_script_does(
     base: Environment, model: Path, tmp_path: Path
 ) -> None:
@@ -102,7 +117,7 @@ def test_the_base_install_names_the_extra_that_an_engine_needs(
 ) -> None:
     told = base.run("tagger", "tag", "--model", str(model), "--engine", engine, cwd=tmp_path, text=TEXT)
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
-    assert f"pip install 'tagger[{extra}]'" in told.stderr
+    assert f"pip install 'gru-tagger[{extra}]'" in told.stderr
 
 
 def test_the_package_that_runs_is_the_installed_one(base: Environment, tmp_path: Path) -> None:
@@ -121,7 +136,7 @@ def test_the_base_install_names_the_extra_that_a_command_needs(base: Environment
     told = base.run("tagger", command, cwd=tmp_path)
     assert told.returncode == 2
     assert told.stderr.count("\n") == 1
-    assert "pip install 'tagger[train]'" in told.stderr
+    assert "pip install 'gru-tagger[train]'" in told.stderr
 
 
 @pytest.mark.parametrize(
@@ -139,7 +154,7 @@ def test_the_base_install_names_the_extra_that_a_program_needs(
 ) -> None:
     command = ["python", str(REPOSITORY / "scripts" / program)] if program.endswith(".py") else program.split()
     told = base.run(*command, cwd=tmp_path)
-    line = f"{program}: needs the extra `{extra}`; install it: pip install 'tagger[{extra}]'\n"
+    line = f"{program}: needs the extra `{extra}`; install it: pip install 'gru-tagger[{extra}]'\n"
     assert (told.returncode, told.stdout, told.stderr) == (2, "", line)
 
 

@@ -10,7 +10,6 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-import tagger
 from tagger.commands.tag import main
 from tests.helpers.capitals_tagger import CapitalsTagger
 
@@ -20,7 +19,7 @@ Tag = Callable[..., int]
 @pytest.fixture
 def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tag:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tagger, "load", lambda path, **_: CapitalsTagger(), raising=False)
+    monkeypatch.setattr("tagger.predict.load", lambda path, **_: CapitalsTagger())
     return lambda *arguments: main(["--model", "m", "--tokenizer", "whitespace", *arguments])
 
 

@@ -58,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, stdin: str | bytes = "", model: CapitalsTagger | None = None) -> Result:
-        monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)
+        monkeypatch.setattr("tagger.predict.load", lambda path, **_: model or CapitalsTagger())
         raw = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
         try:
@@ -524,8 +524,20 @@ def test_options_may_stand_between_files(run: Run) -> None:
     assert len(run("a.txt", "--tokens", "--", "-b.txt").records) == 2
 
 
-def test_help_is_there(run: Run) -> None:
-    result = run("--help")
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_fits_a_screen_and_begins_with_examples(run: Run, option: str) -> None:
+    result = run(option)
+    lines = result.out.splitlines()
+    assert (result.code, result.out.isascii()) == (0, True)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "--help-all" in lines[-1]
+    whole = run("--help-all").out
+    assert {line.split()[0] for line in lines if line.startswith("  --")} <= set(whole.replace(",", " ").split())
+
+
+def test_all_of_the_help_is_there(run: Run) -> None:
+    result = run("--help-all")
     assert (result.code, "examples:" in result.out) == (0, True)
     assert result.out.isascii()
 

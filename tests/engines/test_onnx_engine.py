@@ -131,7 +131,7 @@ def test_a_damaged_graph_is_reported_by_every_engine(exported: Path) -> None:
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, package: str, module: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"tagger.engines.{module}")
-    with pytest.raises(UserError, match=r"install the extra: pip install 'tagger\[onnx\]'"):
+    with pytest.raises(UserError, match=r"install the extra: pip install 'gru-tagger\[onnx\]'"):
         import_module(f"tagger.engines.{module}")
 
 

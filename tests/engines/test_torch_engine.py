@@ -52,7 +52,7 @@ def test_a_device_that_is_not_there_is_told_in_one_line(device: str) -> None:
 def test_without_pytorch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "tagger.engines.torch_engine")
-    with pytest.raises(UserError, match=r"needs PyTorch; install the extra: pip install 'tagger\[train\]'"):
+    with pytest.raises(UserError, match=r"needs PyTorch; install the extra: pip install 'gru-tagger\[train\]'"):
         import_module("tagger.engines.torch_engine")
 
 

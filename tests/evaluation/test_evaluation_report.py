@@ -115,7 +115,7 @@ def test_without_what_the_page_is_made_with_the_rest_is_written_and_the_page_is_
     report = write_report(tmp_path, found)
     assert {path.name for path in tmp_path.iterdir()} == {"predictions.conll", "report.json", "report.md"}
     assert report_page(tmp_path).name == "report.md"
-    assert "pip install 'tagger[report]'" in report.warnings[-1]
+    assert "pip install 'gru-tagger[report]'" in report.warnings[-1]
 
 
 words = st.text(st.one_of(st.characters(codec=None), st.sampled_from("\t\n\r\x85\u2028 #-\ud800")), max_size=4)

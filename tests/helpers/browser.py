@@ -35,9 +35,11 @@ def started() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    chromium: Browser, path: Path, *, width: int = 1200, scheme: Literal["light", "dark"] = "light"
+    chromium: Browser, place: Path | str, *, width: int = 1200, scheme: Literal["light", "dark"] = "light"
 ) -> Iterator[Page]:
-    """The page of a file; fails if it complains in the console, asks anything or fetches anything else."""
+    """The page of a file, or of a server by its address; fails if it complains in the console, asks anything or fetches
+    anything from elsewhere."""
+    address = place if isinstance(place, str) else place.as_uri()
     context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(60_000)  # of a machine that is busy
@@ -45,8 +47,14 @@ def opened(
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
+    own = (address,) if isinstance(place, Path) else (address, "about:srcdoc")
+    page.on("request", lambda request: None if _is_own(request.url, own, place) else complaints.append(request.url))
+    page.goto(address)
     yield page
     context.close()
     assert complaints == []
+
+
+def _is_own(url: str, own: tuple[str, ...], place: Path | str) -> bool:
+    """Return whether a page may fetch this: nothing but itself, and of a server what is below its address."""
+    return url in own or (isinstance(place, str) and url.startswith(place))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tagger.errors import DISTRIBUTION
 from tests.helpers.repository import REPOSITORY
 
 _HOOKS = {"wheel": "build_wheel", "editable": "build_editable"}
@@ -36,12 +37,13 @@ class Environment:
             wheel: what is installed.
             extras: whose requirements are put there too, out of the environment that runs the tests.
         """
-        venv.create(folder, symlinks=True)
-        self.bin = folder / "bin"
-        (site,) = folder.glob("lib/python*/site-packages")
+        venv.create(folder, symlinks=sys.platform != "win32")
+        windows = sys.platform == "win32"
+        self.bin = folder / ("Scripts" if windows else "bin")
+        (site,) = folder.glob("Lib/site-packages" if windows else "lib/python*/site-packages")
         pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True)
-        for name in sorted(_required("tagger", frozenset(extras)) - {"tagger"}):
+        for name in sorted(_required(DISTRIBUTION, frozenset(extras)) - {DISTRIBUTION}):
             _link(name, site)
 
     def run(self, *command: str, cwd: Path, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -176,5 +176,5 @@ def test_without_jinja_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     found = explained(random_folder(), tmp_path)
     rendering._environment.cache_clear()
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(UserError, match=r"pip install 'tagger\[report\]'"):
+    with pytest.raises(UserError, match=r"pip install 'gru-tagger\[report\]'"):
         page_of(found)

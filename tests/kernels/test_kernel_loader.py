@@ -154,7 +154,7 @@ def test_without_numba_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader.importlib.util, "find_spec", lambda name: None)
     kernels = KernelLoader()
     assert kernels() is None
-    assert kernels.problem == "numba is not installed (pip install 'tagger[fast]')"
+    assert kernels.problem == "numba is not installed (pip install 'gru-tagger[fast]')"
 
 
 @pytest.mark.usefixtures("compilations")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tagger.bulk.executors.base import Executor, OpenRun, Worker, WorkerLostError
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.python_process import run_python
 
 _STORE = 512 << 20  # bytes of Ray's own memory on this machine: tasks and results
@@ -26,7 +26,7 @@ _WAITING = 8  # tasks per worker that are under way or wait for earlier ones
 _ATTEMPTS = 4  # at a task, until it is held to be what ends the processes
 _ANSWER = 10.0  # seconds for a machine to answer
 _STATUS = 180.0  # seconds for a cluster to report its state; where Ray does not answer, it reports that after some 40
-_NO_RAY = "--executor ray needs Ray; install the extra: pip install 'tagger[ray]'"
+_NO_RAY = f"--executor ray needs Ray; install the extra: {install_command('ray')}"
 
 
 @dataclass(frozen=True, kw_only=True)

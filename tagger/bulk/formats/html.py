@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from html import escape
 
 from tagger.corpus.document import Document
 from tagger.corpus.sentence import Entity
+from tagger.html.marks import MarkedSpan, mark, marked_text, shown
 from tagger.html.palette import STYLE, label_hue
-from tagger.printable import ON_A_PAGE
-
-_DECIMALS = 4
 
 _PAGE_HEAD = """<!DOCTYPE html>
 <html>
@@ -51,22 +48,19 @@ class HtmlPage:
 
     def head(self, title: str = "") -> str:
         """Return the beginning of the page."""
-        return _PAGE_HEAD.format(title=_shown(title or "Tagged text"), palette=STYLE)
+        return _PAGE_HEAD.format(title=shown(title or "Tagged text"), palette=STYLE)
 
     def section(self, source: str) -> str:
         """Return the heading of a source's documents."""
-        return f"<h2>{_shown(source)}</h2>\n"
+        return f"<h2>{shown(source)}</h2>\n"
 
     def paragraph(self, document: Document, counts: Counter[str]) -> str:
         """Return the paragraph of a document, and count the labels of its marks."""
-        parts = []
-        position = 0
-        for entity in _marked(document):
-            counts[entity.label] += 1
-            score = entity.score if self._scores else None
-            parts += [_shown(document.text[position : entity.start]), self._mark(entity.text, entity.label, score)]
-            position = entity.end
-        return f'<p dir="auto">{"".join(parts)}{_shown(document.text[position:])}</p>\n'
+        marked = _marked(document)
+        counts.update(entity.label for entity in marked)
+        spans = [MarkedSpan(one.start, one.end, one.label, one.score if self._scores else None) for one in marked]
+        inside = marked_text(document.text, spans, lambda text, span: self._mark(text, span.label, span.score))
+        return f'<p dir="auto">{inside}</p>\n'
 
     def end(self, counts: Counter[str]) -> str:
         """Return the end of the page, with the labels and how often each was marked."""
@@ -76,13 +70,7 @@ class HtmlPage:
     def _mark(self, text: str, label: str, score: float | None = None) -> str:
         """Return `text` with its label beside it; without a label, `text` is one itself (in the legend)."""
         hue = self._hues.setdefault(label or text, label_hue(len(self._hues)))
-        beside = f"<small>{_shown(label)}</small>" if label else ""
-        title = "" if score is None else f' title="{score:.{_DECIMALS}f}"'
-        return f'<mark style="--hue:{hue}"{title}>{_shown(text)}{beside}</mark>'
-
-
-def _shown(text: str) -> str:
-    return escape(text.translate(ON_A_PAGE))
+        return mark(text, label, f"--hue:{hue}", score)
 
 
 def _marked(document: Document) -> list[Entity]:

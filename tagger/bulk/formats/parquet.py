@@ -10,13 +10,13 @@ from typing import IO, Any
 from tagger.bulk.formats.lines import Rows, json_field
 from tagger.bulk.records import BadRecord, ReadOptions, Record
 from tagger.corpus.sentence import Sentence
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 try:
     import pyarrow
     from pyarrow import ipc, parquet, types
 except ImportError:
-    raise UserError("Parquet files need pyarrow; install the extra: pip install 'tagger[corpus]'") from None
+    raise UserError(f"Parquet files need pyarrow; install the extra: {install_command('corpus')}") from None
 
 _TOKENS = "tokens"
 _BYTES_AT_ONCE = 1 << 20

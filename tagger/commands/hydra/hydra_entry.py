@@ -16,7 +16,7 @@ from typing import Any
 
 from tagger.commands.hydra.mixed_sources import with_presets, without_presets
 from tagger.commands.hydra.sweep import Sweep
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 from tagger.files import let_go_of_output, shipped_folder, written_whole
 from tagger.printable import in_a_line
 from tagger.renamed_settings import name_of, new_argument, new_name, old_names, warnings_of, with_new_names
@@ -33,7 +33,7 @@ try:
 
     from tagger.commands.hydra.error_messages import as_text, reason
 except ImportError:
-    raise UserError("training and evaluation need the extra `train`; install it: pip install 'tagger[train]'") from None
+    raise UserError(f"training and evaluation need the extra `train`; install it: {install_command('train')}") from None
 
 _WITH_VALUES = frozenset(
     {"--config-dir", "-cd", "--config-name", "-cn", "--cfg", "-c", "--package", "-p", "--info", "-i"}
@@ -218,8 +218,11 @@ def is_composed(config: DictConfig, key: str) -> bool:
 
 def given() -> list[str]:
     """Return the names on this job's command line: settings, and groups with a choice."""
-    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-    return [override.key_or_group for override in overrides]
+    return _names(HydraConfig.get().overrides.task)
+
+
+def _names(overrides: Sequence[str]) -> list[str]:
+    return [override.key_or_group for override in OverridesParser.create().parse_overrides(list(overrides))]
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -232,6 +235,23 @@ def compose(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     overrides = [new_argument(override) for override in overrides]
     try:
         return settings_of(_composed(name, overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(reason(error, lambda: _setting_names(name, overrides))) from error
+
+
+def composed(name: str, overrides: Sequence[str]) -> tuple[DictConfig, list[str]]:
+    """Compose `conf/<name>.yaml` with overrides, outside of any command.
+
+    Returns:
+        The configuration, and the names in the overrides: settings, and groups with a choice.
+
+    Raises:
+        UserError: an override is wrong.
+    """
+    OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
+    overrides = [new_argument(override) for override in overrides]
+    try:
+        return _composed(name, overrides), _names(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(reason(error, lambda: _setting_names(name, overrides))) from error
 

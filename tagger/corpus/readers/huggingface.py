@@ -14,7 +14,7 @@ from tagger.corpus.readers.dataset_folder import SAVED, STATE, check_links, chec
 from tagger.corpus.readers.records import TAG_FIELDS, RecordFields, sentences_from
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
-from tagger.errors import UserError, reason_of
+from tagger.errors import UserError, install_command, reason_of
 from tagger.files import expanded
 from tagger.hub import hub_reachable
 
@@ -152,7 +152,7 @@ def _import_datasets() -> Any:
     try:
         import datasets
     except ImportError:
-        raise UserError("Hugging Face data sets need the extra: pip install 'tagger[train]'") from None
+        raise UserError(f"Hugging Face data sets need the extra: {install_command('train')}") from None
     return datasets
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from tagger.errors import UserError
+from tagger.errors import UserError, install_command
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ class Canvas:
             from matplotlib.backends.backend_svg import FigureCanvasSVG
             from matplotlib.figure import Figure
         except ImportError:
-            raise UserError("plots need matplotlib; install the extra: pip install 'tagger[report]'") from None
+            raise UserError(f"plots need matplotlib; install the extra: {install_command('report')}") from None
         with matplotlib.rc_context(_STYLE):
             self.figure = Figure(figsize=(WIDTH, height), layout="constrained")
             self._canvas = FigureCanvasSVG(self.figure)

@@ -130,4 +130,4 @@ def test_the_extra_is_named() -> None:
         "try:\n    import tagger.bulk.formats.parquet\nexcept UserError as error:\n    print(error)"
     )
     shown = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert "pip install 'tagger[corpus]'" in shown.stdout
+    assert "pip install 'gru-tagger[corpus]'" in shown.stdout

@@ -1,0 +1,1 @@
+"""The public Python interface beyond tagging: train, evaluate, compare."""
