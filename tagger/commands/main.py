@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("tagger.commands.train", "train a model on a data set"),
+    "pretrain": Command("tagger.commands.pretrain", "learn a language model from raw text, for a tagger to start from"),
     "evaluate": Command("tagger.commands.evaluate", "score a model or a file of predictions, or compare runs"),
     "tag": Command("tagger.commands.tag", "tag text: files, folders or standard input"),
     "tune": Command("tagger.commands.tune", "search for the training settings with the best dev score"),
@@ -35,7 +36,7 @@ COMMANDS = {
     "publish": Command("tagger.commands.publish", "push a model folder to the Hugging Face Hub"),
     "export_onnx": Command("tagger.commands.export_onnx", "write a model's network as model.onnx"),
 }
-_WITH_A_SCRIPT = ("train", "evaluate", "tag")  # train.py and so on; errors begin with these names
+_WITH_A_SCRIPT = ("train", "pretrain", "evaluate", "tag")  # train.py and so on; errors begin with these names
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
-from tagger.files import bytes_written_whole, sha256_of, written_whole
+from tagger.files import bytes_written_whole, folder_written_whole, sha256_of, written_whole
 from tagger.model_folder.checks import (
     check_checksum,
     check_complete,
@@ -92,18 +91,8 @@ class ModelFolder:
             UserError: it cannot be written.
         """
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-                new, old = Path(temporary) / "new", Path(temporary) / "old"
-                new.mkdir()
+            with folder_written_whole(folder) as new:
                 self._write(new, card)
-                try:
-                    if folder.exists():
-                        folder.rename(old)
-                    new.rename(folder)
-                finally:
-                    if old.exists() and not folder.exists():
-                        old.rename(folder)  # renaming the new one failed
         except (OSError, SafetensorError) as error:
             raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
