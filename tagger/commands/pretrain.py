@@ -52,7 +52,8 @@ def _task(config: DictConfig) -> None:
         raise UserError(f"dropout: must lie in [0, 1), not {dropout}")
     check_trainer(settings["trainer"])
     check_optimizer(settings["optim"]["optimizer"])
-    get_tokenizer(data.tokenizer)
+    for name in (data.tokenizer, data.dev_tokenizer):
+        get_tokenizer(name or data.tokenizer)
     _pretrain(settings, run, data, optim, model, float(dropout))
 
 
@@ -75,8 +76,9 @@ def _pretrain(
     # imported after the settings have been checked, as PyTorch and Lightning take seconds
     import functools
 
+    from tagger.pretraining.perplexity import as_markdown, perplexities, write_perplexities
     from tagger.pretraining.pretraining_run import pretrain
-    from tagger.pretraining.text_store import stored_text
+    from tagger.pretraining.text_store import split_files, stored_text
     from tagger.training import checks
     from tagger.training.run_folder import lock_run_dir
 
@@ -88,7 +90,14 @@ def _pretrain(
         make_trainer = functools.partial(make_trainer, max_epochs=optim.epochs)
     wanted = settings["trainer"].get("enable_progress_bar")
     with lock_run_dir(run), lock_folder(run.run_dir):
-        text = stored_text(data.files, data.tokenizer, held_out=data.held_out, dev=data.dev_files)
+        text = stored_text(
+            data.files,
+            data.tokenizer,
+            held_out=data.held_out,
+            dev=data.dev_files,
+            dev_tokenizer=data.dev_tokenizer,
+        )
+        test = split_files(data.test_files, data.dev_tokenizer or data.tokenizer) if data.test_files else []
         about = text.about
         print(
             f"text: {about}; held out: {about.held_out_tokens:,} tokens, {about.held_out_documents:,} of "
@@ -110,15 +119,23 @@ def _pretrain(
         )
         if run.resume:  # only now, as the new settings have proved to fit the run
             hydra_entry.save_config(settings, run.run_dir / "config.yaml")
-        _finish(outcome, run.run_dir)
+        found = perplexities(outcome.folder, text, test, ngrams=data.ngrams)
+        write_perplexities(found, run.run_dir / "perplexity.json")
+        _finish(outcome, as_markdown(found), run.run_dir)
     if outcome.stopped_by is signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
     if outcome.stopped_by is not None:
         raise KeyboardInterrupt
 
 
-def _finish(outcome: PretrainingResult, run_dir: Path) -> None:
-    """Save the model and print how good it is."""
+def _finish(outcome: PretrainingResult, table: str, run_dir: Path) -> None:
+    """Save the model and print how good it is.
+
+    Args:
+        outcome: of the run.
+        table: perplexities in Markdown.
+        run_dir: its folder.
+    """
     folder, model = outcome.folder, run_dir / "model"
     perplexity = math.exp(-outcome.log_probability)
     score = f"{perplexity:.1f} on held-out text (mean of both directions), after {outcome.best_epoch} epochs"
@@ -131,12 +148,15 @@ def _finish(outcome: PretrainingResult, run_dir: Path) -> None:
         "",
         f"Trained on {folder.about}. Perplexity {score}.",
         "",
+        table,
+        "",
         "```",
         "python train.py data=NAME init_from_lm=THIS_FOLDER      # a tagger that starts from these weights",
         'python generate.py --model THIS_FOLDER --prompt "Once"',
         "```",
     ]
     folder.save(model, "\n".join(card) + "\n")
+    print(f"\n{table}")
     print(f"\npretrained {outcome.epochs} epochs in {outcome.seconds:.0f} s; perplexity {score}")
     if outcome.stopped_by is not None:
         again = f"the same command with resume=true run_dir={shlex.quote(str(run_dir))} continues"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import repeatable
-from tagger.commands.model_settings import complete_model, with_model_of_start
+from tagger.commands.model_settings import complete_model, with_model_of_start, with_shape_of_language_model
 from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import DataConfig
@@ -139,6 +139,8 @@ def is_finished(config: DictConfig, run_dir: Path) -> bool:
 def _composed(config: DictConfig) -> dict[str, Any]:
     """Return the settings; with `init_from`, that model's own in place of those that shape a model."""
     settings = hydra_entry.settings_of(config)
+    if settings.get("init_from_lm"):
+        return with_shape_of_language_model(settings, hydra_entry.compose("train"), hydra_entry.given())
     if not settings["init_from"]:
         return settings
     return with_model_of_start(settings, hydra_entry.compose("train"), hydra_entry.given())

@@ -105,9 +105,7 @@ class WordPrediction(nn.Module):
         bias: (2, V) of each word; it begins as the logarithm of the word's frequency.
     """
 
-    def __init__(
-        self, hidden: int, tables: Sequence[WordVectors | ShapeVectors], predicted: PredictedWords
-    ) -> None:
+    def __init__(self, hidden: int, tables: Sequence[WordVectors | ShapeVectors], predicted: PredictedWords) -> None:
         super().__init__()
         width = sum(part.width for part in tables)
         self.start = nn.Parameter(torch.zeros(2, hidden))

@@ -72,6 +72,7 @@ class ModelFolder:
     static: StaticVectors | None = None  # if the configuration has pretrained vectors
     temperature: float = 1.0  # divides all scores before they become probabilities
     encoder: Path | None = None  # the folder of the fine-tuned transformer, if the model has one
+    pretrained_on: str = ""  # raw text of the language model that training started from, in words
     write_encoder: Callable[[Path], object] | None = None  # writes that transformer into a folder
 
     @property
@@ -113,6 +114,7 @@ class ModelFolder:
             "temperature": self.temperature,
             "tokenizer": self.tokenizer,
             "language": self.language,
+            **({"pretrained_on": self.pretrained_on} if self.pretrained_on else {}),
             "model": self.config.to_mapping(),
             "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
         }
@@ -174,7 +176,10 @@ class ModelFolder:
         if encoder and not encoder.is_dir():
             raise UserError(f"{folder}: not a complete model folder: no {ENCODER}/; copy it whole")
         write = partial(shutil.copytree, encoder) if encoder else None
-        return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
+        pretrained = str(description.get("pretrained_on", ""))
+        return cls(
+            config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, pretrained, write
+        )
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tagger.tensor_shapes import Shapes, expected_shapes
 from tagger.untrusted import read_json
 
 FORMAT, VERSION = "tagger-language-model", 1
+SHARED = ("embeddings.", "encoder.")  # prefixes of the tensors that a tagger has, too
 
 Floats = NDArray[np.float32]
 
@@ -69,6 +70,11 @@ class LanguageModelFolder:
     language: str
     about: str
     static: StaticVectors | None = None
+
+    @property
+    def shared_tensors(self) -> dict[str, Floats]:
+        """The weights of embeddings and encoder, which a tagger starts from."""
+        return {name: each for name, each in self.tensors.items() if name.startswith(SHARED)}
 
     def save(self, folder: Path, card: str) -> None:
         """Write the folder under a temporary name and rename it. An older folder of that name is replaced.
@@ -141,7 +147,7 @@ class LanguageModelFolder:
 def expected_tensors(config: ModelConfig, vocabularies: Vocabularies, predicted: int) -> Shapes:
     """Return the shapes of a language model's tensors by name, with `predicted` words."""
     of_tagger = expected_shapes(config, vocabularies)
-    shapes = {name: shape for name, shape in of_tagger.items() if name.startswith(("embeddings.", "encoder."))}
+    shapes = {name: shape for name, shape in of_tagger.items() if name.startswith(SHARED)}
     embeddings, hidden = config.embeddings, config.encoder.stack[0].hidden_size
     width = sum(part.size for part in (embeddings.word, embeddings.shape) if part)
     own = OutputTensors(*((2, hidden), (2, width, hidden), (2, width), (width,), (2, predicted)))  # type: ignore[arg-type]

@@ -195,7 +195,9 @@ class _HeldOut(Dataset[TextBatch]):
 class TextDataModule(LightningDataModule):
     """Lightning's data module: training and held-out batches."""
 
-    def __init__(self, loader: TextLoader, held_out: Sequence[Sequence[str]], maker: BatchMaker, batch_tokens: int) -> None:
+    def __init__(
+        self, loader: TextLoader, held_out: Sequence[Sequence[str]], maker: BatchMaker, batch_tokens: int
+    ) -> None:
         super().__init__()
         self._loader = loader
         self._held_out = _HeldOut(held_out, maker, batch_tokens)

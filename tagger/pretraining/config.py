@@ -16,20 +16,26 @@ class TextConfig:
     Attributes:
         text: files, folders or patterns of text, JSONL or Parquet, also compressed.
         dev_text: held-out text; empty to hold out a share of `text`.
+        test_text: another text, which is scored at the end; empty for none.
+        dev_tokenizer: splits `dev_text` and `test_text`; None for `tokenizer`.
         held_out: that share, by document.
         language: ISO 639-1 code; None if unknown.
         tokenizer: splits the text into words. It has to be that of the data to tag.
         vocabulary: largest number of words that are predicted and have vectors.
         min_count: rarer words are unknown words.
+        ngrams: whether an n-gram model of the same text is scored beside the model.
     """
 
     text: str | tuple[str, ...] = ()
     dev_text: str | tuple[str, ...] = ()
+    test_text: str | tuple[str, ...] = ()
+    dev_tokenizer: str | None = None
     held_out: float = 0.02
     language: str | None = None
     tokenizer: str = "syntok"
     vocabulary: int = 30_000
     min_count: int = 2
+    ngrams: bool = True
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -44,6 +50,11 @@ class TextConfig:
     def files(self) -> tuple[str, ...]:
         """Files, folders and patterns of raw text."""
         return (self.text,) if isinstance(self.text, str) else self.text
+
+    @property
+    def test_files(self) -> tuple[str, ...]:
+        """Files, folders and patterns of test text."""
+        return (self.test_text,) if isinstance(self.test_text, str) else self.test_text
 
     @property
     def dev_files(self) -> tuple[str, ...]:
@@ -62,8 +73,8 @@ class PretrainOptim:
         epochs: number of epochs if `trainer.max_epochs` is not set.
     """
 
-    batch_tokens: int = 2000
-    negatives: int = 1000
+    batch_tokens: int = 1000
+    negatives: int = 300
     warmup: float = 0.05
     lr_schedule: Literal["linear", "cosine", "constant"] = "linear"
     patience: int | None = None

@@ -150,7 +150,14 @@ class StoredText:
         return UserError(f"{self._folder}: damaged ({why}); remove this folder, it is made again")
 
 
-def stored_text(files: Sequence[str], tokenizer: str, *, held_out: float, dev: Sequence[str] = ()) -> StoredText:
+def stored_text(
+    files: Sequence[str],
+    tokenizer: str,
+    *,
+    held_out: float,
+    dev: Sequence[str] = (),
+    dev_tokenizer: str | None = None,
+) -> StoredText:
     """Split files of raw text into words. What was split before is found in the cache.
 
     Documents end at blank lines and at the end of a file. A record of JSONL or Parquet is one. A document of more than
@@ -161,12 +168,14 @@ def stored_text(files: Sequence[str], tokenizer: str, *, held_out: float, dev: S
         tokenizer: its name.
         held_out: share of the tokens to hold out, by document. Unused if `dev` names files.
         dev: files of held-out text.
+        dev_tokenizer: splits them; None for `tokenizer`.
 
     Raises:
         UserError: a file is missing, malformed, empty or no text, or the cache cannot be written.
     """
     sources, others = _sources(files), _sources(dev) if dev else []
-    depends_on = [_FORMAT, LONGEST, BLOCK_TOKENS, tokenizer, held_out, *map(_digest, sources), "", *map(_digest, others)]
+    settings = [_FORMAT, LONGEST, BLOCK_TOKENS, tokenizer, dev_tokenizer, held_out]
+    depends_on = [*settings, *map(_digest, sources), "", *map(_digest, others)]
     digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
     folder = cache_folder() / "pretraining" / digest
     try:
@@ -176,7 +185,7 @@ def stored_text(files: Sequence[str], tokenizer: str, *, held_out: float, dev: S
     with lock_folder(folder, wait=True):
         if not (folder / _ABOUT).is_file():
             try:
-                _Splitting(folder, tokenizer, digest).finish(sources, others, held_out)
+                _Splitting(folder, digest).finish(sources, tokenizer, others, dev_tokenizer or tokenizer, held_out)
             except OSError as error:
                 raise UserError(f"{folder}: cannot write: {error.strerror or error}") from error
             except BaseException:
@@ -228,25 +237,26 @@ class _Writer:
 class _Splitting:
     """Splits texts into words, into a folder."""
 
-    def __init__(self, folder: Path, tokenizer: str, digest: str) -> None:
+    def __init__(self, folder: Path, digest: str) -> None:
         self._folder, self._digest = folder, digest
-        self._split = get_tokenizer(tokenizer)
         self._counts: Counter[str] = Counter()
         self._least = 1
 
-    def finish(self, sources: Sequence[Source], others: Sequence[Source], held_out: float) -> None:
+    def finish(
+        self, sources: Sequence[Source], tokenizer: str, others: Sequence[Source], dev_tokenizer: str, held_out: float
+    ) -> None:
         """Split the texts and complete the folder.
 
         Args:
-            sources: the text.
-            others: held-out text.
+            sources, tokenizer: the text, and what splits it.
+            others, dev_tokenizer: held-out text, and what splits it.
             held_out: share to hold out of the text, if there is no other.
         """
         share = 0.0 if others else held_out
         documents = kept_back = 0
         with (self._folder / _TRAIN).open("wb") as train_file, (self._folder / _HELD_OUT).open("wb") as held_out_file:
             train, held = _Writer(train_file), _Writer(held_out_file)
-            for document in self._documents(sources, "text"):
+            for document in _documents(sources, tokenizer, "text"):
                 documents += 1
                 if share and held.tokens + len(document) / 2 < share * (held.tokens + train.tokens):
                     kept_back += 1
@@ -256,7 +266,7 @@ class _Splitting:
                 for sentence in document:
                     self._counts.update(sentence)
                 self._forget_rare()
-            for document in self._documents(others, "held-out text") if others else ():
+            for document in _documents(others, dev_tokenizer, "held-out text") if others else ():
                 kept_back += 1
                 documents += 1
                 _write_all(document, held)
@@ -289,30 +299,6 @@ class _Splitting:
             self._counts = Counter({word: count for word, count in self._counts.items() if count > self._least})
             self._least += 1
 
-    def _documents(self, sources: Sequence[Source], name: str) -> Iterator[list[Tokens]]:
-        """Yield documents as lists of sentences, long ones in parts."""
-        size = sum(Path(source.path).stat().st_size for source in sources if source.path)
-        document: list[Tokens] = []
-        tokens, current = 0, None
-        with tqdm(desc=name, total=size, unit="B", unit_scale=True, file=sys.stderr, mininterval=1) as bar:
-            for source, record in text_records(sources, bar.update):
-                if len(record.text) > _LONGEST_LINE:
-                    raise UserError(
-                        f"{source.name}: a line of {len(record.text):,} characters; put line ends between paragraphs"
-                    )
-                lines = source.input_format is InputFormat.TEXT
-                blank = lines and not record.text.strip()
-                if document and (blank or not lines or source != current or tokens > _LONGEST_DOCUMENT):
-                    yield document
-                    document, tokens = [], 0
-                current = source
-                for sentence in record.document(lambda text: split_text(text, self._split)).sentences:
-                    written = [_written(token) for token in sentence.tokens]
-                    document.extend(written[first : first + LONGEST] for first in range(0, len(written), LONGEST))
-                    tokens += len(written)
-        if document:
-            yield document
-
 
 def _write_all(document: Sequence[Tokens], writer: _Writer) -> None:
     for sentence in document:
@@ -322,3 +308,38 @@ def _write_all(document: Sequence[Tokens], writer: _Writer) -> None:
 def _written(token: str) -> str:
     """Return a token without white space in it."""
     return token if token.isalnum() else "_".join(token.split()) or "_"
+
+
+def split_files(files: Sequence[str], tokenizer: str) -> list[Tokens]:
+    """Split files into sentences, in memory.
+
+    Raises:
+        UserError: a file is missing, malformed, or no text.
+    """
+    return [sentence for document in _documents(_sources(files), tokenizer, "test text") for sentence in document]
+
+
+def _documents(sources: Sequence[Source], tokenizer: str, name: str) -> Iterator[list[Tokens]]:
+    """Yield documents as lists of sentences, long ones in parts."""
+    size = sum(Path(source.path).stat().st_size for source in sources if source.path)
+    split = get_tokenizer(tokenizer)
+    document: list[Tokens] = []
+    tokens, current = 0, None
+    with tqdm(desc=name, total=size, unit="B", unit_scale=True, file=sys.stderr, mininterval=1) as bar:
+        for source, record in text_records(sources, bar.update):
+            if len(record.text) > _LONGEST_LINE:
+                raise UserError(
+                    f"{source.name}: a line of {len(record.text):,} characters; put line ends between paragraphs"
+                )
+            lines = source.input_format is InputFormat.TEXT
+            blank = lines and not record.text.strip()
+            if document and (blank or not lines or source != current or tokens > _LONGEST_DOCUMENT):
+                yield document
+                document, tokens = [], 0
+            current = source
+            for sentence in record.document(lambda text: split_text(text, split)).sentences:
+                written = [_written(token) for token in sentence.tokens]
+                document.extend(written[first : first + LONGEST] for first in range(0, len(written), LONGEST))
+                tokens += len(written)
+    if document:
+        yield document

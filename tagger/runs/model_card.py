@@ -45,6 +45,7 @@ def model_card(
         "|---|--:|--:|",
         *sizes,
         "",
+        *([f"Started from a language model of {folder.pretrained_on}.", ""] if folder.pretrained_on else []),
         *([f"Distilled, beside the training split, from {outcome.distilled}.", ""] if outcome.distilled else []),
         "## Scores",
         "",
