@@ -21,7 +21,7 @@ from tagger.generation.sampling import Generated, Sampling, generate
 from tagger.model_folder.language_model import LanguageModelFolder
 from tagger.printable import in_a_line
 
-_NO_BLANK_BEFORE = tuple(".,;:!?)]}…»”’'%") + ("n't",)
+_NO_BLANK_BEFORE = (*".,;:!?)]}…»”’'%", "n't")
 _NO_BLANK_AFTER = tuple("([{«“‘$#@")
 
 

@@ -1,6 +1,6 @@
 """The folder of a language model: pretraining writes it; training a tagger and generating text read it.
 
-It has the files of a model folder, but `config.json` is of a format of its own, and `vocab.json` has the predicted words.
+It has the files of a model folder. `config.json` has a format of its own, `vocab.json` the predicted words too.
 """
 
 from __future__ import annotations

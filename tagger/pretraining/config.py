@@ -98,7 +98,7 @@ def check_shape(model: ModelConfig) -> None:
     """
     if model.encoder.depth > 1:
         raise UserError(
-            f"encoder.layers: {model.encoder.depth} layers cannot be pretrained, as the second one reads states of both "
+            f"encoder.layers: {model.encoder.depth} layers cannot be pretrained, as the second one reads both "
             "directions, and so the word to predict; set encoder.layers=1"
         )
     if model.embeddings.transformer is not None:

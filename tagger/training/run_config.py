@@ -23,7 +23,8 @@ class RunConfig:
         checkpoint_seconds: time between two checkpoints within an epoch; None for none but at its end.
         init_from: a model folder to start from: its weights, and its settings of embeddings, encoder and decoder. New
             words and labels are added to its own.
-        init_from_lm: a language model's folder to start from: its embeddings and encoder. Its words join the vocabulary.
+        init_from_lm: a language model's folder to start from: its embeddings and encoder. Its words join the
+            vocabulary.
         train_on_dev: after the best epoch is found, train again on train and dev together, for as many epochs.
         latest: a link to set to `run_dir` when the run has finished; None for no link.
         report: write a report on the test split into `run_dir`. The test split is scored in any case.

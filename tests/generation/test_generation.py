@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_a_seed_gives_the_same_text_without_unknown_words_or_empty_sentences() -
     )
     assert first == second != other
     assert set(first) == {"", *model.predicted.vocabulary.entries}
-    assert not any(one == other == "" for one, other in zip(first, first[1:], strict=False))
+    assert not any(one == other == "" for one, other in pairwise(first))
 
 
 def test_scores_are_those_of_the_model_before_the_temperature() -> None:
