@@ -16,7 +16,8 @@ from tagger.config import ModelConfig
 from tagger.config_parsing import from_mapping
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
-from tagger.files import lock_folder
+from tagger.files import lock_folder, written_whole
+from tagger.model_folder.contents import CARD
 from tagger.pretraining.config import PretrainOptim, TextConfig, check_shape
 from tagger.printable import in_a_line
 from tagger.training.run_config import RunConfig
@@ -119,46 +120,50 @@ def _pretrain(
         )
         if run.resume:  # only now, as the new settings have proved to fit the run
             hydra_entry.save_config(settings, run.run_dir / "config.yaml")
+        model_folder = run.run_dir / "model"
+        outcome.folder.save(model_folder, _card(outcome, ""))  # before the comparison, which may need much memory
         found = perplexities(outcome.folder, text, test, ngrams=data.ngrams)
         write_perplexities(found, run.run_dir / "perplexity.json")
-        _finish(outcome, as_markdown(found), run.run_dir)
+        with written_whole(model_folder / CARD) as stream:
+            stream.write(_card(outcome, as_markdown(found)))
+        _print_end(outcome, as_markdown(found), run.run_dir)
     if outcome.stopped_by is signal.SIGTERM:
         raise SystemExit(128 + signal.SIGTERM)
     if outcome.stopped_by is not None:
         raise KeyboardInterrupt
 
 
-def _finish(outcome: PretrainingResult, table: str, run_dir: Path) -> None:
-    """Save the model and print how good it is.
-
-    Args:
-        outcome: of the run.
-        table: perplexities in Markdown.
-        run_dir: its folder.
-    """
-    folder, model = outcome.folder, run_dir / "model"
+def _score(outcome: PretrainingResult) -> str:
     perplexity = math.exp(-outcome.log_probability)
-    score = f"{perplexity:.1f} on held-out text (mean of both directions), after {outcome.best_epoch} epochs"
+    return f"perplexity {perplexity:.1f} on held-out text (mean of both directions), after {outcome.best_epoch} epochs"
+
+
+def _card(outcome: PretrainingResult, table: str) -> str:
+    """Write the card of the model in Markdown, with a table of perplexities."""
+    folder = outcome.folder
     parameters = sum(tensor.size for tensor in folder.tensors.values())
-    card = [
+    lines = [
         "# Language model",
         "",
         f"{parameters:,} parameters; predicts {len(folder.predicted.vocabulary.entries):,} words. Language: "
         f"{folder.language or 'not stated'}. Tokenizer: {folder.tokenizer}.",
         "",
-        f"Trained on {folder.about}. Perplexity {score}.",
+        f"Trained on {folder.about}; {_score(outcome)}.",
         "",
-        table,
-        "",
+        *([table, ""] if table else []),
         "```",
         "python train.py data=NAME init_from_lm=THIS_FOLDER      # a tagger that starts from these weights",
         'python generate.py --model THIS_FOLDER --prompt "Once"',
         "```",
     ]
-    folder.save(model, "\n".join(card) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def _print_end(outcome: PretrainingResult, table: str, run_dir: Path) -> None:
+    """Print how good the model is, and where it is."""
     print(f"\n{table}")
-    print(f"\npretrained {outcome.epochs} epochs in {outcome.seconds:.0f} s; perplexity {score}")
+    print(f"\npretrained {outcome.epochs} epochs in {outcome.seconds:.0f} s; {_score(outcome)}")
     if outcome.stopped_by is not None:
         again = f"the same command with resume=true run_dir={shlex.quote(str(run_dir))} continues"
         print(in_a_line(again))
-    print(in_a_line(f"model:  {model}"))
+    print(in_a_line(f"model:  {run_dir / 'model'}"))

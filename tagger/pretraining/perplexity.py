@@ -25,7 +25,7 @@ from tagger.pretraining.ngrams import KneserNey
 from tagger.pretraining.text_store import StoredText
 
 ORDER = 5
-_MOST_TOKENS = 20_000_000  # of the text that the n-gram model counts, which is in memory as numbers
+_MOST_TOKENS = 12_000_000  # of the text that the n-gram model counts, which is in memory as numbers
 _BATCH_TOKENS = 4000
 
 
