@@ -45,7 +45,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "generation": (*BASE, "corpus", "features", "tensor_shapes", "model_folder", "engines"),
     "predict": (*BASE, "corpus", "features", "model_folder", "engines", "decoding"),
     "__init__": ("errors", "corpus", "predict"),
-    "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
+    "inspection": (
+        *(*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding", "generation"),
+    ),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "distillation": (*BASE, "corpus", "features", "bulk", "predict"),

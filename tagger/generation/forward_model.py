@@ -9,6 +9,7 @@ the equations of the cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,8 +60,8 @@ class ForwardModel:
         tables = [tensors[WORDS][folder.predicted.words]]
         if folder.config.embeddings.shape:
             tables.append(tensors[WORD_SHAPES][folder.predicted.shapes])
-        self._vectors = np.concatenate(tables, axis=1)  # (V, D)
-        self._vectors[END] = tensors[OUTPUT.end]
+        self._predicted_vectors = np.concatenate(tables, axis=1)  # (V, D)
+        self._predicted_vectors[END] = tensors[OUTPUT.end]
         self._start, self._map = tensors[OUTPUT.start][0], tensors[OUTPUT.weight][0]
         self._offset, self._bias = tensors[OUTPUT.offset][0], tensors[OUTPUT.bias][0]
 
@@ -69,11 +70,14 @@ class ForwardModel:
         zeros = np.zeros((1, self._weights.hidden.shape[1]), dtype=np.float32)
         return State(zeros, zeros, 0)
 
+    def vectors(self, words: Sequence[str]) -> Floats:
+        """Return what the cell reads of T words, (T, E)."""
+        vectors = self._embed(self._encoder.encode_words(words))
+        return vectors if self._feed_forward is None else self._feed_forward(vectors)
+
     def read(self, state: State, word: str) -> State:
         """Return the state after one more word."""
-        vector = self._embed(self._encoder.encode_words([word]))  # (1, E)
-        if self._feed_forward is not None:
-            vector = self._feed_forward(vector)
+        vector = self.vectors([word])
         hidden, memory = state.hidden, state.memory
         if self._cell == "lstm":
             step = lstm_cell(vector, hidden, memory, self._weights)
@@ -88,6 +92,6 @@ class ForwardModel:
     def log_probabilities(self, state: State) -> NDArray[np.float64]:
         """Return the log-probability of each word coming next, (V,)."""
         context = state.hidden[0] if state.words else self._start
-        scores = (self._vectors @ (self._map @ context + self._offset) + self._bias).astype(np.float64)
+        scores = (self._predicted_vectors @ (self._map @ context + self._offset) + self._bias).astype(np.float64)
         scores -= scores.max()
         return scores - np.log(np.exp(scores).sum())

@@ -144,6 +144,14 @@ class LanguageModelFolder:
         return cls(config, vocabularies, predicted, tensors, tokenizer, language, about, static)
 
 
+def is_language_model(folder: Path) -> bool:
+    """Return whether a folder is a language model's, whole or damaged, by its `config.json`."""
+    try:
+        return read_json(folder / CONFIG, MOST_BYTES[CONFIG]).get("format") == FORMAT
+    except (OSError, UserError):
+        return False
+
+
 def expected_tensors(config: ModelConfig, vocabularies: Vocabularies, predicted: int) -> Shapes:
     """Return the shapes of a language model's tensors by name, with `predicted` words."""
     of_tagger = expected_shapes(config, vocabularies)

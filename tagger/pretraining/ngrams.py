@@ -118,8 +118,8 @@ def _order(keys: Ints, counts: Ints, contexts: Ints) -> _Order:
     return _Order(
         keys=keys,
         discounted=counts - discount,
-        totals=np.bincount(contexts, weights=counts, minlength=size),
-        weights=np.bincount(contexts, weights=discount, minlength=size),
+        totals=np.bincount(contexts, weights=counts, minlength=size).astype(np.float64),
+        weights=np.bincount(contexts, weights=discount, minlength=size).astype(np.float64),
     )
 
 
