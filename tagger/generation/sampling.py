@@ -14,6 +14,8 @@ from tagger.features.predicted_words import END
 from tagger.features.vocabulary import UNK
 from tagger.generation.forward_model import ForwardModel, State
 
+_GREEDY = 1e-6  # temperatures below it count as 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
@@ -41,7 +43,7 @@ class Sampling:
     def probabilities(self, log_probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probabilities to draw with, (V,); those of words that are left out are 0."""
         order = np.argsort(-log_probabilities, kind="stable")
-        if self.temperature == 0:
+        if self.temperature < _GREEDY:
             return np.bincount(order[:1], minlength=len(order)).astype(np.float64)
         scaled = log_probabilities[order] / self.temperature
         shares = np.exp(scaled - scaled[0])

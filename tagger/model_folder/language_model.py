@@ -129,6 +129,8 @@ class LanguageModelFolder:
     def _read(cls, folder: Path, description: Mapping[str, Any]) -> LanguageModelFolder:
         try:
             config = from_mapping(ModelConfig, description["model"], "model")
+            if config.encoder.depth != 1:
+                raise UserError(f"{config.encoder.depth} layers, where a language model has one")
             mapping = read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY])
             vocabularies = Vocabularies.from_mapping(mapping)
             predicted = _predicted(mapping["predicted"], vocabularies, config)
@@ -137,7 +139,7 @@ class LanguageModelFolder:
             tensors = load_file(folder / WEIGHTS)
             static = load_static(folder / STATIC) if config.embeddings.static else None
             about = str(description["about"])
-        except (UserError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
+        except (UserError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
             raise UserError(f"{folder}: damaged model: {str(error)[:500]}; copy or train it again") from error
         check_tensors(folder, tensors, shapes)
         tokenizer, language = description["tokenizer"], description["language"]

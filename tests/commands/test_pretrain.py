@@ -190,6 +190,7 @@ def test_a_start_that_does_not_fit_is_refused_in_one_line(
         ({"format": "tagger-model"}, "not a language model"),
         ({"about": 7}, "damaged: 'about'"),
         ({"model": {"encoder": {"hidden_size": 17}}}, "expected float32"),
+        ({"model": {"encoder": {"layers": 1000000000}}}, "damaged model: 1000000000 layers"),
     ],
 )
 def test_a_folder_of_another_kind_or_a_damaged_one_is_refused(

@@ -47,6 +47,7 @@ def test_the_numpy_model_has_the_probabilities_of_pytorchs(encoder: EncoderConfi
     [
         (Sampling(), [0.4, 0.3, 0.2, 0.1]),
         (Sampling(temperature=0), [1, 0, 0, 0]),
+        (Sampling(temperature=1e-300), [1, 0, 0, 0]),
         (Sampling(temperature=0.5), [16 / 30, 9 / 30, 4 / 30, 1 / 30]),
         (Sampling(top_k=2), [4 / 7, 3 / 7, 0, 0]),
         (Sampling(top_k=9), [0.4, 0.3, 0.2, 0.1]),
