@@ -81,7 +81,7 @@ def _pretrain(
     from tagger.pretraining.pretraining_run import pretrain
     from tagger.pretraining.text_store import split_files, stored_text
     from tagger.training import checks
-    from tagger.training.run_folder import lock_run_dir
+    from tagger.training.run_folder import claim_run_dir
 
     make_trainer = hydra_entry.partial(settings["trainer"])
     make_optimizer = hydra_entry.partial(settings["optim"]["optimizer"])
@@ -90,7 +90,7 @@ def _pretrain(
     if settings["trainer"].get("max_epochs") is None and settings["trainer"].get("max_steps", -1) == -1:
         make_trainer = functools.partial(make_trainer, max_epochs=optim.epochs)
     wanted = settings["trainer"].get("enable_progress_bar")
-    with lock_run_dir(run), lock_folder(run.run_dir):
+    with claim_run_dir(run), lock_folder(run.run_dir):
         text = stored_text(
             data.files,
             data.tokenizer,
