@@ -123,7 +123,7 @@ def test_a_tagger_starts_from_it_knows_its_words_and_names_it(
     assert model.about in (Path("run") / "model" / "README.md").read_text()
     assert json.loads(Path("run/report/report.json").read_text())["scored"]["pretrained on"] == model.about
     assert tagger.pretrained_on == model.about
-    assert len(load("run/model").tag("They met Ottawa .").tokens) == 4
+    assert load("run/model").tag("They met Ottawa .").sentences[0].tokens == ["They", "met", "Ottawa", "."]
 
 
 def test_it_learns_from_a_teacher_too_and_resumes_exactly(pretrained: Path, tmp_path: Path) -> None:
