@@ -86,6 +86,29 @@ def bytes_written_whole(path: Path) -> AbstractContextManager[IO[bytes]]:
     return _written_whole(path, mode="wb")
 
 
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a new folder that gets the name `folder` when the block ends without an error.
+
+    Parent folders are made. An older folder of that name is replaced; after an error it is unchanged.
+
+    Raises:
+        OSError: a folder cannot be made or renamed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        new.mkdir()
+        yield new
+        try:
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)  # renaming the new one failed
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits.
 

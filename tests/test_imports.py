@@ -43,12 +43,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model_folder": (*BASE, "corpus", "features", "tensor_shapes"),
     "engines": (*BASE, "corpus", "kernels", "features", "tensor_shapes", "model", "model_folder"),
     "decoding": (*BASE, "corpus", "kernels", "features", "tensor_shapes"),
+    "generation": (*BASE, "corpus", "features", "tensor_shapes", "model_folder", "engines"),
     "predict": (*BASE, "corpus", "features", "model_folder", "engines", "decoding"),
-    "inspection": (*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding"),
+    "inspection": (
+        *(*BASE, "html", "corpus", "features", "tensor_shapes", "model_folder", "engines", "decoding", "generation"),
+    ),
     "evaluation": (*BASE, "html", "corpus", "features", "model_folder", "engines", "predict"),
     "bulk": (*BASE, "html", "corpus", "kernels"),
     "distillation": (*BASE, "corpus", "features", "bulk", "predict"),
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
+    "pretraining": (
+        *(*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder"),
+        *("bulk", "distillation", "training"),
+    ),
     "commands.hydra": BASE,
     "runs": (*BASE, "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
     "serving": (
@@ -59,6 +66,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "commands": (
         *(
             *BASE,
+            "generation",
             "corpus",
             "kernels",
             "features",
@@ -68,7 +76,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "inspection",
             "evaluation",
         ),
-        *("bulk", "distillation", "training", "commands.hydra", "runs", "serving"),
+        *("bulk", "distillation", "training", "pretraining", "commands.hydra", "runs", "serving"),
     ),
     "api": (*BASE, "corpus", "predict", "evaluation", "training", "commands.hydra", "runs", "commands"),
     "__init__": ("errors", "version", "corpus", "predict", "api"),
@@ -77,10 +85,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
 DOORS = {  # framework: the paths that may import it
     "numpy": (
         *("kernels/", "features/", "model/", "model_folder/", "engines/", "decoding/", "predict.py"),
-        *("inspection/", "evaluation/", "distillation/", "training/"),
+        *("inspection/", "evaluation/", "distillation/", "training/", "pretraining/"),
+        "generation/",
     ),
     "safetensors": (
         "model_folder/folder.py",
+        "model_folder/language_model.py",
         "features/vectors/wordpiece.py",
         "features/vectors/model2vec.py",
         "features/vectors/files.py",
@@ -91,8 +101,8 @@ DOORS = {  # framework: the paths that may import it
     "threadpoolctl": ("engines/numpy_engine.py",),
     "numba": ("kernels/loops.py", "kernels/gru.py", "kernels/tiles.py"),
     "llvmlite": ("kernels/loops.py", "kernels/gru.py", "kernels/tiles.py", "kernels/compiled.py"),
-    "torch": ("model/", "training/", "engines/torch_engine.py"),
-    "pytorch_lightning": ("training/",),
+    "torch": ("model/", "training/", "pretraining/", "engines/torch_engine.py"),
+    "pytorch_lightning": ("training/", "pretraining/"),
     "tensorboard": ("training/",),
     "hydra": ("commands/",),
     "omegaconf": ("commands/",),
@@ -102,7 +112,7 @@ DOORS = {  # framework: the paths that may import it
     "optuna": ("commands/study.py",),
     "filelock": ("files.py", "commands/study.py"),
     "ray": ("bulk/executors/ray.py",),
-    "tqdm": ("model/contextual.py", "distillation/reading.py"),
+    "tqdm": ("model/contextual.py", "distillation/reading.py", "pretraining/text_store.py"),
     "jinja2": ("html/rendering.py",),
     "fastapi": ("serving/app.py",),
     "starlette": ("serving/",),

@@ -6,13 +6,13 @@ For every token, layer and direction: gates, candidate and state, computed by th
 weights. Also how long states keep what they read, how far the probability of each entity falls when a word is replaced
 by an unknown one, and the CRF's part in the tags. A short table is always printed. --output writes a page that explains
 itself, --json all the numbers. Text of several sentences gives one part for each. A model with a contextual encoder
-needs PyTorch.
+needs PyTorch. Of a language model, the table says how probable each word was after those before it.
 """
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tagger.errors import UserError
 from tagger.files import written_whole
 from tagger.inspection.explainer import MOST_TOKENS, Explainer, Explanation
 from tagger.inspection.gates_page import GATES, gates_page
+from tagger.inspection.word_predictions import WordPredictions, word_predictions
+from tagger.model_folder.language_model import LanguageModelFolder, is_language_model
 from tagger.runs.tables import as_text
 
 FORMAT = 1  # of the JSON file; raised when a key changes its meaning or goes away
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
         UserError: the model, the text or an option is wrong, or a file cannot be written.
     """
     given = _parser().parse_args(arguments)
+    if is_language_model(Path(given.model)):
+        _explain_language_model(given)
+        return 0
     explainer = Explainer.load(given.model, given.encoder)
     stack = explainer.folder.config.encoder.stack
     layers = _layers(given.layer, len(stack))
@@ -49,6 +54,46 @@ def main(arguments: Sequence[str]) -> int:
         with written_whole(given.output) as stream:
             stream.write(page)
     return 0
+
+
+def _explain_language_model(given: Namespace) -> None:
+    """Print how well a language model foresaw each word of a text, and the gates with which it read it.
+
+    Raises:
+        UserError: the model, the text or an option is wrong, or a file cannot be written.
+    """
+    if given.output or given.layer or given.units or given.encoder:
+        raise UserError("--output, --layer, --units and --encoder are for taggers, and the model is a language model; "
+            "leave them out")  # fmt: skip
+    folder = LanguageModelFolder.load(Path(given.model))
+    sentences = split_text(given.text, get_tokenizer(given.tokenizer or folder.tokenizer))
+    if not 0 < sum(map(len, sentences)) <= MOST_TOKENS:
+        raise UserError(f"a text of {sum(map(len, sentences)):,} tokens; give one of 1 to {MOST_TOKENS}")
+    found = [word_predictions(folder, sentence.tokens) for sentence in sentences]
+    print("\n\n".join(map(_table_of_predictions, found)))
+    if given.json:
+        with written_whole(given.json) as stream:
+            json.dump({"format": FORMAT, "model": given.model, "sentences": list(map(_as_mapping, found))}, stream)
+
+
+def _table_of_predictions(found: WordPredictions) -> str:
+    """Return a table of words, their probabilities, the most probable words, and the mean of each gate."""
+    gates = [gate for gate in GATES[found.cell] if gate.name in found.gates]
+    means = [[f"{value:.2f}" for value in found.gates[gate.name].mean(axis=1)] + [""] for gate in gates]
+    rows = zip(
+        [*found.words, "(end)"],
+        [one or "(end)" for one in found.expected],
+        [f"{one:.4f}" for one in found.probabilities],
+        *means,
+        strict=True,
+    )
+    return as_text(["word", "expected", "probability", *(gate.symbol for gate in gates)], list(map(list, rows)), left=2)
+
+
+def _as_mapping(found: WordPredictions) -> dict[str, object]:
+    gates = {name: values.tolist() for name, values in found.gates.items()}
+    probabilities = found.probabilities.tolist()
+    return {"words": found.words, "expected": found.expected, "probabilities": probabilities, "forward": gates}
 
 
 def _parser() -> ArgumentParser:

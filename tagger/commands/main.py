@@ -27,8 +27,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("tagger.commands.train", "train a model on a data set"),
+    "pretrain": Command("tagger.commands.pretrain", "learn a language model from raw text, for a tagger to start from"),
     "evaluate": Command("tagger.commands.evaluate", "score a model or a file of predictions, or compare runs"),
     "tag": Command("tagger.commands.tag", "tag text: files, folders or standard input"),
+    "generate": Command("tagger.commands.generate", "generate text with a language model"),
     "tune": Command("tagger.commands.tune", "search for the training settings with the best dev score"),
     "summarise": Command("tagger.commands.summarise", "print mean and deviation of scores over the seeds of runs"),
     "explain": Command("tagger.commands.explain", "show the gates, memory and reasons behind the tags of a sentence"),
@@ -36,7 +38,13 @@ COMMANDS = {
     "publish": Command("tagger.commands.publish", "push a model folder to the Hugging Face Hub"),
     "export_onnx": Command("tagger.commands.export_onnx", "write a model's network as model.onnx"),
 }
-_WITH_A_SCRIPT = ("train", "evaluate", "tag")  # train.py and so on; errors begin with these names
+_WITH_A_SCRIPT = (
+    "train",
+    "pretrain",
+    "evaluate",
+    "tag",
+    "generate",
+)  # train.py and so on; errors begin with these names
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from tagger.config_parsing import from_mapping
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder.folder import ModelFolder
+from tagger.model_folder.language_model import LanguageModelFolder
 
 GROUPS = ("embeddings", "encoder", "decoder")
 _BY_TAGS = {  # the meaning of null: for tags of entities, for plain tags
@@ -22,6 +23,8 @@ _BY_TAGS = {  # the meaning of null: for tags of entities, for plain tags
     ("word_dropout",): (0.0, 0.05),
 }
 _WHEN_OPENED = ("width", "digest", "revision")  # of vectors and encoders; null until they are opened
+_OF_LANGUAGE_MODEL = ("embeddings", "encoder")
+_NO_SHAPE = ("dropout", "word_dropout", "unk_probability")  # of a language model, a tagger has its own
 _MOST_DIFFERENCES = 3
 
 Settings = Mapping[str, Any]
@@ -93,6 +96,58 @@ def with_model_of_start(settings: Settings, defaults: Settings, given: Collectio
             "these settings out, or train without init_from"
         )
     return {**settings, **own}
+
+
+def with_shape_of_language_model(
+    settings: Settings, defaults: Settings, given: Collection[str]
+) -> dict[str, Any]:  # fmt: skip
+    """Return settings whose `embeddings` and `encoder` have the shape of the language model to start from, if any.
+
+    Dropout stays that of the settings, also the replacement of rare words by UNK.
+
+    Args:
+        settings: a run's.
+        defaults: the settings without a command line.
+        given: the names on the command line: settings, and groups with a choice.
+
+    Raises:
+        UserError: a given setting differs from the model's; or there is no such model.
+    """
+    path = settings.get("init_from_lm")
+    if not path:
+        return dict(settings)
+    folder = LanguageModelFolder.load(Path(path))
+    language = settings["data"]["language"] or folder.language
+    wanted, usual = (complete_model(each, language, plain=False).to_mapping() for each in (settings, defaults))
+    own = {name: group for name, group in folder.config.to_mapping().items() if name in _OF_LANGUAGE_MODEL}
+    chosen = set(_different(wanted, usual)).union(*(_set_by_choice(group) for group in GROUPS if group in given))
+    different = [
+        name
+        for name in _different({name: wanted[name] for name in own}, own)
+        if name.rpartition(".")[2] not in _NO_SHAPE and _is_given(name, given, chosen)
+    ]
+    if different:
+        has, asks = dict(flat(own)), dict(flat(wanted))
+        listed = ", ".join(
+            f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_MOST_DIFFERENCES]
+        )
+        raise UserError(
+            f"init_from_lm={path}: embeddings and encoder have this model's shape: {listed}; leave these settings out, "
+            "or pretrain with them"
+        )
+    return {**settings, **{name: _with_values(own[name], settings[name], _NO_SHAPE) for name in own}}
+
+
+def _with_values(own: Settings, other: Settings, names: Collection[str]) -> dict[str, Any]:
+    """Return nested settings with some values of another, where both have the entry."""
+    return {
+        name: _with_values(value, other[name], names)
+        if isinstance(value, Mapping) and isinstance(other.get(name), Mapping)
+        else other[name]
+        if name in names and name in other
+        else value
+        for name, value in own.items()
+    }
 
 
 def _different(one: Settings, other: Settings) -> list[str]:

@@ -70,6 +70,8 @@ def _trained_teacher(settings: TrainSettings, splits: Mapping[str, Split], how: 
     """
     run = settings.run
     own = replace(run, run_dir=run.run_dir / "teachers" / str(number + 1), seed=run.seed + number, init_from=None)
+    if settings.distill.transformer is not None:  # of another shape than the language model
+        own = replace(own, init_from_lm=None)
     if str(settings.trainer.get("devices", 1)) != "1":
         raise UserError("distill.teacher=auto trains in one process; train the teacher by itself, or set "
             "trainer.devices=1")  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagger.commands.hydra import hydra_entry
 from tagger.commands.hydra.overrides import repeatable
-from tagger.commands.model_settings import complete_model, with_model_of_start
+from tagger.commands.model_settings import complete_model, with_model_of_start, with_shape_of_language_model
 from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.config_parsing import from_mapping
 from tagger.corpus.dataset import DataConfig
@@ -63,8 +63,8 @@ class TrainSettings:
         """
         if not config.run_dir:
             raise UserError("run_dir: empty; set it to a folder for this run")
-        _check_resumed(config)
-        _check_folder(run_dir)
+        check_resumed(config)
+        check_folder(run_dir)
         composed = _composed(config, given)
         own = {key: value for key, value in composed.items() if key not in _GROUPS}
         optim = {key: value for key, value in composed["optim"].items() if key != "optimizer"}
@@ -77,8 +77,8 @@ class TrainSettings:
         )
         get_tokenizer(settings.data.tokenizer)
         settings.model(plain=settings.data.scheme == "plain")
-        _check_trainer(settings.trainer)
-        _check_optimizer(composed["optim"]["optimizer"])
+        check_trainer(settings.trainer)
+        check_optimizer(composed["optim"]["optimizer"])
         return settings
 
     @property
@@ -126,7 +126,7 @@ def is_finished(config: DictConfig, run_dir: Path) -> bool:
     """Return whether a run to be resumed has ended by itself with exactly these settings."""
     if not config.resume:
         return False
-    _check_resumed(config)
+    check_resumed(config)
     try:
         record = RunRecord.read(run_dir)
         before = hydra_entry.read_config(run_dir / "config.yaml")
@@ -140,18 +140,20 @@ def is_finished(config: DictConfig, run_dir: Path) -> bool:
 def _composed(config: DictConfig, given: Sequence[str]) -> dict[str, Any]:
     """Return the settings; with `init_from`, that model's own in place of those that shape a model."""
     settings = hydra_entry.settings_of(config)
+    if settings.get("init_from_lm"):
+        return with_shape_of_language_model(settings, hydra_entry.compose("train"), given)
     if not settings["init_from"]:
         return settings
     return with_model_of_start(settings, hydra_entry.compose("train"), given)
 
 
-def _check_resumed(config: DictConfig) -> None:
+def check_resumed(config: DictConfig) -> None:
     """Refuse to resume in a folder whose name is the time."""
     if config.resume and hydra_entry.is_composed(config, "run_dir"):
         raise UserError("resume=true: name the folder of the run to continue, as in run_dir=runs/2030-12-31_23-59-59")
 
 
-def _check_folder(run_dir: Path) -> None:
+def check_folder(run_dir: Path) -> None:
     """Refuse a model's folder, and a folder inside a model or a finished run, where nobody would look for a run."""
     if is_model(run_dir):
         raise UserError(f"{run_dir}: a model, not the folder of a run; set another run_dir (init_from takes a model)")
@@ -162,7 +164,7 @@ def _check_folder(run_dir: Path) -> None:
         raise UserError(f"{run_dir}: lies within another run or a model; set another run_dir")
 
 
-def _check_trainer(trainer: Mapping[str, Any]) -> None:
+def check_trainer(trainer: Mapping[str, Any]) -> None:
     """Refuse values that Lightning would reject only in the middle of a run."""
     for name in ("max_epochs", "max_steps", "num_nodes"):
         value = trainer.get(name)
@@ -179,7 +181,7 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.precision={precision}: use 32-true, bf16-mixed or 16-mixed")
 
 
-def _check_optimizer(optimizer: object) -> None:
+def check_optimizer(optimizer: object) -> None:
     if not isinstance(optimizer, dict) or "_target_" not in optimizer:
         advice = "set optim.optimizer._target_=torch.optim.Adam, or another"
         raise UserError(f"optim.optimizer: expected settings with a class, got {optimizer!r}; {advice}")

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tagger.bulk.inputs import STANDARD_INPUT, find_sources
+from tagger.bulk.inputs import STANDARD_INPUT, Source, find_sources
 from tagger.bulk.parts import plan_parts
-from tagger.bulk.records import BadRecord, ReadOptions
+from tagger.bulk.records import BadRecord, ReadOptions, Record
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
@@ -74,30 +74,46 @@ class RawText:
             UserError: a file is malformed, or no text.
         """
         seen: set[bytes] = set()
-        lines: Counter[str] = Counter()  # of each file, in the pieces before
         self.left_out.clear()
-        options = ReadOptions()
-        for part in plan_parts(self.sources, options, sys.stdin.buffer):
-            for piece in part.pieces if part is not None else ():
-                data, _ = piece.read()
-                for record in piece.records(data, options):
-                    if isinstance(record, BadRecord):
-                        place = lines[piece.source.name] + record.place
-                        raise UserError(f"{piece.source.name}:{place}: {record.reason}")
-                    if _key([record.text]) in self._labelled:
-                        self.left_out[HELD_OUT] += 1
-                        continue
-                    for sentence in record.document(lambda text: split_text(text, self._split)).sentences:
-                        key = _key(sentence.tokens)
-                        if key in self._labelled:
-                            self.left_out[HELD_OUT] += 1
-                        elif key in seen:
-                            self.left_out[DUPLICATES] += 1
-                        else:
-                            seen.add(key)
-                            yield Sentence(sentence.tokens)
-                lines[piece.source.name] += data.count(b"\n")
-                read(piece.amount)
+        for _, record in text_records(self.sources, read):
+            if _key([record.text]) in self._labelled:
+                self.left_out[HELD_OUT] += 1
+                continue
+            for sentence in record.document(lambda text: split_text(text, self._split)).sentences:
+                key = _key(sentence.tokens)
+                if key in self._labelled:
+                    self.left_out[HELD_OUT] += 1
+                elif key in seen:
+                    self.left_out[DUPLICATES] += 1
+                else:
+                    seen.add(key)
+                    yield Sentence(sentence.tokens)
+
+
+def text_records(
+    sources: Sequence[Source], read: Callable[[int], object] = lambda size: None
+) -> Iterator[tuple[Source, Record]]:
+    """Yield the records of files in order, with their file. A blank line of text is an empty record.
+
+    Args:
+        sources: the files.
+        read: called with the number of bytes of the files that were read since the last call.
+
+    Raises:
+        UserError: a file is malformed, or no text.
+    """
+    lines: Counter[str] = Counter()  # of each file, in the pieces before
+    options = ReadOptions()
+    for part in plan_parts(sources, options, sys.stdin.buffer):
+        for piece in part.pieces if part is not None else ():
+            data, _ = piece.read()
+            for record in piece.records(data, options):
+                if isinstance(record, BadRecord):
+                    place = lines[piece.source.name] + record.place
+                    raise UserError(f"{piece.source.name}:{place}: {record.reason}")
+                yield piece.source, record
+            lines[piece.source.name] += data.count(b"\n")
+            read(piece.amount)
 
 
 def _key(tokens: Sequence[str]) -> bytes:

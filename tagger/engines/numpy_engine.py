@@ -64,7 +64,7 @@ class NumpyEngine:
             raise UserError("the numpy engine does not run encoders, and the model has one; use engine torch, or auto")
         self._encoder = FeatureEncoder(config.embeddings, folder.vocabularies, folder.static)
         self._vectors = WordVectors(config.embeddings, tensors)
-        self._feed_forward = _FeedForward(tensors) if config.encoder.feed_forward else None
+        self._feed_forward = FeedForward(tensors) if config.encoder.feed_forward else None
         kinds = _kinds_of_layers(config.encoder, precision)
         self._layers = [_Layer(config.encoder, number, kind, tensors) for number, kind in enumerate(kinds)]
         self._emissions = np.ascontiguousarray(tensors[EMISSIONS.weight].T)  # (W, K)
@@ -106,7 +106,7 @@ def _kinds_of_layers(config: EncoderConfig, precision: str) -> list[type[Recurre
     return [known[layer.cell] for layer in config.stack]
 
 
-class _FeedForward:
+class FeedForward:
     """Linear, GELU in its tanh form, Linear: (…, E) → (…, F)."""
 
     def __init__(self, tensors: Mapping[str, Floats]) -> None:

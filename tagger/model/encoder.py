@@ -71,6 +71,19 @@ class RecurrentEncoder(nn.Module):
             values = dropout(states if self.skips is None else states + self.skips[number](values), packing)
         return values
 
+    def states_of_first_layer(self, values: Tensor, packing: Packing) -> Tensor:
+        """Return the states of the first layer before its directions are joined, (N, 2H), with its dropout.
+
+        Forward states have read nothing that follows their token, and backward states nothing before it.
+
+        Args:
+            values: (N, E) token vectors.
+            packing: the order of the tokens.
+        """
+        if self.feed_forward is not None:
+            values = self.feed_forward(values)
+        return self.dropouts[0](_run(self.layers[0], values, packing.batch_sizes), packing)
+
     def _merged(self, states: Tensor) -> Tensor:
         """Join the two directions: (N, 2H) → (N, 2H or H)."""
         if self.merge == "concat":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
-from tagger.files import bytes_written_whole, sha256_of, written_whole
+from tagger.files import bytes_written_whole, folder_written_whole, sha256_of, written_whole
 from tagger.model_folder.checks import (
     check_checksum,
     check_complete,
@@ -73,6 +72,7 @@ class ModelFolder:
     static: StaticVectors | None = None  # if the configuration has pretrained vectors
     temperature: float = 1.0  # divides all scores before they become probabilities
     encoder: Path | None = None  # the folder of the fine-tuned transformer, if the model has one
+    pretrained_on: str = ""  # raw text of the language model that training started from, in words
     write_encoder: Callable[[Path], object] | None = None  # writes that transformer into a folder
 
     @property
@@ -92,18 +92,8 @@ class ModelFolder:
             UserError: it cannot be written.
         """
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-                new, old = Path(temporary) / "new", Path(temporary) / "old"
-                new.mkdir()
+            with folder_written_whole(folder) as new:
                 self._write(new, card)
-                try:
-                    if folder.exists():
-                        folder.rename(old)
-                    new.rename(folder)
-                finally:
-                    if old.exists() and not folder.exists():
-                        old.rename(folder)  # renaming the new one failed
         except (OSError, SafetensorError) as error:
             raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
 
@@ -124,6 +114,7 @@ class ModelFolder:
             "temperature": self.temperature,
             "tokenizer": self.tokenizer,
             "language": self.language,
+            **({"pretrained_on": self.pretrained_on} if self.pretrained_on else {}),
             "model": self.config.to_mapping(),
             "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
         }
@@ -185,7 +176,10 @@ class ModelFolder:
         if encoder and not encoder.is_dir():
             raise UserError(f"{folder}: not a complete model folder: no {ENCODER}/; copy it whole")
         write = partial(shutil.copytree, encoder) if encoder else None
-        return cls(config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, write)
+        pretrained = str(description.get("pretrained_on", ""))
+        return cls(
+            config, vocabularies, scheme, tensors, tokenizer, language, static, temperature, encoder, pretrained, write
+        )
 
 
 def read_description(folder: Path) -> dict[str, Any]:

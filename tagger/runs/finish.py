@@ -49,6 +49,8 @@ def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataC
     if run.report:
         background = of_run(run.run_dir, outcome.folder, splits, data.title)
         scored = {"model": str(model), "data": data.title}
+        if outcome.folder.pretrained_on:
+            scored["pretrained on"] = outcome.folder.pretrained_on
         if outcome.distilled:
             scored["distilled from"] = outcome.distilled
         found = evaluate(tagger, splits["test"], scored, background)

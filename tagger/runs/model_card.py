@@ -45,6 +45,7 @@ def model_card(
         "|---|--:|--:|",
         *sizes,
         "",
+        *([f"Started from a language model of {folder.pretrained_on}.", ""] if folder.pretrained_on else []),
         *([f"Distilled, beside the training split, from {outcome.distilled}.", ""] if outcome.distilled else []),
         "## Scores",
         "",
@@ -60,5 +61,5 @@ def model_card(
     ]
     if encoder := config.embeddings.transformer:
         where = "part of this folder" if encoder.trainable else f"`{encoder.path}`, of the digest {encoder.digest}"
-        lines += ["", f"Tagging needs the extra `tagger[encoder]`. The encoder is {where}."]
+        lines += ["", f"Tagging needs the extra `gru-tagger[encoder]`. The encoder is {where}."]
     return "\n".join(lines) + "\n"

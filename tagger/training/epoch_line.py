@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import SupportsFloat
 
-_FORMATS = {"epoch_loss": ".3f", "dev_f1": ".4f", "dev_accuracy": ".4f", "tokens_per_second": ",.0f"}
+_FORMATS = {
+    **{"epoch_loss": ".3f", "dev_f1": ".4f", "dev_accuracy": ".4f", "dev_perplexity": ".1f"},
+    **{"tokens_per_second": ",.0f", "words_per_second": ",.0f"},
+}
 _WRITTEN = re.compile(r"epoch (\d+): .*\bdev_(?:f1|accuracy) (\d+\.\d+)")
 
 

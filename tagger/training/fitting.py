@@ -10,20 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from torch import nn
 
 from tagger.errors import UserError
-from tagger.model.network import TaggerModel
 from tagger.training.checkpoint import read_checkpoint
-from tagger.training.data_module import TaggingDataModule
-from tagger.training.lightning_module import TaggingModule
+from tagger.training.resumable_module import ResumableModule
 from tagger.training.run_folder import CheckpointMismatchError
 
 
 def fit(
-    trainer: Trainer, module: TaggingModule, loaders: TaggingDataModule, resumed: Path | None
+    trainer: Trainer, module: ResumableModule, loaders: LightningDataModule, resumed: Path | None
 ) -> signal.Signals | None:
     """Train to the end, or until a signal comes.
 
@@ -60,7 +59,7 @@ def fit(
     return None
 
 
-def load_weights(network: TaggerModel, checkpoint: Path) -> dict[str, Any]:
+def load_weights(network: nn.Module, checkpoint: Path) -> dict[str, Any]:
     """Load the weights of a checkpoint into a network. Returns the checkpoint.
 
     Raises:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import Trainer
-from torch.nn import Parameter
+from torch.nn import Module, Parameter
 from torch.optim import Optimizer
 
 from tagger.errors import UserError
-from tagger.model.network import TaggerModel
 from tagger.tensor_shapes import TRANSFORMER
 from tagger.training.run_config import OptimConfig
 
@@ -19,7 +18,7 @@ OptimizerFactory = Callable[[Sequence[Parameter] | Sequence[dict[str, Any]]], Op
 _NOT_COMPARED = {"params", "initial_lr", "fused", "foreach", "capturable"}  # keys of a group that change no result
 
 
-def optimizer_of(model: TaggerModel, make_optimizer: OptimizerFactory, encoder_lr: float) -> Optimizer:
+def optimizer_of(model: Module, make_optimizer: OptimizerFactory, encoder_lr: float) -> Optimizer:
     """Make the optimiser. The weights of a fine-tuned encoder are a group with a learning rate of their own.
 
     Raises:

@@ -23,6 +23,8 @@ class RunConfig:
         checkpoint_seconds: time between two checkpoints within an epoch; None for none but at its end.
         init_from: a model folder to start from: its weights, and its settings of embeddings, encoder and decoder. New
             words and labels are added to its own.
+        init_from_lm: a language model's folder to start from: its embeddings and encoder. Its words join the
+            vocabulary.
         train_on_dev: after the best epoch is found, train again on train and dev together, for as many epochs.
         latest: a link to set to `run_dir` when the run has finished; None for no link.
         report: write a report on the test split into `run_dir`. The test split is scored in any case.
@@ -35,6 +37,7 @@ class RunConfig:
     resume: bool = False
     checkpoint_seconds: float | None = 120.0
     init_from: Path | None = None
+    init_from_lm: Path | None = None
     train_on_dev: bool = False
     latest: Path | None = Path("runs/latest")
     report: bool = True
@@ -43,6 +46,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed: must lie in [0, {2**32}), not {self.seed}")
+        if self.init_from and self.init_from_lm:
+            raise UserError("init_from and init_from_lm: a run starts from one model; leave one of them out")
         if self.threads < 1:
             raise UserError(f"threads: must be at least 1, not {self.threads}")
         if self.checkpoint_seconds is not None and not self.checkpoint_seconds >= 0:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from tagger.config import ModelConfig, StaticEmbedding, TransformerEmbedding
+from tagger.config import EmbeddingsConfig, ModelConfig, StaticEmbedding, TransformerEmbedding
 from tagger.corpus.dataset import DataConfig, Split, labelled_content
 from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
@@ -29,9 +29,10 @@ from tagger.files import cache_folder
 from tagger.model.contextual import PretrainedEncoder, open_encoder
 from tagger.model.network import TaggerModel
 from tagger.model_folder.folder import ModelFolder
+from tagger.model_folder.language_model import SHARED, LanguageModelFolder
 from tagger.printable import in_a_line
 from tagger.renamed_settings import with_old_names
-from tagger.tensor_shapes import TRANSFORMER
+from tagger.tensor_shapes import TRANSFORMER, expected_shapes
 from tagger.training.epoch_corpora import Distillation
 from tagger.training.run_config import OptimConfig
 
@@ -47,6 +48,7 @@ class RunSetup:
         weights: weights of the model to start from, by name; empty without one.
         static, encoder: the pretrained parts, if the configuration has them.
         distillation: what the run learns from a teacher, if it has one.
+        pretrained_on: the raw text of the language model that it starts from, in words; "" without one.
     """
 
     config: ModelConfig
@@ -56,6 +58,7 @@ class RunSetup:
     static: StaticVectors | None
     encoder: PretrainedEncoder | None
     distillation: Distillation | None = None
+    pretrained_on: str = ""
 
     @property
     def tuned_encoder(self) -> PretrainedEncoder | None:
@@ -121,12 +124,17 @@ class RunSetup:
             tokenizer=data.tokenizer,
             language=data.language or "",
             static=self.static,
+            pretrained_on=self.pretrained_on,
             write_encoder=self.tuned_encoder and self.tuned_encoder.save,
         )
 
 
 def set_up_run(
-    split: Split, model: ModelConfig, init_from: Path | None, distillation: Distillation | None = None
+    split: Split,
+    model: ModelConfig,
+    init_from: Path | None,
+    distillation: Distillation | None = None,
+    language_model: Path | None = None,
 ) -> RunSetup:
     """Set up a run: build the vocabularies and open the pretrained parts.
 
@@ -135,6 +143,7 @@ def set_up_run(
         model: the model's shape, if the run starts from no other model.
         init_from: the folder of the model to start from, if there is one.
         distillation: what to learn from a teacher.
+        language_model: the folder of a language model to start from, if there is one. It has the shape of `model`.
 
     Raises:
         UserError: the split has no labels, its tags are of another kind than that model's, or a pretrained part is
@@ -142,6 +151,9 @@ def set_up_run(
     """
     folder = ModelFolder.load(init_from) if init_from else None
     config, static = (folder.config, folder.static) if folder else (model, None)
+    pretrained = _open_language_model(language_model, model) if language_model else None
+    if pretrained is not None:
+        static = pretrained.static
     scheme = Scheme.PLAIN if split.scheme is Scheme.PLAIN else Scheme(config.decoder.scheme)
     of_split = count_tokens(split.sentences)
     tokens = of_split if distillation is None else of_split + Counter(distillation.frequent_words)
@@ -167,8 +179,42 @@ def set_up_run(
     if folder is not None:
         vocabularies = folder.vocabularies.extended(vocabularies, count_words(tokens, embeddings))
     weights = folder.tensors if folder else {}
+    about = folder.pretrained_on if folder else ""
+    if pretrained is not None:
+        vocabularies = pretrained.vocabularies.extended(vocabularies, count_words(tokens, embeddings))
+        weights, about = pretrained.shared_tensors, pretrained.about
     config = replace(config, embeddings=embeddings)
-    return RunSetup(config, vocabularies, scheme, weights, static, encoder, distillation)
+    return RunSetup(config, vocabularies, scheme, weights, static, encoder, distillation, about)
+
+
+def _open_language_model(path: Path, model: ModelConfig) -> LanguageModelFolder:
+    """Open the language model to start from.
+
+    Raises:
+        UserError: it is missing or damaged, or has another shape.
+    """
+    found = LanguageModelFolder.load(path)
+    vocabularies = found.vocabularies
+    shapes = expected_shapes(replace(model, embeddings=_with_widths(model.embeddings, found.config)), vocabularies)
+    for name, tensor in found.shared_tensors.items():
+        if shapes.get(name) != tensor.shape:
+            raise UserError(
+                f"init_from_lm={path}: of another shape: {name} is {tensor.shape}, expected {shapes.get(name)}; "
+                "pretrain with the settings of embeddings and encoder that this run has"
+            )
+    missing = [name for name in shapes if name.startswith(SHARED) and name not in found.shared_tensors]
+    if missing:
+        raise UserError(f"init_from_lm={path}: of another shape: it has no {missing[0]}; pretrain with the settings of "
+            "embeddings and encoder that this run has")  # fmt: skip
+    words = len(vocabularies.words.entries)
+    _print(f"language model ({path}): {words:,} words known from raw text: {found.about}")
+    return found
+
+
+def _with_widths(embeddings: EmbeddingsConfig, other: ModelConfig) -> EmbeddingsConfig:
+    """Return embeddings with the width of static vectors that another model found when it opened them."""
+    static, opened = embeddings.static, other.embeddings.static
+    return replace(embeddings, static=replace(static, width=opened.width)) if static and opened else embeddings
 
 
 def _open_static(settings: StaticEmbedding, tokens: Mapping[str, int]) -> StaticVectors:

@@ -109,7 +109,9 @@ def train(
         KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
     """
     _set_up_process(run)
-    start = set_up_run(splits["train"], model, run.init_from, distillation)
+    start = set_up_run(
+        splits["train"], model, run.init_from, distillation, language_model=run.init_from_lm
+    )  # fmt: skip
     module = _module(start, splits["dev"], optim, make_optimizer)
     checkpoints, monitor = run.run_dir / "checkpoints", module.score_name
     last = LastCheckpoint(checkpoints / LAST, seconds=run.checkpoint_seconds)

@@ -11,7 +11,9 @@ import pytest
 from tagger.commands.main import run_command
 from tagger.config import EncoderConfig
 from tagger.corpus.sentence import Sentence
+from tagger.generation.forward_model import ForwardModel
 from tagger.predict import load
+from tests.helpers.language_models import random_language_model
 from tests.helpers.random_models import random_folder
 
 pytestmark = pytest.mark.extended
@@ -78,3 +80,24 @@ def test_wrong_use_is_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"tagger explain: {told}")
     assert error.count("\n") == 1
+
+
+def test_a_language_model_says_how_probable_each_word_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = random_language_model()
+    folder.save(tmp_path / "lm", "")
+    given = ["--model", str(tmp_path / "lm"), "Ada met Bo", "--json", str(tmp_path / "found.json")]
+    assert run_command("explain", given) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["word", "expected", "probability", "z", "r"]
+    assert [row.split()[0] for row in rows] == ["Ada", "met", "Bo", "(end)"]
+    (sentence,) = json.loads((tmp_path / "found.json").read_text())["sentences"]
+    model, words = ForwardModel(folder), ["Ada", "met", "Bo"]
+    state = model.begin()
+    for word, number, probability in zip(
+        [*words, ""], [*folder.predicted.numbers(words), 0], sentence["probabilities"], strict=True
+    ):
+        assert probability == pytest.approx(np.exp(model.log_probabilities(state)[number]))
+        state = model.read(state, word) if word else state
+    np.testing.assert_allclose(sentence["forward"]["state"][-1], state.hidden[0], rtol=1e-4)
+    assert run_command("explain", ["--model", str(tmp_path / "lm"), "Ada", "--output", "x.html"]) == 2
+    assert "are for taggers" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from tagger import files
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.model_folder import folder as folder_module
@@ -134,7 +135,7 @@ def disk_full_in_safetensors(*arguments: object, **settings: object) -> None:
         (Path, "write_bytes", disk_full),
         (Path, "write_text", disk_full),
         (Path, "mkdir", disk_full),
-        (folder_module.tempfile, "TemporaryDirectory", disk_full),
+        (files.tempfile, "TemporaryDirectory", disk_full),
     ],
 )
 def test_a_save_that_fails_leaves_nothing_half_written(

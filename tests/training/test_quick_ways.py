@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file
 
 from tagger.commands import train
-from tagger.training import lightning_module, row_updates
+from tagger.training import resumable_module, row_updates
 from tests.helpers.small_corpus import QUICK, column_files
 
 WORDS = "embeddings.parts.word.table.weight"
@@ -79,7 +79,7 @@ def test_a_run_by_rows_resumes_as_one_with_dense_gradients_does(
 def test_where_rows_cannot_be_updated_alone_gradients_are_dense(
     override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lightning_module, "LazyAdam", lambda *_: pytest.fail("by rows"))
+    monkeypatch.setattr(resumable_module, "LazyAdam", lambda *_: pytest.fail("by rows"))
     fused = ["~optim.optimizer.fused"] if "RMSprop" in override else []
     assert (weights(run(tmp_path, "run", "trainer.max_epochs=1", override, *fused))[WORDS] != 0).any()
 

@@ -1,0 +1,190 @@
+"""The folder of a language model: pretraining writes it; training a tagger and generating text read it.
+
+It has the files of a model folder. `config.json` has a format of its own, `vocab.json` the predicted words too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tagger.config import ModelConfig
+from tagger.config_parsing import from_mapping
+from tagger.errors import UserError
+from tagger.features.predicted_words import PredictedWords
+from tagger.features.vectors.open import StaticVectors, load_static
+from tagger.features.vocabulary import Vocabularies, Vocabulary
+from tagger.files import folder_written_whole, sha256_of
+from tagger.model_folder.checks import check_checksum, check_complete, check_files, check_size, check_tensors
+from tagger.model_folder.contents import CARD, CONFIG, MOST_BYTES, STATIC, VOCABULARY, WEIGHTS, data_files
+from tagger.tensor_shapes import Shapes, expected_shapes
+from tagger.untrusted import read_json
+
+FORMAT, VERSION = "tagger-language-model", 1
+SHARED = ("embeddings.", "encoder.")  # prefixes of the tensors that a tagger has, too
+
+Floats = NDArray[np.float32]
+
+
+class OutputTensors(NamedTuple):
+    """Names of the tensors that turn states into scores of words; see `model.language_model.WordPrediction`."""
+
+    start: str = "output.start"  # (2, H)
+    weight: str = "output.weight"  # (2, D, H)
+    offset: str = "output.offset"  # (2, D)
+    end: str = "output.end"  # (D,)
+    bias: str = "output.bias"  # (2, V)
+
+
+OUTPUT = OutputTensors()
+
+
+@dataclass(frozen=True)
+class LanguageModelFolder:
+    """The content of a language model's folder.
+
+    Attributes:
+        config: the shape of embeddings and encoder; the decoder has no meaning.
+        vocabularies: the known words and so on; there are no tags.
+        predicted: the words that are predicted.
+        tensors: weights by name.
+        tokenizer: splits text for the model.
+        language: ISO 639-1 code, or "".
+        about: the text that it was trained on, in words.
+        static: if the configuration has pretrained vectors.
+    """
+
+    config: ModelConfig
+    vocabularies: Vocabularies
+    predicted: PredictedWords
+    tensors: Mapping[str, Floats]
+    tokenizer: str
+    language: str
+    about: str
+    static: StaticVectors | None = None
+
+    @property
+    def shared_tensors(self) -> dict[str, Floats]:
+        """The weights of embeddings and encoder, which a tagger starts from."""
+        return {name: each for name, each in self.tensors.items() if name.startswith(SHARED)}
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write the folder under a temporary name and rename it. An older folder of that name is replaced.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            with folder_written_whole(folder) as new:
+                self._write(new, card)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
+
+    def _write(self, folder: Path, card: str) -> None:
+        (folder / WEIGHTS).write_bytes(save({name: np.ascontiguousarray(each) for name, each in self.tensors.items()}))
+        predicted = {"words": self.predicted.vocabulary.entries, "counts": list(self.predicted.counts)}
+        vocabulary = {**self.vocabularies.to_mapping(), "predicted": predicted}
+        (folder / VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+        if self.static is not None:
+            self.static.save(folder / STATIC)
+        description = {
+            "format": FORMAT,
+            "version": VERSION,
+            "tokenizer": self.tokenizer,
+            "language": self.language,
+            "about": self.about,
+            "model": self.config.to_mapping(),
+            "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
+        }
+        (folder / CONFIG).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> LanguageModelFolder:
+        """Read and check a folder.
+
+        Raises:
+            UserError: it is missing, incomplete, unreadable, damaged, of another kind, or of a newer format.
+        """
+        try:
+            check_complete(folder)
+            check_files(folder)
+            description = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
+            _check_format(folder, description)
+            for name in data_files(folder):
+                check_checksum(folder, name, description)
+            return cls._read(folder, description)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot read the model: {error.strerror or error}") from error
+
+    @classmethod
+    def _read(cls, folder: Path, description: Mapping[str, Any]) -> LanguageModelFolder:
+        try:
+            config = from_mapping(ModelConfig, description["model"], "model")
+            if config.encoder.depth != 1:
+                raise UserError(f"{config.encoder.depth} layers, where a language model has one")
+            mapping = read_json(folder / VOCABULARY, MOST_BYTES[VOCABULARY])
+            vocabularies = Vocabularies.from_mapping(mapping)
+            predicted = _predicted(mapping["predicted"], vocabularies, config)
+            shapes = expected_tensors(config, vocabularies, len(predicted))
+            check_size(folder / WEIGHTS, shapes)
+            tensors = load_file(folder / WEIGHTS)
+            static = load_static(folder / STATIC) if config.embeddings.static else None
+            about = str(description["about"])
+        except (UserError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
+            raise UserError(f"{folder}: damaged model: {str(error)[:500]}; copy or train it again") from error
+        check_tensors(folder, tensors, shapes)
+        tokenizer, language = description["tokenizer"], description["language"]
+        return cls(config, vocabularies, predicted, tensors, tokenizer, language, about, static)
+
+
+def is_language_model(folder: Path) -> bool:
+    """Return whether a folder is a language model's, whole or damaged, by its `config.json`."""
+    try:
+        return read_json(folder / CONFIG, MOST_BYTES[CONFIG]).get("format") == FORMAT
+    except (OSError, UserError):
+        return False
+
+
+def expected_tensors(config: ModelConfig, vocabularies: Vocabularies, predicted: int) -> Shapes:
+    """Return the shapes of a language model's tensors by name, with `predicted` words."""
+    of_tagger = expected_shapes(config, vocabularies)
+    shapes = {name: shape for name, shape in of_tagger.items() if name.startswith(SHARED)}
+    embeddings, hidden = config.embeddings, config.encoder.stack[0].hidden_size
+    width = sum(part.size for part in (embeddings.word, embeddings.shape) if part)
+    own = OutputTensors(*((2, hidden), (2, width, hidden), (2, width), (width,), (2, predicted)))  # type: ignore[arg-type]
+    return {**shapes, **dict(zip(OUTPUT, own, strict=True))}  # type: ignore[dict-item]
+
+
+def _predicted(entry: Mapping[str, Any], vocabularies: Vocabularies, config: ModelConfig) -> PredictedWords:
+    words, counts = entry["words"], entry["counts"]
+    if len(counts) != len(Vocabulary(words)) or not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise UserError("predicted words and their counts do not fit")
+    lowercase = config.embeddings.word.lowercase if config.embeddings.word else True
+    listed = dict(zip(words, counts[2:], strict=True))
+    tokens = counts[1] + sum(counts[2:])
+    return PredictedWords.of(listed, vocabularies, lowercase=lowercase, tokens=tokens, ends=counts[0])
+
+
+def _check_format(folder: Path, description: Mapping[str, Any]) -> None:
+    if description.get("format") != FORMAT:
+        raise UserError(
+            f"{folder / CONFIG}: not a language model (format {description.get('format')!r}); give a folder that "
+            "`tagger pretrain` wrote"
+        )
+    version = description.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(f"{folder}: language model format {version} is newer than this tagger reads ({VERSION}); "
+            "upgrade tagger")  # fmt: skip
+    kinds = {"version": int, "tokenizer": str, "language": str, "about": str, "model": dict, "sha256": dict}
+    for key, kind in kinds.items():
+        if not isinstance(description.get(key), kind):
+            raise UserError(f"{folder / CONFIG}: damaged: {key!r} is missing or not a {kind.__name__}")

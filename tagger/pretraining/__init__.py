@@ -1,0 +1,1 @@
+"""Learn from raw text: language models of the tagger's own shape."""
