@@ -12,7 +12,7 @@ from tagger.errors import UserError
 
 Separator = Literal["auto", "tab", "blanks", "comma", "semicolon", "bar"]
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-_EXCEL_HINT = re.compile(r"sep=(.)", re.DOTALL)
+_EXCEL_HINT = re.compile(r"sep=(.)(?:\r?\n)?(.*)", re.DOTALL)
 
 
 class Row(NamedTuple):
@@ -71,9 +71,11 @@ class CsvRows:
     def __iter__(self) -> Iterator[Row]:
         for number, text in self._records():
             if not self.names:
-                hint = _EXCEL_HINT.fullmatch(text)
-                if hint or not text.strip():
-                    self.separator = self.separator or (hint[1] if hint else "")
+                if hint := _EXCEL_HINT.fullmatch(text):
+                    self.separator, text = self.separator or hint[1], hint[2]
+                if self._calls.problem:
+                    raise UserError(self._calls.problem)
+                if not text.strip():
                     self.close()
                     continue
                 self.separator = self.separator or separator_of(text)
@@ -175,6 +177,11 @@ class _Calls(ReadReport):
 
     def reject(self, place: str, problem: str) -> None:
         self._kept.append((place, problem))
+
+    @property
+    def problem(self) -> str:
+        """The first fault that was kept, with its place; "" if there is none."""
+        return next((": ".join(call) for call in self._kept if len(call) > 1), "")
 
     def replay(self, report: ReadReport) -> None:
         """Report to `report` what was kept."""

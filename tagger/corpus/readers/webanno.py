@@ -129,7 +129,7 @@ class _Document:
             self._tokens.append(_unescaped(token))
         values = ["", *values]  # the token's column is the first
         if self._column >= len(values):
-            raise MalformedError(f"no column of {self._features[self._column - 1]}; is the line complete?")
+            raise MalformedError(f"no column of {self._features[self._column - 1]!r}; is the line complete?")
         self.others += sum(
             value not in ("", _NONE) and not value.startswith(_WITHOUT_VALUE)
             for number, value in enumerate(values)
