@@ -78,7 +78,7 @@ def test_parts_together_are_what_one_pass_reads(
     assert [piece.is_last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert pieces[-1].end == len(content)
     if expected is None:
-        with pytest.raises(UserError, match="ZIP archive|no column|two columns|the header|invalid UTF-8|NUL"):
+        with pytest.raises(UserError, match=r"ZIP archive|no column|two columns|the header|invalid UTF-8|NUL"):
             read(pieces, **options)
     else:
         assert read(pieces, **options) == expected
