@@ -32,6 +32,12 @@ COMMANDS = {
     "tune": Command("tagger.commands.tune", "search for the training settings with the best dev score"),
     "summarise": Command("tagger.commands.summarise", "print mean and deviation of scores over the seeds of runs"),
     "explain": Command("tagger.commands.explain", "show the gates, memory and reasons behind the tags of a sentence"),
+    "convert": Command("tagger.commands.convert", "convert a labelled file to another format"),
+    "debug": Command("tagger.commands.debug", "look for what is wrong with a data set before training"),
+    "prelabel": Command("tagger.commands.prelabel", "label raw text as suggestions for an annotation tool"),
+    "suggest": Command("tagger.commands.suggest", "choose the sentences to label next"),
+    "agree": Command("tagger.commands.agree", "compare annotators who labelled the same texts"),
+    "doubt": Command("tagger.commands.doubt", "find labels that are probably wrong, by cross-validation"),
     "publish": Command("tagger.commands.publish", "push a model folder to the Hugging Face Hub"),
     "export_onnx": Command("tagger.commands.export_onnx", "write a model's network as model.onnx"),
 }

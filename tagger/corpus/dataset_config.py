@@ -114,7 +114,7 @@ class DataConfig:
     text_field: str | None = None
     sentence_field: str | None = None
     overlap: Overlap = "stop"
-    annotator: str = AGREED
+    annotator: str | int = AGREED
     tag_names: tuple[str, ...] | None = None
     documents: DocumentRanges | None = None
     dev_fraction: float = 0.1

@@ -86,7 +86,7 @@ def _labelstudio(path: Path, report: ReadReport, config: DataConfig) -> Iterator
         report,
         tokenizer=get_tokenizer(config.tokenizer),
         text_field=config.text_field,
-        annotator=config.annotator,
+        annotator=str(config.annotator),
         overlap=config.overlap,
     )
 

@@ -75,6 +75,20 @@ def read_labelstudio(
             yield from deliver(sentences, report)
 
 
+def annotators_of(path: Path) -> list[str]:
+    """Return the numbers of the annotators in an export, sorted. Raises UserError if it cannot be read."""
+    tasks = read_json_list(path, "tasks", "export the project from Label Studio as JSON")
+    found: set[str] = set()
+    for task in tasks:
+        if isinstance(task, Mapping):
+            annotations = task.get("annotations", task.get("completions"))
+            annotations = annotations if isinstance(annotations, list) else []
+            makers = [one.get("completed_by") for one in annotations if isinstance(one, Mapping)]
+            for maker in [*makers, task.get("annotator")]:
+                found.update(sorted(_names(maker), key=lambda name: (not name.isdecimal(), name))[:1])
+    return sorted(found)
+
+
 class _Annotation(NamedTuple):
     """An annotation of a task: who made it, when it was last changed, and its results."""
 
