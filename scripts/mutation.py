@@ -58,12 +58,20 @@ AREAS = {
     "alignment": Area(["evaluation/prediction_files.py"], ["evaluation/test_prediction_files.py"], "published"),
     "decoder": Area(
         ["decoding/decoder.py", "decoding/forward_backward.py", "decoding/k_best.py"],
-        [f"decoding/test_{name}.py" for name in ("decoder", "forward_backward", "k_best", "many_labels")],
+        [
+            f"decoding/test_{name}.py"
+            for name in ("decoder", "forward_backward", "k_best", "many_labels", "temperature")
+        ],
         left_out="ten_thousand or very_long or memory_does_not_grow",
     ),
     "crf": Area(
         ["model/crf.py", "model/partition.py"],
         [f"model/test_{name}.py" for name in ("crf", "partial_crf", "partition")],
+    ),
+    "jobs": Area(
+        [f"bulk/{name}.py" for name in ("job", "parts", "run_state")],
+        ["bulk/test_job.py", "bulk/test_parts.py", "commands/test_tag.py", "commands/test_resume.py"],
+        left_out="slow or extended",
     ),
     "loader": Area(["training/loader.py"], ["training/test_loader.py", "training/test_replaced_mentions.py"]),
 }

@@ -27,7 +27,7 @@ from tagger.errors import UserError
 
 Block = list[tuple[int, list[Record | BadRecord]]]  # records by the number of the piece they come from
 
-_LARGEST = 1 << 18
+_BLOCK_CHARACTERS = 1 << 18
 _OVERHEAD = 16  # characters added to each record, so that empty ones fill a block too
 
 
@@ -285,7 +285,9 @@ def _no_cycle_search() -> Iterator[None]:
             gc.enable()
 
 
-def cut_blocks(records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _LARGEST) -> Iterator[Block]:
+def cut_blocks(
+    records: Iterable[tuple[int, Record | BadRecord]], *, largest: int = _BLOCK_CHARACTERS
+) -> Iterator[Block]:
     """Cut the records of a part into blocks. The cuts depend on these records alone.
 
     Args:

@@ -71,7 +71,8 @@ probabilities:
   just these ends, being an entity of that label, whatever the rest of the sentence is.
   --scores     jsonl: "score" in each entity; of plain tags a list "scores" beside "tags". conll: a column before the
                tag, "_" outside entities. html: shown where the pointer rests on a mark.
-  --min-score  Leaves out entities that are less probable. LABEL=P goes before P; labels without either are kept.
+  --min-score  Leaves out entities that are less probable. LABEL=P replaces P for a label. Without P, the other
+               labels are kept.
   --n-best K   jsonl: the K most probable ways to tag each sentence, all different, best first; fewer where there are
                fewer. In each record, with an object per sentence:
                  "alternatives": [{{"start": 0, "end": 9, "taggings": [{{"score": 0.7, "entities": []}}, ...]}}, ...]

@@ -52,7 +52,7 @@ def _train(settings: TrainSettings) -> None:
     from tagger.runs.finish import finish_run
     from tagger.training.checks import check_accelerator, check_optimizer
     from tagger.training.process_group import is_leader
-    from tagger.training.run_folder import CheckpointMismatchError, lock_run_dir
+    from tagger.training.run_folder import CheckpointMismatchError, claim_run_dir
     from tagger.training.training_run import train, train_on_dev
 
     run, make_trainer = settings.run, hydra_entry.partial(settings.trainer)
@@ -62,7 +62,7 @@ def _train(settings: TrainSettings) -> None:
     leads = is_leader()
     with contextlib.ExitStack() as held:
         if leads:
-            held.enter_context(lock_run_dir(run))
+            held.enter_context(claim_run_dir(run))
             held.enter_context(lock_folder(run.run_dir))
         splits = load_splits(settings.data)
         if leads:

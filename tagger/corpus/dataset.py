@@ -59,7 +59,7 @@ def load_splits(config: DataConfig) -> dict[str, Split]:
         found = ", ".join(f"{name} {scheme}" for name, scheme in schemes.items())
         raise UserError(f"data={config.title}: tags mark spans in some splits only ({found}); set data.scheme")
     _warn_of_training_files(splits)
-    _share(splits)
+    _drop_repeats(splits)
     return splits
 
 
@@ -92,8 +92,8 @@ def _warn_of_training_files(splits: Mapping[str, Split]) -> None:
             )
 
 
-def _share(splits: Mapping[str, Split]) -> None:
-    """Keep each shared report and note in the first split that has it only."""
+def _drop_repeats(splits: Mapping[str, Split]) -> None:
+    """Remove the reports and notes that an earlier split has, too."""
     reports: set[int] = set()
     notes: set[str] = set()
     for split in splits.values():

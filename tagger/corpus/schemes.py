@@ -223,7 +223,7 @@ def tags_from_spans(spans: Iterable[Span], length: int, scheme: Scheme = Scheme.
 
 
 def convert_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Rewrite tags of any span scheme in `scheme` (IOB2, BIOES). Plain tags are returned unchanged."""
+    """Convert tags of any span scheme to `scheme`: IOB2 or BIOES. If it is PLAIN, return the tags unchanged."""
     if scheme is Scheme.PLAIN:
         return list(tags)
     return tags_from_spans(spans_from_tags(tags), len(tags), scheme)

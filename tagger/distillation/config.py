@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tagger.config_parsing import from_mapping
@@ -22,7 +22,7 @@ class DistillConfig:
             no distillation.
         text: files, folders or patterns of raw text, as the `tag` command takes them.
         tokenizer: splits the text; None for the tokenizer of the data.
-        labels: the data's label, or `O`, for labels of the teacher that are called otherwise.
+        labels: the data's label, or `O`, for labels of the teacher that are called otherwise; None: there are none.
         sentences: largest number of sentences to keep; None for all.
         min_confidence: smallest probability of a sentence's best tagging; others are left out.
         entity_share: smallest share of sentences with entities. Sentences without any are left out to reach it.
@@ -38,7 +38,7 @@ class DistillConfig:
     teacher: str | tuple[str, ...] | None = None
     text: str | tuple[str, ...] = ()
     tokenizer: str | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] | None = None
     sentences: int | None = None
     min_confidence: float = 0.0
     entity_share: float | None = None

@@ -61,7 +61,7 @@ def distilled_text(
     """
     text = RawText(config.files, config.tokenizer or tokenizer, labelled)
     choice = [config.sentences, config.min_confidence, config.entity_share, config.temperature, config.targets]
-    depends_on = [list(map(digest_of, config.teachers)), list(tags), dict(config.labels), choice, text.digest()]
+    depends_on = [list(map(digest_of, config.teachers)), list(tags), config.labels or {}, choice, text.digest()]
     digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
     folder = cache_folder() / "distilled" / digest
     if not is_complete(folder):
@@ -69,7 +69,7 @@ def distilled_text(
             {path: load(path) for path in config.teachers},
             tags,
             scheme,
-            config.labels,
+            config.labels or {},
             temperature=config.temperature,
             best_path_alone=config.targets == "tags",
         )

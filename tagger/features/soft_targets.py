@@ -62,13 +62,13 @@ class SoftBatch:
         marginals: (N, K) the teacher's P(y_t = k), sentence after sentence.
         transitions: (K, K) expected number of transitions from the row's tag to the column's: the sum over sentences,
             each times its weight.
-        soft: (B,) whether a sentence is learned from the teacher.
+        from_teacher: (B,) whether a sentence is learned from the teacher.
         weights: (B,) factors of the sentences' losses.
     """
 
     marginals: Floats
     transitions: Floats
-    soft: Bools
+    from_teacher: Bools
     weights: Floats
 
 

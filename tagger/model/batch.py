@@ -50,11 +50,11 @@ class TensorFeatures:
 
 @dataclass(frozen=True)
 class TensorSoftTargets:
-    """`SoftBatch` as tensors: marginals (N, K) packed by time, transitions (K, K), soft (B,), weights (B,)."""
+    """`SoftBatch` as tensors: marginals (N, K) packed by time, transitions (K, K), from_teacher (B,), weights (B,)."""
 
     marginals: Tensor
     transitions: Tensor
-    soft: Tensor
+    from_teacher: Tensor
     weights: Tensor
 
 
@@ -91,7 +91,7 @@ class TensorBatch:
         of_tokens: list[NDArray[Any]] = [batch.rows.T[inside], batch.tags.T[inside], batch.context.vectors]
         of_tokens += [] if batch.allowed is None else [batch.allowed]
         soft = batch.soft
-        targets = [] if soft is None else [soft.marginals, soft.transitions, soft.soft, soft.weights]
+        targets = [] if soft is None else [soft.marginals, soft.transitions, soft.from_teacher, soft.weights]
         tensors = iter(on_device(numbers + of_words + of_tokens + targets, device))
         packing = Packing(torch.from_numpy(batch_sizes), *islice(tensors, len(numbers)))
         features = TensorFeatures(batch.features, *islice(tensors, len(of_words)))

@@ -97,5 +97,5 @@ class LinearChainCRF(nn.Module):
             expected = (soft.marginals * emissions).sum(dim=1)  # (N,)
             at_start, at_end = soft.marginals[:sentences] * start, soft.marginals[packing.last] * end
             expected = (at_start + at_end).sum(dim=1).index_add(0, packing.sentences, expected)  # (B,)
-            losses = soft.weights * (partition - torch.where(soft.soft, expected, gold))
+            losses = soft.weights * (partition - torch.where(soft.from_teacher, expected, gold))
             return losses - (soft.transitions * transitions).sum() / sentences

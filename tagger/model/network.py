@@ -55,7 +55,7 @@ class TaggerModel(nn.Module):
                 (softmax-margin, Gimpel & Smith 2010; recall-oriented, Mohit et al. 2012).
         """
         emissions, tags, allowed, soft = self(batch), batch.tags, batch.allowed, batch.soft
-        of_gold = None if soft is None else ~soft.soft[batch.packing.sentences]  # (N,)
+        of_gold = None if soft is None else ~soft.from_teacher[batch.packing.sentences]  # (N,)
         if recall_cost and self._outside is not None:
             outside = torch.arange(emissions.shape[1], device=emissions.device) == self._outside  # (K,)
             of_entity = tags != self._outside if allowed is None else ~allowed[:, self._outside]
@@ -81,7 +81,7 @@ class TaggerModel(nn.Module):
             return losses
         of_teacher = functional.cross_entropy(emissions, soft.marginals, reduction="none")
         sentences = batch.packing.sentences
-        return soft.weights[sentences] * torch.where(soft.soft[sentences], of_teacher, losses)
+        return soft.weights[sentences] * torch.where(soft.from_teacher[sentences], of_teacher, losses)
 
     def _above_mean(self, emissions: Tensor, batch: TensorBatch) -> Tensor:
         """Return how far each token's gold emission is above the mean of its possible tags, (N,).

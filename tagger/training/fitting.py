@@ -39,6 +39,7 @@ def fit(
     handler = signal.getsignal(signal.SIGINT)
     try:
         with _without_expected_warnings():
+            # weights_only: torch.load reads the checkpoint without unpickling objects; the optimiser is in it, too
             trainer.fit(module, loaders, ckpt_path=resumed, weights_only=True)
     except SystemExit as error:  # Lightning turns signals into it
         if trainer.state.status is not TrainerStatus.INTERRUPTED:

@@ -53,8 +53,10 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 @contextmanager
-def lock_run_dir(run: RunConfig) -> Iterator[None]:
-    """Hold the folder for this run alone. If the run fails without a checkpoint, leave the folder as it was.
+def claim_run_dir(run: RunConfig) -> Iterator[None]:
+    """Claim the folder of a new run: no other run may have begun there. Do nothing where a run is resumed.
+
+    If the run fails without a checkpoint, leave the folder as it was.
 
     Raises:
         UserError: the folder holds a run that is not to be resumed, or cannot be written.

@@ -215,7 +215,7 @@ def _data_module(
 ) -> TaggingDataModule:
     sentences = splits["train"].sentences
     if optim.recase and start.encoder is not None:
-        raise UserError("optim.recase: an encoder reads the sentences as they are; set it to 0")
+        raise UserError("optim.recase: embeddings.transformer reads sentences as they are written; set optim.recase=0")
     corpora = EpochCorpora(
         sentences,
         start.encoded(sentences, device),
@@ -239,12 +239,15 @@ def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: fl
     """Make the replacement of mentions; None where it is off, and for plain tags, which have no mentions.
 
     Raises:
-        UserError: an encoder has read the sentences as they are.
+        UserError: the model has a transformer, which has read the sentences as they are written.
     """
     if not probability or start.scheme is Scheme.PLAIN:
         return None
     if start.encoder is not None:
-        raise UserError("optim.mention_replacement: an encoder reads the sentences as they are; set it to 0")
+        raise UserError(
+            "optim.mention_replacement: embeddings.transformer reads sentences as they are written; set "
+            "optim.mention_replacement=0"
+        )
     return MentionReplacement(sentences, probability)
 
 

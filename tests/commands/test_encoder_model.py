@@ -177,7 +177,7 @@ def test_mentions_are_not_replaced_under_an_encoder(
     settings = ["embeddings.transformer.layers=2", "optim.mention_replacement=0.5"]
     arguments = [f"embeddings.transformer.path={encoder}", *settings]
     assert train.main([*column_files(tmp_path), *QUICK, f"run_dir={tmp_path / 'run'}", *arguments]) == 2
-    assert "an encoder reads the sentences as they are; set it to 0" in capsys.readouterr().err
+    assert "embeddings.transformer reads sentences as they are written; set" in capsys.readouterr().err
 
 
 def test_the_accurate_experiment_is_the_default_and_a_frozen_encoder(tmp_path: Path, encoder: Path) -> None:

@@ -353,6 +353,7 @@ def test_a_label_never_seen_in_training_is_warned_of_and_counts_as_missed(
         (["+optim.optimizer.momentum=0.9"], "optim.optimizer: "),
         (["optim.batch_token=9"], "optim.batch_token: no such setting; did you mean optim.batch_tokens?"),
         (["hidden_size=9"], "hidden_size: no such setting; did you mean encoder.hidden_size?"),
+        (["data=my/corpus.yaml"], "put the file into FOLDER/data/ and write --config-dir FOLDER data=corpus"),
         (["data=conll", "data.trian=x"], "data.trian: no such setting; did you mean data.train?"),
         (
             ["trainer.accelerator=tpu"],

@@ -56,12 +56,12 @@ def counted(sentences: list[Sentence]) -> dict[str, int]:
 
 
 def test_counts_are_those_of_the_readme(splits: dict[str, list[Sentence]]) -> None:
-    lock_run_dir: dict[str, list[int]] = {}
+    written: dict[str, list[int]] = {}
     for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines():
         if row := re.fullmatch(r"\| ([^|]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", line):
-            lock_run_dir[row[1]] = [int(number) for number in row.groups()[1:]]
+            written[row[1]] = [int(number) for number in row.groups()[1:]]
     parts = [counted(splits[split]) for split in SPLITS] + [counted([s for part in splits.values() for s in part])]
-    assert lock_run_dir == {name: [part[name] for part in parts] for name in parts[0]}
+    assert written == {name: [part[name] for part in parts] for name in parts[0]}
 
 
 def test_is_large_enough_and_its_types_are_balanced(splits: dict[str, list[Sentence]]) -> None:

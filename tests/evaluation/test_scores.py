@@ -141,6 +141,7 @@ def test_plain_tags_match_a_brute_force_count(sides: tuple[Side, Side]) -> None:
     accuracy = sum(g == p for g, p in pairs) / len(pairs) if pairs else 0.0
     assert (scores.headline, scores.headline_name) == (accuracy, "accuracy")
     assert scores.micro.f1 == pytest.approx(accuracy)
+    assert (scores.kind, scores.sentences, scores.tokens) == ("tags", len(sides[0]), len(gold))
 
 
 @pytest.mark.parametrize(("gold", "predicted"), [([["O"]], []), ([["O"], ["O", "O"]], [["O"], ["O"]])])

@@ -95,7 +95,7 @@ def test_sentences_with_gold_tags_have_no_soft_targets(tmp_path: Path) -> None:
     sentences, soft = text_of(tmp_path, [4]).share(0, 100, seed=1, weight=0.5, tags=TAGS)
     first = len(sentences[0])
     batch = soft.take(np.array([-1, 0]), np.array([2, first]))
-    assert batch.soft.tolist() == [False, True]
+    assert batch.from_teacher.tolist() == [False, True]
     assert batch.weights.tolist() == [1.0, 0.5]
     assert not batch.marginals[:2].any()
     np.testing.assert_allclose(batch.marginals[2:].sum(axis=1), 1, atol=2e-3)

@@ -8,12 +8,12 @@ import pytest
 
 from tagger.errors import UserError
 from tagger.training.run_config import RunConfig
-from tagger.training.run_folder import lock_run_dir
+from tagger.training.run_folder import claim_run_dir
 
 
 def fail(folder: Path, *files: str) -> None:
     """A run that writes these files and is then interrupted."""
-    with lock_run_dir(RunConfig(run_dir=folder)):
+    with claim_run_dir(RunConfig(run_dir=folder)):
         for name in files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("x")
@@ -23,9 +23,9 @@ def fail(folder: Path, *files: str) -> None:
 def test_of_two_runs_at_once_one_gets_the_folder(tmp_path: Path) -> None:
     run = RunConfig(run_dir=tmp_path / "run")
     with (
-        lock_run_dir(run),
+        claim_run_dir(run),
         pytest.raises(UserError, match=r"run: already holds a run; set resume=true"),
-        lock_run_dir(run),
+        claim_run_dir(run),
     ):
         pytest.fail("claimed twice")
     assert (run.run_dir / "checkpoints").is_dir()
@@ -34,9 +34,9 @@ def test_of_two_runs_at_once_one_gets_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["checkpoints", "logs", "model", "report", "config.yaml"])
 def test_a_folder_with_anything_that_a_run_would_write_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(UserError, match="already holds a run"), lock_run_dir(RunConfig(run_dir=tmp_path)):
+    with pytest.raises(UserError, match="already holds a run"), claim_run_dir(RunConfig(run_dir=tmp_path)):
         pytest.fail("claimed")
-    with lock_run_dir(RunConfig(run_dir=tmp_path, resume=True)):
+    with claim_run_dir(RunConfig(run_dir=tmp_path, resume=True)):
         pass
 
 
@@ -57,5 +57,5 @@ def test_a_failure_after_a_checkpoint_leaves_the_run(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     run = RunConfig(run_dir=tmp_path / "file" / "run")
-    with pytest.raises(UserError, match=r"run: cannot write: Not a directory; set another run_dir"), lock_run_dir(run):
+    with pytest.raises(UserError, match=r"run: cannot write: Not a directory; set another run_dir"), claim_run_dir(run):
         pytest.fail("claimed")

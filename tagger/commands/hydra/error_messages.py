@@ -6,6 +6,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -34,6 +35,12 @@ def reason(error: Exception, names: Callable[[], Sequence[str]] = list) -> str:
         return f"{unknown[1]}: no such setting; {hint} (--cfg job shows all that can be set)"
     if choice := _UNKNOWN_CHOICE.search(message):
         group, name, choices = choice.groups()
+        if name.endswith((".yaml", ".yml")):
+            file = PurePath(name)
+            return (
+                f"{group}={name}: a name, not a file, is expected; put the file into FOLDER/{group}/ and write "
+                f"--config-dir FOLDER {group}={file.stem}"
+            )
         hint = "".join(f"did you mean {close}? " for close in difflib.get_close_matches(name, choices.split(), n=1))
         return f"{group}={name}: no such choice; {hint}there are {', '.join(choices.split())}"
     if several := _SEVERAL_VALUES.search(message):

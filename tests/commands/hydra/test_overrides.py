@@ -72,3 +72,8 @@ def test_settings_that_are_newer_than_a_run_are_not_reported_as_removed() -> Non
     before["optim"] = {key: value for key, value in before["optim"].items() if key != "recase"}
     before["data"] = {key: value for key, value in before["data"].items() if key != "labels"}
     assert list(overrides_of(before)) == ["optim.warmup=0.2"]
+
+
+@pytest.mark.parametrize("group", ["data", "distill"])
+def test_labels_are_renamed_by_a_mapping(group: str) -> None:
+    assert compose("train", [f"{group}.labels={{LOC: place}}"])[group]["labels"] == {"LOC": "place"}
