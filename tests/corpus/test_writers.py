@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.corpus.dataset import load_split
@@ -51,6 +51,7 @@ def read_back(folder: Path, content: str, style: str) -> list[Document]:
 
 
 @pytest.mark.parametrize("style", ["labelstudio", "doccano", "spacy"])
+@settings(max_examples=40)
 @given(documents=st.lists(labelled(), min_size=1, max_size=3))
 def test_texts_and_spans_come_back(
     tmp_path_factory: pytest.TempPathFactory, style: str, documents: list[Document]
@@ -60,6 +61,7 @@ def test_texts_and_spans_come_back(
 
 
 @pytest.mark.parametrize("style", ["prodigy", "jsonl", "conll", "csv"])
+@settings(max_examples=40)
 @given(documents=st.lists(labelled(), min_size=1, max_size=3))
 def test_tokens_and_tags_come_back(
     tmp_path_factory: pytest.TempPathFactory, style: str, documents: list[Document]
@@ -70,6 +72,7 @@ def test_tokens_and_tags_come_back(
     assert [(one.tokens, one.tags) for one in again] == [(one.tokens, one.tags) for one in sentences]
 
 
+@settings(max_examples=40)
 @given(document=labelled())
 def test_older_label_studio_counted_in_utf16(tmp_path_factory: pytest.TempPathFactory, document: Document) -> None:
     (task,) = json.loads("".join(written([document], "labelstudio")))

@@ -7,7 +7,10 @@ from tagger.corpus.schemes import Scheme
 from tagger.corpus.sentence import Sentence
 from tagger.evaluation.data_checks import findings
 
-FILLER = [Sentence(f"We met Person{number} in Place{number} .".split(), ["O", "O", "B-P", "O", "B-L", "O"]) for number in range(40)]
+FILLER = [
+    Sentence(f"We met Person{number} in Place{number} .".split(), ["O", "O", "B-P", "O", "B-L", "O"])
+    for number in range(40)
+]
 
 
 def found(train: list[Sentence], test: list[Sentence] = (), scheme: Scheme = Scheme.IOB2) -> str:  # type: ignore[assignment]
@@ -36,7 +39,8 @@ def test_nothing_is_said_of_sound_data() -> None:
         ([sentence("Bo", "B-p")] * 20, [], "labels that differ in case or hyphens only: P, p"),
         ([sentence(f"Rome {n}", "B-L", "O") for n in range(8)] + [sentence(f"to Rome {n}") for n in range(4)], [],
          "mentions that are often not labelled: Rome (4 of 12)"),
-        ([sentence(f"Rome {n}", f"B-{'PL'[n % 2]}", "O") for n in range(8)], [], "mentions with several labels: Rome ("),
+        ([sentence(f"Rome {n}", "B-" + "PL"[n % 2], "O") for n in range(8)], [],
+         "mentions with several labels: Rome ("),
         ([sentence(" ".join(["w"] * 151))], [], "train: 1 sentences of more than 150 tokens"),
         ([sentence(" ".join(["w"] * 20), "B-P", *["I-P"] * 19)], [], "train: a span of 20 tokens, P at a:1"),
         ([sentence("a\u200bb c d")], [], "1 sentences with invisible characters"),

@@ -288,7 +288,8 @@ def _annotation(value: Mapping[str, Any], where: str, text: str) -> Annotation:
         raise MalformedError(f"{where}: expected one label, found {labels!r}")
     annotation = make_annotation(value["start"], value.get("end"), labels[0], where)
     covered = value.get("text")
-    if not isinstance(covered, str) or text[annotation.start : annotation.end] == covered:
+    fits = annotation.end <= len(text) and text[annotation.start : annotation.end] == covered
+    if not isinstance(covered, str) or fits:
         return annotation
     units = Utf16(text)
     start, end = units.characters(annotation.start), units.characters(annotation.end)
