@@ -133,12 +133,12 @@ def read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[Se
     """
     if path.suffix.lower() in _SPREADSHEETS:
         raise UserError(f"{path}: a spreadsheet; save the sheet as CSV and read that: data=csv")
-    if config.format in _SILENT and (found := format_of(path)) in _SILENT[config.format]:
+    if config.format in _SILENT and path.exists() and (found := format_of(path)) in _SILENT[config.format]:
         raise UserError(f"{path}: not {FORMATS[config.format].title}; {_advice(found)}")
     try:
         yield from FORMATS[config.format].read(path, report, config)
     except UserError as error:
-        found = format_of(path)
+        found = format_of(path) if path.exists() else None
         if found in (None, config.format):
             raise
         raise UserError(f"{error}; {_advice(str(found))}") from error

@@ -120,9 +120,9 @@ class _Columns:
 
     def of_records(self, row: Row) -> bool:
         """Return whether each row is a record: it is without a column of words, or if its words are a list."""
-        if self._of_records is None and self.tokens is not None and row.cells:
-            self._of_records = row.cells[self.tokens].startswith("[") and row.cells[self.tokens].endswith("]")
-            self._of_records = self._of_records and len(row.cells[self.tokens]) > 1
+        if self._of_records is None and self.tokens is not None and row.cells and not row.problem:
+            cell = row.cells[self.tokens]
+            self._of_records = len(cell) > 1 and cell.startswith("[") and cell.endswith("]")
         return bool(self._of_records)
 
     def begins_sentence(self, row: Row) -> bool:

@@ -93,6 +93,8 @@ def test_cells_with_lists_of_words() -> None:
         ("word,b\n1,2\n", "file: no column of tags .found 'word', 'b'.; set data.tag_field"),
         ("word,tag,tag\n1,2,3\n", "file: two columns 'tag'"),
         ("word,tag\nAda,O\nBo\n", "file:3: 1 cell where the header has 2"),
+        ("a,word\nAda\n", "file: no column of tags"),
+        ("tag,word\nAda\n", "file:2: 1 cell where the header has 2"),
         ('word,tag\n5" pipe,O\n', "file:2: a quotation mark in a cell that is not quoted"),
         ('word,tag\n",O\nBo,B-P\n",O\n', "file:2: a word with a line end"),
         ('word,tag\n",O\nBo,B-P\n', "file:2: a quotation mark"),
