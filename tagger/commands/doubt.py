@@ -14,6 +14,7 @@ The same command continues a search that was stopped: folds that are finished ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -62,32 +63,62 @@ def main(arguments: Sequence[str]) -> int:
     _refuse_unwritable(split)
     print(split.account(), flush=True)
     folds = _folds(split.sentences, given.model_folds)
-    files = _write_folds(folds, given.out, split.scheme)
     own = [one for one in given.settings if not one.lstrip("+").startswith(("data=", "data.", "run_dir="))]
-    language = settings["data"].get("language")
+    plain = split.scheme is Scheme.PLAIN
+    own += ["data=conll", f"data.scheme={'plain' if plain else 'iob2'}", "data.header=none", "data.separator=tab"]
+    if settings["data"].get("language"):
+        own.append(f"data.language={settings['data']['language']}")
+    _refuse_other(given.out, folds, own)
+    files = _write_folds(folds, given.out, plain=plain)
     found: list[Doubt] = []
-    for number in range(len(folds)):
-        run = given.out / f"fold-{number + 1}"
-        dev = (number + 1) % len(folds)
-        train = ",".join(str(path) for place, path in enumerate(files) if place not in (number, dev))
-        data = ["data=conll", f"data.train=[{train}]", f"data.dev={files[dev]}", f"data.test={files[number]}"]
-        data += [f"data.scheme={'plain' if split.scheme is Scheme.PLAIN else 'iob2'}", "data.header=none"]
-        data += ["data.separator=tab", *([f"data.language={language}"] if language else [])]
+    for number, fold in enumerate(folds):
         print(f"fold {number + 1} of {len(folds)}", flush=True)
-        if not (run / "run.json").exists():
-            how = ["report=false", "latest=null", *own, *data, f"run_dir={run}", "resume=true"]
-            code = subprocess.run([sys.executable, "-m", "tagger", "train", *how], stdout=sys.stderr).returncode
-            if code:
-                return 2 if code == 2 else 1
+        run = given.out / f"fold-{number + 1}"
+        if code := _train(run, files, number, own):
+            return code
         from tagger.evaluation.doubts import doubts
         from tagger.predict import load
 
-        found += doubts(load(run / "model"), folds[number])
+        found += doubts(load(run / "model"), fold)
     found.sort(key=lambda one: -one.score)
-    _write(found[: given.number], given.out, plain=split.scheme is Scheme.PLAIN)
+    _write(found[: given.number], given.out, plain=plain)
     print(_table(found, split.sentences))
     print("\n" + in_a_line(f"page: {given.out / 'doubts.html'}"))
     return 0
+
+
+def _train(run: Path, files: Sequence[Path], number: int, settings: Sequence[str]) -> int:
+    """Train the model that doubts a fold, in a process of its own, unless it is there; return the exit code."""
+    if (run / "run.json").exists():
+        return 0
+    dev = (number + 1) % len(files)
+    train = ",".join(_quoted(path) for place, path in enumerate(files) if place not in (number, dev))
+    data = [f"data.train=[{train}]", f"data.dev={_quoted(files[dev])}", f"data.test={_quoted(files[number])}"]
+    how = ["report=false", "latest=null", *settings, *data, f"run_dir={_quoted(run)}", "resume=true"]
+    code = subprocess.run([sys.executable, "-m", "tagger", "train", *how], stdout=sys.stderr, check=False).returncode
+    return code if code in (0, 2) else 1
+
+
+def _quoted(path: Path) -> str:
+    """Quote a path so that Hydra takes any as text."""
+    return '"' + str(path).replace('"', '\\"') + '"'
+
+
+def _refuse_other(out: Path, folds: Sequence[Sequence[Sentence]], settings: Sequence[str]) -> None:
+    """Note what the folder's models are trained on. Raises UserError if it has models of other data or settings."""
+    content = json.dumps([[[one.tokens, one.tags] for one in fold] for fold in folds])
+    asked = {"data_sha256": hashlib.sha256(content.encode()).hexdigest(), "settings": [*settings]}
+    path = out / "folds.json"
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        before = asked
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot read: {error}; name another folder with --out") from error
+    if before != asked:
+        raise UserError(f"{out}: holds models of other data or settings; name another folder with --out")
+    with written_whole(path) as stream:
+        json.dump(asked, stream)
 
 
 def _all_of_train(config: DataConfig) -> DataConfig:
@@ -114,11 +145,10 @@ def _folds(sentences: Sequence[Sentence], folds: int) -> list[list[Sentence]]:
     return found
 
 
-def _write_folds(folds: Sequence[Sequence[Sentence]], out: Path, scheme: Scheme) -> list[Path]:
+def _write_folds(folds: Sequence[Sequence[Sentence]], out: Path, *, plain: bool) -> list[Path]:
     files = []
     for number, sentences in enumerate(folds, start=1):
         files.append(out / f"fold-{number}.conll")
-        plain = scheme is Scheme.PLAIN
         documents = (Document("", [one], plain) for one in sentences)
         with written_whole(files[-1]) as stream:
             stream.writelines(written(documents, "conll"))

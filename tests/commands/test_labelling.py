@@ -128,6 +128,8 @@ def test_a_wrong_label_is_doubted_first(in_tmp_path: Path, capsys: pytest.Captur
     first = json.loads(Path("out/doubts.jsonl").read_text().splitlines()[0])
     assert "B-LOC" in [tag for token, tag in zip(first["tokens"], first["tags"], strict=True) if token == "Bo"]
     assert "<del>[LOC: Bo]</del>" in Path("out/doubts.html").read_text()
+    with pytest.raises(UserError, match="out: holds models of other data or settings"):
+        doubt.main([*arguments, "trainer.max_epochs=7"])
     with pytest.raises(UserError, match="--model-folds 2: expected 3 or more"):
         doubt.main(["--model-folds", "2", "data=conll"])
 
