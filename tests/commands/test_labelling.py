@@ -88,7 +88,7 @@ def test_suggest_writes_sentences_with_the_models_labels(
         for result in task["predictions"][0]["result"]:
             value = result["value"]
             assert task["data"]["text"][value["start"] : value["end"]] == value["text"]
-    assert f"4 of 40 sentences, by {by}" in capsys.readouterr().err
+    assert f"4 of 20 sentences, by {by}" in capsys.readouterr().err
 
 
 def test_prelabel_keeps_each_document_and_leaves_out_what_is_improbable(

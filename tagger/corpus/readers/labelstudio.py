@@ -274,28 +274,51 @@ def _is_unlabelled(value: object) -> bool:
 
 
 def _annotated(regions: Sequence[Mapping[str, Any]], text: str) -> list[Annotation]:
-    """Convert regions to annotations, in the order of the text."""
-    return sorted(_annotation(value, f"region {number}", text) for number, value in enumerate(regions, start=1))
+    """Convert regions to annotations, in the order of the text.
+
+    Offsets count characters or, in older releases, UTF-16 units: what fits the texts of all regions, characters first.
+    If neither fits all, each region is read as it fits.
+    """
+    units = Utf16(text)
+    found = [_annotation(value, f"region {number}") for number, value in enumerate(regions, start=1)]
+    converted = [_converted(one, units) for one in found]
+    covered = [value.get("text") for value in regions]
+    fits = [_fits(one, part, text) for one, part in zip(found, covered, strict=True)]
+    others = [one is not None and _fits(one, part, text) for one, part in zip(converted, covered, strict=True)]
+    in_units = not all(fits) and all(others)
+    chosen: list[Annotation] = []
+    for number, one in enumerate(found):
+        other = converted[number]
+        if other is not None and others[number] and (in_units or not fits[number]):
+            one = other
+        elif not fits[number]:
+            raise MalformedError(
+                f"region {number + 1}: characters {one.start}-{one.end} are {text[one.start : one.end]!r}, not "
+                f"{covered[number]!r}; correct the offsets"
+            )
+        chosen.append(one)
+    return sorted(chosen)
+
+
+def _converted(annotation: Annotation, units: Utf16) -> Annotation | None:
+    """Return an annotation whose offsets count UTF-16 units in characters. None if they are inside a character."""
+    start, end = units.characters(annotation.start), units.characters(annotation.end)
+    return None if start is None or end is None else Annotation(start, end, annotation.label)
+
+
+def _fits(annotation: Annotation, covered: object, text: str) -> bool:
+    """Return whether an annotation covers the text that its region has. One without text fits."""
+    if not isinstance(covered, str):
+        return True
+    return annotation.end <= len(text) and text[annotation.start : annotation.end] == covered
 
 
 def _is_region(value: object) -> bool:
     return isinstance(value, Mapping) and "start" in value and ("labels" in value or "hypertextlabels" in value)
 
 
-def _annotation(value: Mapping[str, Any], where: str, text: str) -> Annotation:
+def _annotation(value: Mapping[str, Any], where: str) -> Annotation:
     labels = value.get("labels", value.get("hypertextlabels"))
     if not isinstance(labels, list) or len(labels) != 1:
         raise MalformedError(f"{where}: expected one label, found {labels!r}")
-    annotation = make_annotation(value["start"], value.get("end"), labels[0], where)
-    covered = value.get("text")
-    fits = annotation.end <= len(text) and text[annotation.start : annotation.end] == covered
-    if not isinstance(covered, str) or fits:
-        return annotation
-    units = Utf16(text)
-    start, end = units.characters(annotation.start), units.characters(annotation.end)
-    if start is None or end is None or text[start:end] != covered:
-        raise MalformedError(
-            f"{where}: characters {annotation.start}-{annotation.end} are "
-            f"{text[annotation.start : annotation.end]!r}, not {covered!r}; correct the offsets"
-        )
-    return Annotation(start, end, annotation.label)
+    return make_annotation(value["start"], value.get("end"), labels[0], where)
