@@ -215,13 +215,13 @@ def _rounded(score: float | None) -> float:
     return round(score or 0.0, _DECIMALS)
 
 
-_LIST = {"before": "[\n", "between": ",\n", "behind": "\n]\n"}
+_LIST = ("[\n", ",\n", "\n]\n")
 OUTPUT_STYLES = {
     "conll": OutputStyle("columns (CoNLL)", _conll, (".conll", ".iob2", ".bio"), plain=True),
     "csv": OutputStyle("CSV", _csv, (".csv",), plain=True, before="sentence_id,token,tag\n"),
     "jsonl": OutputStyle("JSON lines", _jsonl, (".jsonl", ".ndjson"), plain=True),
     "doccano": OutputStyle("doccano's JSON lines", _doccano),
     "prodigy": OutputStyle("Prodigy's JSON lines", _prodigy),
-    "labelstudio": OutputStyle("Label Studio's JSON", _labelstudio, (".json",), **_LIST),
-    "spacy": OutputStyle("spaCy's JSON list", _spacy, **_LIST),
+    "labelstudio": OutputStyle("Label Studio's JSON", _labelstudio, (".json",), False, *_LIST),
+    "spacy": OutputStyle("spaCy's JSON list", _spacy, (), False, *_LIST),
 }

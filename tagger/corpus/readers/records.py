@@ -199,9 +199,9 @@ def _annotations(spans: object, span_field: str) -> list[Annotation]:
     """
     if isinstance(spans, Mapping):
         found = [(label, span) for label, some in spans.items() if isinstance(some, list) for span in some]
-        pairs = [(label, span.get("indices") if isinstance(span, Mapping) else None) for label, span in found]
-        if all(isinstance(ends, list) and len(ends) == 2 for _, ends in pairs) and pairs:
-            spans = [[*ends, label] for label, ends in pairs]
+        pairs = [(span.get("indices") if isinstance(span, Mapping) else None, label) for label, span in found]
+        if pairs and all(isinstance(ends, list) and len(ends) == 2 for ends, _ in pairs):
+            spans = [[*(ends or ()), label] for ends, label in pairs]
     if not isinstance(spans, Sequence) or isinstance(spans, str):
         raise MalformedError(f"field {span_field!r}: expected spans, found {_kind(spans)}; set data.tag_field")
     return [_annotation(span, f"{span_field}[{position}]") for position, span in enumerate(spans)]

@@ -157,7 +157,7 @@ def _sentences(
     ]
 
     def given(_: str) -> Iterator[list[tuple[int, int]]]:
-        for _, sentence in groupby(offsets, key=lambda span: bisect_right(starts, span[0])):
+        for _number, sentence in groupby(offsets, key=lambda span: bisect_right(starts, span[0])):
             yield list(sentence)
 
     return tag_text(text, annotations, given, place=place, document=document)
