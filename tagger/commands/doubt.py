@@ -95,7 +95,8 @@ def _train(run: Path, files: Sequence[Path], number: int, settings: Sequence[str
     train = ",".join(_quoted(path) for place, path in enumerate(files) if place not in (number, dev))
     data = [f"data.train=[{train}]", f"data.dev={_quoted(files[dev])}", f"data.test={_quoted(files[number])}"]
     how = ["report=false", "latest=null", *settings, *data, f"run_dir={_quoted(run)}", "resume=true"]
-    code = subprocess.run([sys.executable, "-m", "tagger", "train", *how], stdout=sys.stderr, check=False).returncode
+    command = [sys.executable, "-m", "tagger", "train", *how]
+    code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode  # errors are on standard error
     return code if code in (0, 2) else 1
 
 
