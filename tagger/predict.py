@@ -170,6 +170,27 @@ class Tagger:
         found = self._by_batch(sentences, partial(distributions, decoder, best_path_alone=best_path_alone))
         return [found[number] for number in range(len(sentences))]
 
+    def sentence_vectors(self, sentences: Sequence[Sentence]) -> Floats:
+        """Compute (B, W) the mean of the states of each sentence's tokens; sentences have at least one token.
+
+        Raises:
+            UserError: the engine is not `numpy`.
+        """
+        engine = self.engine
+        if not isinstance(engine, NumpyEngine):
+            raise UserError("states of the network are for the engine numpy; load the model with it")
+        vectors: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(sentences)
+        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+        for numbers in length_batches(lengths, _BATCH_TOKENS):
+            batch_sizes = batch_sizes_of(lengths[numbers])
+            states = engine.states([sentences[number].tokens for number in numbers], batch_sizes)
+            of_sentence = np.concatenate([np.arange(size) for size in batch_sizes])
+            sums = np.zeros((len(numbers), states.shape[1]), dtype=np.float32)
+            np.add.at(sums, of_sentence, states)
+            for number, row in zip(numbers, sums / lengths[numbers][:, None], strict=True):
+                vectors[number] = row
+        return np.stack(vectors)
+
     def _tag_window(self, window: Sequence[Sentence], scores: bool, n_best: int) -> Iterator[Sentence]:
         decoder = self._decoder
 

@@ -20,7 +20,7 @@ MODULES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): pat
 # itself and the rooms named here, all of which stand above it.
 BASE = (
     *("printable", "errors", "config", "config_parsing", "files", "untrusted", "hub", "python_process"),
-    *("renamed_settings", "shared_state", "version"),
+    *("renamed_settings", "shared_state", "version", "remote"),
 )
 ROOMS: dict[str, tuple[str, ...]] = {
     "printable": (),
@@ -30,6 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": ("errors",),
     "untrusted": ("errors",),
     "hub": ("errors",),
+    "remote": ("errors",),
     "python_process": (),
     "renamed_settings": (),
     "shared_state": (),
@@ -123,7 +124,9 @@ DOORS = {  # framework: the paths that may import it
     "zstandard": ("bulk/compression.py",),
     "matplotlib": ("evaluation/page/plots.py",),
     "seqeval": ("evaluation/scores.py",),
-    "spacy": ("corpus/tokenizers.py", "integrations/spacy_pipe.py"),
+    "spacy": ("corpus/tokenizers.py", "corpus/readers/spacy_docs.py", "integrations/spacy_pipe.py"),
+    "srsly": ("corpus/readers/spacy_docs.py",),
+    "fsspec": ("remote.py",),
     "syntok": ("corpus/syntok_spans.py",),
 }
 BASE_INSTALL = {"filelock", "numpy", "safetensors", "syntok", "threadpoolctl"}  # its packages, by pyproject.toml

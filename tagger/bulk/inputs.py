@@ -22,6 +22,7 @@ EXTENSIONS = {
     InputFormat.CONLLU: (".conllu",),
     InputFormat.JSONL: (".jsonl", ".ndjson"),
     InputFormat.PARQUET: (".parquet", ".pq"),
+    InputFormat.CSV: (".csv",),
 }
 _FORMATS = {extension: known for known, extensions in EXTENSIONS.items() for extension in extensions}
 _WILDCARD = re.compile(r"[*?\[]")

@@ -13,6 +13,7 @@ from hashlib import sha256
 from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
+from tagger.bulk.formats.csv_rows import CsvWriter
 from tagger.bulk.formats.html import HtmlPage
 from tagger.bulk.formats.lines import OutputFormat, WriteOptions, conll_lines, json_line, null_line, table_rows
 from tagger.bulk.min_scores import MinimumScores
@@ -154,6 +155,8 @@ class PartTagger:
         with _no_cycle_search():
             read = [piece.read() for piece in part.pieces]
             pieces = [_PieceOutput() for _ in part.pieces]
+            if self._job.output_format is OutputFormat.CSV:
+                self._open_csv(part.pieces, [data for data, _ in read], pieces)
             for block in cut_blocks(self._records(part.pieces, [data for data, _ in read])):
                 self._tag_block(block, part.pieces, pieces)
         finished, outputs = [], []
@@ -165,6 +168,15 @@ class PartTagger:
         output = b"".join(outputs)
         labels = self._tagger.labels if self._job.output_format is OutputFormat.HTML else []
         return FinishedPart(part.number, finished, sha256(output).hexdigest(), labels, output)
+
+    def _open_csv(self, pieces: list[Piece], contents: list[bytes], outputs: list[_PieceOutput]) -> None:
+        """Make the writers of CSV, and write the header of inputs that begin here."""
+        reading, writing, plain = self._job.reading, self._job.writing, self._tagger.plain
+        for piece, data, output in zip(pieces, contents, outputs, strict=True):
+            head, source = piece.head if piece.begin else data, piece.source
+            output.csv = CsvWriter.of(head, source.name, source.input_format, reading.separator, writing, plain)
+            if piece.begin == 0 and (data or source.input_format is InputFormat.PARQUET):
+                output.chunks.append(output.csv.head().encode("utf-8"))
 
     def _records(self, pieces: list[Piece], contents: list[bytes]) -> Iterator[tuple[int, Record | BadRecord]]:
         for number, (piece, data) in enumerate(zip(pieces, contents, strict=True)):
@@ -183,7 +195,7 @@ class PartTagger:
         marked = self._tag([one for some in documents.values() for one in some if isinstance(one, Document)])
         for number, some in documents.items():
             outputs[number].count(some, marked)
-            outputs[number].chunks.append(self._written(some, pieces[number], outputs[number].marks))
+            outputs[number].chunks.append(self._written(some, pieces[number], outputs[number]))
 
     def _tag(self, documents: list[Document]) -> bool:
         """Put tagged sentences into documents. Returns whether any token got another tag than O."""
@@ -203,13 +215,15 @@ class PartTagger:
                 document.sentences = list(map(job.minimum.applied, document.sentences))
         return marked
 
-    def _written(self, documents: list[Document | BadRecord], piece: Piece, marks: Counter[str]) -> bytes:
+    def _written(self, documents: list[Document | BadRecord], piece: Piece, output: _PieceOutput) -> bytes:
         output_format, writing, plain = self._job.output_format, self._job.writing, self._tagger.plain
         good = [document for document in documents if isinstance(document, Document)]
         if output_format is OutputFormat.PARQUET:
             return self._table(piece).packed(table_rows(good, writing, plain=plain))
         if output_format is OutputFormat.HTML:
-            lines = [self._page.paragraph(document, marks) for document in good]
+            lines = [self._page.paragraph(document, output.marks) for document in good]
+        elif output.csv is not None:
+            lines = list(output.csv.rows(good))
         elif output_format is OutputFormat.CONLL:
             lines = list(conll_lines(good, scores=writing.scores))
         else:
@@ -222,7 +236,7 @@ class PartTagger:
 
     def _nothing(self, piece: Piece) -> bytes:
         """Return the output of a piece without records."""
-        return self._written([], piece, Counter()) if self._job.output_format is OutputFormat.PARQUET else b""
+        return self._written([], piece, _PieceOutput()) if self._job.output_format is OutputFormat.PARQUET else b""
 
     def _table(self, piece: Piece) -> Any:
         from tagger.bulk.formats.parquet import ParquetTable, id_type  # its library is an extra's
@@ -244,6 +258,7 @@ class _PieceOutput:
         self.counts = Counts()
         self.rejects: list[Reject] = []
         self.marks: Counter[str] = Counter()
+        self.csv: CsvWriter | None = None  # if the output is CSV
 
     def count(self, documents: list[Document | BadRecord], marked: bool) -> None:
         """Enter the records of a block into the account."""

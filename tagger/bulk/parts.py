@@ -137,11 +137,11 @@ def _pieces(
 ) -> Iterator[Piece | None]:
     sizes = chain(takewhile(lambda size: size < part_size, (_FIRST_SIZE << n for n in range(64))), repeat(part_size))
     blank = source.input_format in (InputFormat.CONLL, InputFormat.CONLLU) or options.unit is Unit.PARAGRAPH
-    blank = blank and source.input_format is not InputFormat.JSONL
+    blank = blank and source.input_format not in (InputFormat.JSONL, InputFormat.CSV)
     whole = source.input_format is InputFormat.TEXT and options.unit is Unit.FILE
     if source.input_format is InputFormat.PARQUET:
         return _row_groups(source, number, options, part_size)
-    if source.rereadable and not source.compression:
+    if source.rereadable and not source.compression and source.input_format is not InputFormat.CSV:
         return _of_file(source, number, options, sizes, blank, whole)
     return _of_stream(source, number, options, standard_input, sizes, blank, whole, prompt)
 
@@ -188,6 +188,7 @@ def _of_stream(
 ) -> Iterator[Piece | None]:
     head = b""
     begin = read_before = 0
+    rows = source.input_format is InputFormat.CSV
     raw = standard_input if source.path is None else source.open_raw()
     try:
         with reading(source):
@@ -198,14 +199,15 @@ def _of_stream(
                 cut = 0
                 while not cut and not ended:
                     if prompt and not whole and not _has_input(raw):
-                        if (cut := _last_cut(held, blank)) > 0:
+                        if (cut := _last_row(held) if rows else _last_cut(held, blank)) > 0:
                             break
                         yield None
                     data = stream.read1(_AT_ONCE) if hasattr(stream, "read1") else stream.read(_AT_ONCE)
                     ended = not data
                     searched = len(held)
                     held += data
-                    cut = 0 if whole else _first_cut(held, max(goal, searched - 1), blank)
+                    position = max(goal, searched - 1)
+                    cut = 0 if whole else _first_row(held, position) if rows else _first_cut(held, position, blank)
                 data = bytes(held if ended else held[:cut])
                 del held[: len(data)]
                 amount = raw.tell() if source.rereadable else begin + len(data)
@@ -213,6 +215,8 @@ def _of_stream(
                 begin, read_before = begin + len(data), amount
                 if not head and source.input_format is InputFormat.CONLL:
                     head = first_content(io.BytesIO(data), options)
+                elif not head and rows:
+                    head = _csv_head(data, source.name, options)
                 if ended:
                     return
     finally:
@@ -232,6 +236,34 @@ def _last_cut(held: bytearray, blank: bool) -> int:
     if not blank:
         return held.rfind(b"\n") + 1
     return max((held.rfind(end) + len(end) for end in (b"\n\n", b"\n\r\n") if end in held), default=0)
+
+
+def _first_row(held: bytearray, position: int) -> int:
+    """Find the first end of a row of CSV at or behind a position; 0 where there is none yet. `held` begins a row."""
+    end = held.find(b"\n", position - 1)
+    quotes = held.count(b'"', 0, max(end, 0))
+    while end >= 0 and quotes % 2:  # inside a quoted cell
+        begin, end = end, held.find(b"\n", end + 1)
+        quotes += held.count(b'"', begin, max(end, begin))
+    return end + 1
+
+
+def _last_row(held: bytearray) -> int:
+    end = held.rfind(b"\n")
+    while end >= 0 and held.count(b'"', 0, end) % 2:
+        end = held.rfind(b"\n", 0, end)
+    return end + 1
+
+
+def _csv_head(data: bytes, source: str, options: ReadOptions) -> bytes:
+    """Return the header of CSV for pieces that are not the first one; nothing if it is wrong, which reading reports."""
+    from tagger.bulk.formats.csv_rows import header_of
+
+    try:
+        rows = header_of(data, source, options.separator)
+    except UserError:
+        return b""
+    return f"sep={rows.separator}\n{rows.header}\n".encode() if rows.names else b""
 
 
 def _has_input(stream: IO[bytes]) -> bool:

@@ -1,4 +1,4 @@
-"""Read records of text, CoNLL, CoNLL-U and JSONL."""
+"""Read records of text, CoNLL, CoNLL-U, JSONL and CSV."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, Any, NoReturn, cast
 
+from tagger.bulk.formats.lines import json_field
 from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Record, Unit
 from tagger.corpus.readers.account import MalformedError, OnError, ReadReport, read_lines
-from tagger.corpus.readers.columns import ColumnLayout, columns_from
+from tagger.corpus.readers.columns import ColumnLayout, columns_from, is_header
 from tagger.corpus.readers.conllu import FORM, conllu_from
+from tagger.corpus.readers.csv_rows import CsvRows
 from tagger.corpus.readers.jsonl import remedy
 from tagger.corpus.readers.marks import is_document_mark
 from tagger.corpus.sentence import Sentence
@@ -30,7 +32,8 @@ def read_records(
 ) -> Iterator[Record | BadRecord]:
     """Read the records of a piece of an input, one by one.
 
-    A line, a paragraph or the whole piece of text is a record; of CoNLL and CoNLL-U a sentence is, of JSONL a line.
+    A line, a paragraph or the whole piece of text is a record; of CoNLL and CoNLL-U a sentence is, of JSONL a line, of
+    CSV a row.
     Only blank lines between records are passed over. A byte-order mark at the beginning of the input is removed.
 
     Args:
@@ -39,7 +42,7 @@ def read_records(
         input_format: not Parquet.
         options: how it is read.
         head: the input's first line of content (see `first_content`) where the piece is not the input's first one:
-            it decides on columns. None: the piece begins the input.
+            it decides on columns. Of CSV, the header. None: the piece begins the input.
 
     Raises:
         UserError: the input is compressed or of another kind.
@@ -59,6 +62,8 @@ def read_records(
         yield from records
     elif input_format is InputFormat.JSONL:
         yield from _json_records(lines, report, options.text_field)
+    elif input_format is InputFormat.CSV:
+        yield from _csv_records(lines, report, options)
     elif input_format is InputFormat.CONLLU:
         column = FORM if options.token_column is None else options.token_column
         yield from _sentences(conllu_from(lines, report, token_column=column, tag_column=None), report)
@@ -73,7 +78,13 @@ def first_content(lines: Iterable[bytes], options: ReadOptions) -> bytes:
         text = line.removeprefix(_MARK).removesuffix(b"\n").removesuffix(b"\r")
         shown = text.decode(errors="replace")
         is_comment = bool(prefix) and text.startswith(prefix)
-        if shown.strip() and not is_document_mark(shown) and b"\r" not in text and not is_comment:
+        if (
+            shown.strip()
+            and not is_document_mark(shown)
+            and b"\r" not in text
+            and not is_comment
+            and not is_header(shown)
+        ):
             return text + b"\n"
     return b""
 
@@ -143,6 +154,36 @@ def _json_record(values: dict[str, Any], fields: dict[str, str], text_field: str
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise MalformedError("field 'tokens' is not a list of strings; write it as one")
     return Record(" ".join(tokens), Sentence(tokens), fields, size)
+
+
+def _csv_records(lines: IO[bytes], report: _Report, options: ReadOptions) -> Iterator[Record | BadRecord]:
+    rows = CsvRows(lines, report, cast(Any, options.separator))
+    column: int | None = None
+    names: list[str] = []
+    for row in rows:
+        if column is None:
+            column, names = rows.column(options.text_field, (), "--text-column"), _unique(rows.names)
+            assert column is not None, "a name that is given is there, or refused"
+        rows.enter()
+        fields = {name: json_field(name, cell) for name, cell in zip(names, row.cells, strict=False)}
+        if row.problem:
+            report.reject(f"{report.source}:{row.number}", row.problem)
+        if found := report.bad_record(fields):
+            yield found
+        elif row.cells:
+            yield Record(row.cells[column], None, fields, len(row.text), row.text)
+        report.forget()
+    if column is None and rows.names:  # a header alone
+        rows.column(options.text_field, (), "--text-column")
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Return names of columns that are all different, and none empty."""
+    found: dict[str, None] = {}
+    for number, name in enumerate(names, start=1):
+        name = name or f"column {number}"
+        found[name if name not in found else f"{name} ({number})"] = None
+    return list(found)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -22,6 +22,7 @@ class InputFormat(StrEnum):
     CONLLU = "conllu"
     JSONL = "jsonl"
     PARQUET = "parquet"
+    CSV = "csv"
 
 
 class Unit(StrEnum):
@@ -37,10 +38,10 @@ class ReadOptions:
     """Options of reading."""
 
     unit: Unit = Unit.LINE  # text: what makes a record
-    text_field: str = "text"  # JSONL and Parquet: the field or column of a record's text
+    text_field: str = "text"  # JSONL, Parquet and CSV: the field or column of a record's text
     id_column: str | None = None  # Parquet: the column of ids; JSONL: the field; None: `id`, if there is one
     token_column: int | None = None  # CoNLL and CoNLL-U: from 0, or negative from the end; None: the usual one
-    separator: str = "auto"  # CoNLL: of columns (see `ColumnLayout`): auto, tab or blanks
+    separator: str = "auto"  # CoNLL and CSV: of columns (see `ColumnLayout` and `CsvRows`)
     comment_prefix: str | None = None  # CoNLL: the beginning of comment lines; None: there are none
 
     @property
@@ -59,12 +60,14 @@ class Record:
         fields: JSONL and Parquet: each field by its name, as JSON text `"name": value`. JSONL fields are kept exactly
             as they were written, the text's among them.
         size: about how many characters were read.
+        row: CSV: the row as it was read, without its line end.
     """
 
     text: str
     sentence: Sentence | None = None
     fields: dict[str, str] = field(default_factory=dict)
     size: int = 0
+    row: str = ""
 
     def document(self, split: Splitter, source: str = "") -> Document:
         """Make the document.
@@ -74,7 +77,7 @@ class Record:
             source: name of the input.
         """
         if self.sentence is None:
-            return Document(self.text, split(self.text), False, self.fields, source)
+            return Document(self.text, split(self.text), False, self.fields, source, self.row)
         return Document(self.text, [self.sentence] if self.sentence.tokens else [], False, self.fields, source)
 
 

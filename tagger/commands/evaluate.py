@@ -107,7 +107,10 @@ def _task(config: DictConfig) -> None:
         _compare([wanted.compare] if isinstance(wanted.compare, str) else wanted.compare, wanted.out)
         return
     found = _score_model(wanted, settings["data"]) if wanted.model else _score_files(wanted)
-    print(as_table(found.report.scores), flush=True)
+    print(as_table(found.report.scores))
+    if interval := found.report.headline.interval:
+        name, value = found.report.headline.name, found.report.headline.value
+        print(f"{name} {value:.4f}, 95% interval {interval.low:.4f} to {interval.high:.4f}", flush=True)
     _warn(found.report.warnings)
     out = wanted.out or _default_folder(wanted, f"{settings['data']['title']}-{wanted.split}", found)
     if out is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from tagger.bulk.executors.base import Executor, OpenRun, SerialExecutor, WorkerLostError
+from tagger.bulk.formats.lines import OutputFormat
 from tagger.bulk.inputs import Source, find_sources
 from tagger.bulk.job import Job, OnError, PartTagger
 from tagger.bulk.output_paths import check_outputs, clear_shards, refuse_existing, refuse_file
@@ -75,6 +76,10 @@ def _run(parsed: argparse.Namespace, program: str, kept: list[bool]) -> int:
     sources, notes = find_sources(
         parsed.inputs, parsed.input_format and InputFormat(parsed.input_format), leave_out=folder
     )
+    if job.output_format is OutputFormat.CSV and len(sources) > 1 and (folder is None or parsed.shards):
+        raise UserError(
+            "--format csv: several inputs have a header each; write a file for each with --output, not --shards"
+        )
     standard_input: IO[bytes] = sys.stdin.buffer if sys.stdin else io.BytesIO()
     if folder is None and sys.stdout is None:
         raise UserError("standard output is closed; write to a folder with --output")

@@ -22,7 +22,7 @@ from tagger.model_folder.named import local_folder
 _MOST_ALTERNATIVES = 100
 _LARGEST_PART = 1 << 40
 _SUFFIXES = {"K": 10, "M": 20, "G": 30}
-_LINES_AND_TABLES = (OutputFormat.JSONL, OutputFormat.PARQUET)
+_LINES_AND_TABLES = (OutputFormat.JSONL, OutputFormat.PARQUET, OutputFormat.CSV)
 _SHAPING = (  # options that the output depends on
     *("format", "tokens", "scores", "min_score", "n_best", "input_format", "unit", "tokenizer", "text_field"),
     *("id_column", "token_column", "separator", "comment_prefix", "on_error", "part_size", "shards"),
@@ -149,7 +149,9 @@ def _require_fitting(parsed: argparse.Namespace, output_format: OutputFormat) ->
 def _require_free_names(parsed: argparse.Namespace, output_format: OutputFormat, n_best: int) -> None:
     """Refuse names of fields that are read where others of that name are written."""
     written = ["entities", "tokens", "tags", *["scores"] * parsed.scores, *["alternatives"] * (n_best > 0)]
-    written += ["fields"] * (output_format is OutputFormat.PARQUET) + [REASON] * (parsed.on_error == OnError.NULL)
+    written += ["fields"] * (output_format in (OutputFormat.PARQUET, OutputFormat.CSV)) + [REASON] * (
+        parsed.on_error == OnError.NULL
+    )
     for option, name in (("--text-field", parsed.text_field), ("--id-column", parsed.id_column)):
         if name in written:
             raise UserError(f"{option} {name}: {name} are written there; rename what is read from there")

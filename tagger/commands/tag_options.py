@@ -68,7 +68,9 @@ input:
     jsonl   {" ".join(EXTENSIONS[InputFormat.JSONL])}
             an object a line with text, or with a list "tokens", which is tagged as it is
     parquet {" ".join(EXTENSIONS[InputFormat.PARQUET])}
-            a record a row, of a column with text or, where there is none, with lists "tokens"; its id is passed on
+            a record a row, of a column with text or, where there is none, with lists "tokens"; others pass through
+    csv     {" ".join(EXTENSIONS[InputFormat.CSV])}
+            a record a row, of the column --text-column; the first row is the header; quoted cells may hold line ends
   Any but parquet may be compressed: {" ".join(COMPRESSED)} behind the extension, as in news.jsonl.gz. parquet and
   {COMPRESSED[1]} need the extra [corpus].
 
@@ -85,6 +87,8 @@ output:
           (TAB, line breaks and the like inside tokens of jsonl input) become U+FFFD, and so does an empty token.
   parquet Columns id, text, entities (lists of start, end, label, text), tokens and tags (null where jsonl would not
           have them), and fields: the JSON of other fields of jsonl input. Only to --output; needs the extra [corpus].
+  csv     The rows of csv input as they were read, with a column "entities" (JSON) behind them, with --tokens also
+          "tokens" and "tags"; of other input the text, these, and "fields". One input, or a file for each (--output).
   html    A page that needs nothing else, entities marked. On standard output one page for all inputs.
 
 probabilities:
@@ -227,12 +231,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "paragraph (lines between blank lines, which belong to none), or the whole file")  # fmt: skip
     add("--tokenizer", metavar="NAME", help=f"what splits text into sentences and tokens: {NAMES} (the last needs "
         "the extra [spacy]); no character is changed; default: the one the model is meant for")  # fmt: skip
-    add("--text-field", "--text-column", default="text", metavar="NAME", help="jsonl, parquet: the field or column "
-        "that holds the text; default: text")  # fmt: skip
-    add("--id-column", metavar="NAME", help="parquet: the column of ids, which are passed on; default: id, if there is "
-        "one; of jsonl all fields are passed on anyway")  # fmt: skip
+    add("--text-field", "--text-column", default="text", metavar="NAME", help="jsonl, parquet, csv: the field or "
+        "column that holds the text; default: text")  # fmt: skip
+    add("--id-column", metavar="NAME", help="parquet: the column of ids; default: id, if there is one; of jsonl and "
+        "csv all fields are passed on anyway")  # fmt: skip
     add("--token-column", type=int, metavar="N", help="conll, conllu: the tokens' column, from 0, or negative from "
         "the last; default: 0, and 1 in conllu")  # fmt: skip
-    add("--separator", choices=["auto", "tab", "blanks"], default="auto",
-        help="conll: what parts columns; default: auto, tab where the first line has one, else blanks")  # fmt: skip
+    add("--separator", choices=["auto", "tab", "blanks", "comma", "semicolon", "bar"], default="auto",
+        help="what parts columns; default: auto: conll: tab where the first line has one, else blanks; csv: what gives "
+        "the header the most cells")  # fmt: skip
     add("--comment-prefix", metavar="TEXT", help="conll: lines that begin with it are comments; default: none are")

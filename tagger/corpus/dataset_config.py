@@ -11,7 +11,10 @@ from typing import Any, Literal
 
 from tagger.config_parsing import from_mapping
 from tagger.corpus.readers.account import MalformedError, check_tag
-from tagger.corpus.readers.columns import Separator
+from tagger.corpus.readers.annotations import Overlap
+from tagger.corpus.readers.columns import Header
+from tagger.corpus.readers.csv_rows import Separator
+from tagger.corpus.readers.labelstudio import AGREED
 from tagger.corpus.readers.records import check_encodable
 from tagger.corpus.schemes import IGNORED, OUTSIDE
 from tagger.errors import UserError
@@ -53,9 +56,13 @@ class DataConfig:
         on_error: at a malformed line, `stop` or `skip` its sentence.
         max_length: in tokens. Longer sentences are left out of train, but not of dev and test.
         tokenizer: for running text.
-        token_column, tag_column, separator, comment_prefix: layout of column files. CoNLL-U uses the columns, too.
+        token_column, tag_column, separator, comment_prefix, header: layout of column files. CoNLL-U uses the columns,
+            too, and CSV the separator.
         token_file, tag_file: of `parallel`: file names in the folder of a split, or suffixes of its name.
-        token_field, tag_field, text_field: fields of records. None: the usual names.
+        token_field, tag_field, text_field: fields of records, columns of CSV. None: the usual names.
+        sentence_field: the column of CSV that numbers sentences. None: the usual names.
+        overlap: which of spans that share a token to keep.
+        annotator: whose annotation of a task of Label Studio to read.
         tag_names: the tag of each number, if tags are numbers.
         documents: splits by document number instead of by file.
         dev_fraction, test_fraction, split_seed: for drawing a missing split from train.
@@ -66,7 +73,20 @@ class DataConfig:
     """
 
     title: str = "data"
-    format: Literal["columns", "conllu", "parallel", "jsonl", "labelstudio", "docred", "huggingface", "mix"] = "columns"
+    format: Literal[
+        "columns",
+        "conllu",
+        "csv",
+        "parallel",
+        "jsonl",
+        "labelstudio",
+        "docred",
+        "spacy",
+        "brat",
+        "webanno",
+        "huggingface",
+        "mix",
+    ] = "columns"
     language: str | None = None
     origin: str | None = None
     domain: str | None = None
@@ -85,12 +105,16 @@ class DataConfig:
     token_column: int = 0
     tag_column: int = -1
     separator: Separator = "auto"
+    header: Header = "auto"
     comment_prefix: str | None = None
     token_file: str = "seq.in"
     tag_file: str = "seq.out"
     token_field: str | None = None
     tag_field: str | None = None
     text_field: str | None = None
+    sentence_field: str | None = None
+    overlap: Overlap = "stop"
+    annotator: str | int = AGREED
     tag_names: tuple[str, ...] | None = None
     documents: DocumentRanges | None = None
     dev_fraction: float = 0.1

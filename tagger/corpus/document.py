@@ -30,6 +30,7 @@ class Document:
         plain: tags are plain (such as parts of speech) and mark no entities.
         fields: other fields of a JSONL or Parquet record, passed through to the output.
         source: name of the input.
+        row: the row of CSV that it was read from, without its line end.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Document:
     plain: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    row: str = ""
 
     @property
     def entities(self) -> list[Entity]:

@@ -44,7 +44,7 @@ def doubts(sentences: Sequence[Sentence], config: DataConfig, source: str) -> li
     if enough and all(map(str.isdecimal, tokens)):
         found.append(f"every token is a number, such as {min(tokens)!r}")
     lines = [f"{one}; if tokens or tags are elsewhere, set {_settings(config)}" for one in found]
-    if config.format in ("columns", "conllu") and len(sentences) == 1 and len(sentences[0]) > _LONG:
+    if config.format in ("columns", "conllu", "csv") and len(sentences) == 1 and len(sentences[0]) > _LONG:
         lines.append(f"one sentence of {len(sentences[0]):,} tokens; separate sentences by blank lines")
     return [f"warning: {source}: {line}" for line in lines]
 

@@ -23,7 +23,7 @@ IGNORED = "_"  # in sentences with `PartialLabels`, the label of tokens whose la
 _IN_SMALL_LETTERS = re.compile(r"[bieslu]-.+", re.DOTALL)
 _PREFIXED = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
 _LETTERS = frozenset("BIESLU")
-_UNNAMED = "_"  # the label of bare tags (B, I, E, ...), as in seqeval
+UNNAMED = "_"  # the label of bare tags (B, I, E, ...), as in seqeval
 
 
 class Scheme(StrEnum):
@@ -46,8 +46,8 @@ def split_tag(tag: str) -> tuple[str, str]:
     if tag == OUTSIDE:
         return OUTSIDE, ""
     if tag[1:2] == "-" and tag[0] in _LETTERS:
-        return tag[0], tag[2:] or _UNNAMED
-    return (tag, _UNNAMED) if tag in _LETTERS else ("I", tag)
+        return tag[0], tag[2:] or UNNAMED
+    return (tag, UNNAMED) if tag in _LETTERS else ("I", tag)
 
 
 def is_bare(tag: str) -> bool:
@@ -69,12 +69,12 @@ def prefixed(tag: str, scheme: Scheme) -> str:
         return tag
     if scheme is Scheme.IO:
         return f"I-{tag}"
-    return f"{tag}-{_UNNAMED}" if is_bare(tag) else tag
+    return f"{tag}-{UNNAMED}" if is_bare(tag) else tag
 
 
 def bare_note(tags: Iterable[str], source: str) -> str:
     """Return a note for people on how bare tags were read."""
-    return f"{source}: bare tags {', '.join(sorted(tags))} read as spans of one type without a name ({_UNNAMED})"
+    return f"{source}: bare tags {', '.join(sorted(tags))} read as spans of one type without a name ({UNNAMED})"
 
 
 def has_prefix(tag: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,6 +38,12 @@ class Tagging(NamedTuple):
 
     tags: list[str]
     score: float
+
+
+def sentence_key(tokens: Sequence[str]) -> bytes:
+    """Return 8 bytes by which sentences of the same words are found. Case and white space do not count."""
+    text = "".join("".join(tokens).split()).casefold()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 @dataclass(frozen=True, slots=True)

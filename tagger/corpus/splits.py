@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -66,6 +67,11 @@ def _draw(units: Sequence[Hashable], fractions: Mapping[str, float], seed: int, 
     if len(drawn) >= len(units):
         raise UserError(f"{source}: too small to split off {' and '.join(fractions)}; name files for them or add text")
     return drawn
+
+
+def fold_of(key: str, folds: int) -> int:
+    """Return the fold of a sentence or document, from 0, by a hash of its words or name: the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest()) % folds
 
 
 def split_by_range(sentences: Sequence[Sentence], ranges: Mapping[str, str], source: str) -> dict[str, list[Sentence]]:

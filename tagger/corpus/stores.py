@@ -10,19 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from tagger.corpus.dataset_config import DataConfig
+from tagger.corpus.formats import FORMATS, read_file, record_fields
 from tagger.corpus.readers.account import OnError, ReadReport
-from tagger.corpus.readers.columns import ColumnLayout, read_columns
-from tagger.corpus.readers.conllu import read_conllu
-from tagger.corpus.readers.docred import read_docred
 from tagger.corpus.readers.huggingface import Splits, find_split, open_dataset, read_huggingface
-from tagger.corpus.readers.jsonl import read_jsonl
-from tagger.corpus.readers.labelstudio import read_labelstudio
-from tagger.corpus.readers.parallel import read_parallel
-from tagger.corpus.readers.records import RecordFields
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.errors import UserError
 from tagger.files import expanded, shipped_folder
+from tagger.remote import fetched, is_remote
 
 Reading = tuple[Iterator[Sentence], ReadReport]  # lazy sentences, and the report that is filled while they are read
 _WILDCARD = re.compile(r"[*?\[]")
@@ -91,16 +86,19 @@ class _FileStore:
         if twice is not None:
             raise UserError(f"data.{split}: {twice} is named twice; name each file once")
         reports = [ReadReport(str(path), OnError(self._config.on_error)) for path in paths]
-        return [(_read_file(path, report, self._config), report) for path, report in zip(paths, reports, strict=True)]
+        return [(read_file(path, report, self._config), report) for path, report in zip(paths, reports, strict=True)]
 
     def _named(self, split: str, name: str) -> list[Path]:
         """Return the file of this name. If there is none and the name is a pattern, return the sorted matches."""
+        if is_remote(name):
+            return fetched(name)
         path = self._folder / expanded(name)
         if path.exists() or not _WILDCARD.search(name):
             return [path]
         matches = (self._folder / match for match in iglob(str(expanded(name)), root_dir=self._folder, recursive=True))
-        wanted = Path.is_dir if self._config.format == "parallel" else Path.is_file
-        found = sorted(filter(wanted, matches))
+        folders = FORMATS[self._config.format].folders
+        found = sorted(path for path in matches if path.is_dir() or self._config.format != "parallel")
+        found = [path for path in found if path.is_file() or folders]
         if not found:
             kind = "folder" if self._config.format == "parallel" else "file"
             raise UserError(
@@ -131,7 +129,7 @@ class _DatasetStore:
             raise UserError(f"{self._path}: no {split} split; set data.{split} to one of {known}")
         report = ReadReport(f"{self._path}/{name}", OnError(self._config.on_error))
         tokenizer = get_tokenizer(self._config.tokenizer)
-        fields = _record_fields(self._config)
+        fields = record_fields(self._config)
         return [(read_huggingface(self._splits[name], report, tokenizer=tokenizer, fields=fields), report)]
 
     def _find(self, split: str) -> str | None:
@@ -142,45 +140,3 @@ class _DatasetStore:
                 f"data.{split}=[{','.join(names)}]: a Hugging Face data set has one split for it; name that"
             )
         return find_split(self._splits, split, *names)
-
-
-def _read_file(path: Path, report: ReadReport, config: DataConfig) -> Iterator[Sentence]:
-    match config.format:
-        case "columns":
-            layout = ColumnLayout(
-                token_column=config.token_column,
-                tag_column=config.tag_column,
-                separator=config.separator,
-                comment_prefix=config.comment_prefix,
-            )
-            return read_columns(path, report, layout=layout)
-        case "conllu":
-            return read_conllu(path, report, token_column=config.token_column, tag_column=config.tag_column)
-        case "parallel":
-            return read_parallel(*_pair(path, config), report)
-        case "docred":
-            return read_docred(path, report)
-    tokenizer = get_tokenizer(config.tokenizer)
-    if config.format == "labelstudio":
-        return read_labelstudio(path, report, tokenizer=tokenizer, text_field=config.text_field)
-    return read_jsonl(path, report, tokenizer=tokenizer, fields=_record_fields(config))
-
-
-def _pair(path: Path, config: DataConfig) -> tuple[Path, Path]:
-    """Return the token file and the tag file. `path` is their folder, or the prefix of both names."""
-    names = config.token_file, config.tag_file
-    if path.is_dir():
-        return path / names[0], path / names[1]
-    tokens, tags = (Path(f"{path}{name}") for name in names)
-    if not tokens.exists() and not tags.exists():
-        raise UserError(
-            f"{path}: no such folder, which should hold {names[0]} and {names[1]} (data.token_file, data.tag_file), "
-            f"nor a file {tokens}; check the path"
-        )
-    return tokens, tags
-
-
-def _record_fields(config: DataConfig) -> RecordFields:
-    return RecordFields(
-        tokens=config.token_field, tags=config.tag_field, text=config.text_field, tag_names=config.tag_names
-    )

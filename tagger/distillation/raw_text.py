@@ -11,7 +11,7 @@ from pathlib import Path
 from tagger.bulk.inputs import STANDARD_INPUT, Source, find_sources
 from tagger.bulk.parts import plan_parts
 from tagger.bulk.records import BadRecord, ReadOptions, Record
-from tagger.corpus.sentence import Sentence
+from tagger.corpus.sentence import Sentence, sentence_key
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
 from tagger.files import sha256_of
@@ -42,7 +42,7 @@ class RawText:
         self.sources, _ = find_sources(files)
         self._tokenizer = tokenizer
         self._split = get_tokenizer(tokenizer)
-        self._labelled = {_key(tokens) for tokens in labelled}
+        self._labelled = {sentence_key(tokens) for tokens in labelled}
         self.left_out: Counter[str] = Counter()
 
     @property
@@ -76,11 +76,11 @@ class RawText:
         seen: set[bytes] = set()
         self.left_out.clear()
         for _, record in text_records(self.sources, read):
-            if _key([record.text]) in self._labelled:
+            if sentence_key([record.text]) in self._labelled:
                 self.left_out[HELD_OUT] += 1
                 continue
             for sentence in record.document(lambda text: split_text(text, self._split)).sentences:
-                key = _key(sentence.tokens)
+                key = sentence_key(sentence.tokens)
                 if key in self._labelled:
                     self.left_out[HELD_OUT] += 1
                 elif key in seen:
@@ -114,8 +114,3 @@ def text_records(
                 yield piece.source, record
             lines[piece.source.name] += data.count(b"\n")
             read(piece.amount)
-
-
-def _key(tokens: Sequence[str]) -> bytes:
-    text = "".join("".join(tokens).split()).casefold()
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -74,6 +74,13 @@ class NumpyEngine:
     def emissions(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
         """Emissions of a batch; see `Engine`."""
         with _one_blas_thread:
+            emissions = self._run(sentences, batch_sizes) @ self._emissions
+            emissions += self._emission_bias
+            return emissions
+
+    def states(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
+        """Compute the last layer's output (N, W), from which emissions follow. Arguments are those of `emissions`."""
+        with _one_blas_thread:
             return self._run(sentences, batch_sizes)
 
     def _run(self, sentences: Sequence[Sequence[str]], batch_sizes: Ints) -> Floats:
@@ -83,9 +90,7 @@ class NumpyEngine:
         everything = np.arange(len(values))
         for layer in self._layers[1:]:
             values = layer.run(layer.project(values), everything, batch_sizes, backward)
-        emissions = values @ self._emissions
-        emissions += self._emission_bias
-        return emissions
+        return values
 
     def _project(self, words: Sequence[str]) -> list[Numbers]:
         """Compute what the first layer reads of U words; see `_Layer.project`."""

@@ -16,7 +16,7 @@ from tagger.evaluation.entity_alignment import AlignedText, Kind, Side, align_ta
 from tagger.evaluation.estimates import LEVEL, Bootstrap, Event, ScoreSet, Tally
 from tagger.evaluation.learning_curve import LearningCurve
 from tagger.evaluation.report import Headline, Legality, Report, Resampling, Sentences, Tokens
-from tagger.evaluation.scores import Scores, readable_tags, score
+from tagger.evaluation.scores import Scores, iob2_tags, readable_tags, score
 from tagger.evaluation.strict import illegal_places
 from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
@@ -111,8 +111,8 @@ def _scheme_warnings(
     marked = all(any(tag != OUTSIDE for tags in side for tag in tags) for side in (gold, predicted))
     if marked and found is not scheme:
         yield (
-            f"gold tags are written in {scheme.upper()}, predicted ones in {found.upper()}: entities are compared by "
-            "meaning, the accuracy of tokens by spelling"
+            f"gold tags are written in {scheme.upper()}, predicted ones in {found.upper()}: both are compared by "
+            "meaning"
         )
 
 
@@ -196,7 +196,7 @@ def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) ->
 
 def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> TokenMatches:
     def written(tags: Sequence[str]) -> Sequence[str]:
-        return tags if scheme is Scheme.PLAIN else readable_tags(tags, scheme)
+        return tags if scheme is Scheme.PLAIN else iob2_tags(tags, scheme)
 
     return [
         (one.tokens, [gold == found for gold, found in zip(written(one.tags or []), written(tags), strict=True)])

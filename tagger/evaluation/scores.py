@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from tagger.corpus.schemes import OUTSIDE, Scheme, prefixed, split_tag
+from tagger.corpus.schemes import OUTSIDE, Scheme, convert_tags, prefixed, split_tag
 from tagger.corpus.sentence import Sentence
 from tagger.errors import UserError, install_command
 
@@ -40,8 +40,8 @@ class Scores:
         micro: over all entities or tags together.
         macro: the unweighted mean over `types`.
         types: per entity type or tag, by name. A type that was only predicted has support 0.
-        accuracy: fraction of tokens with the right tag; tags are compared as written. None where entities were compared
-            by characters, and where there are no tokens.
+        accuracy: fraction of tokens with the right tag; tags of spans are compared in IOB2. None where entities were
+            compared by characters, and where there are no tokens.
         sentences, tokens: how many of the gold data were scored.
     """
 
@@ -106,7 +106,12 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
         there, found = (Counter(chain.from_iterable(side)) for side in (gold, predicted))
         return _from_counts("tags", correct, found, there, accuracy, len(gold), tokens)
     renamed = {tag: _readable(tag, scheme) for pair in pairs for tag in pair}
-    accuracy = sum(n for (g, p), n in pairs.items() if renamed[g] == renamed[p]) / tokens if tokens else None
+    right = sum(
+        one == other
+        for g, p in zip(gold, predicted, strict=True)
+        for one, other in zip(iob2_tags(g, scheme), iob2_tags(p, scheme), strict=True)
+    )
+    accuracy = right / tokens if tokens else None
     marked = {tag: tag if tag == OUTSIDE else f"{tag[:2]}{_MARK}{split_tag(tag)[1]}" for tag in renamed.values()}
     sides = ([[marked[renamed[tag]] for tag in tags] for tags in side] for side in (gold, predicted))
     micro, macro, types = _seqeval_scores(*sides)
@@ -134,6 +139,11 @@ def score_entities(
         there.update(label for _, _, label in gold_spans)
         texts += 1
     return _from_counts("entities", correct, found, there, None, sentences or texts, tokens)
+
+
+def iob2_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
+    """Rewrite tags of a span scheme in IOB2, so that those of two schemes can be compared token by token."""
+    return convert_tags([_readable(tag, scheme) for tag in tags], Scheme.IOB2)
 
 
 def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:

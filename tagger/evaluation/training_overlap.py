@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from tagger.corpus.schemes import spans_from_tags
-from tagger.corpus.sentence import Sentence, Span
+from tagger.corpus.sentence import Sentence, Span, sentence_key
 from tagger.evaluation.counting import exact_matches
 from tagger.evaluation.entity_alignment import AlignedText
 from tagger.evaluation.estimates import Estimate, Tally
+from tagger.files import bytes_written_whole
 
 
 class WordClass(StrEnum):
@@ -79,6 +81,31 @@ def training_mentions(sentences: Iterable[Sentence]) -> dict[str, set[str]]:
         for start, end, label in spans_from_tags(sentence.tags or []):
             found.setdefault(" ".join(sentence.tokens[start:end]), set()).add(label)
     return found
+
+
+def write_keys(path: Path, sentences: Iterable[Sentence]) -> None:
+    """Write 8 bytes for each different sentence, by which it is found again. Raises UserError if that fails."""
+    with bytes_written_whole(path) as stream:
+        stream.write(b"".join(sorted({sentence_key(sentence.tokens) for sentence in sentences})))
+
+
+def overlap_warning(path: Path, sentences: Sequence[Sentence], name: str) -> str:
+    """Warn of sentences of more than three tokens that are among the training sentences `write_keys` has written.
+
+    Returns "" if there are none, or no such file, as in older runs.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return ""
+    known = {content[place : place + 8] for place in range(0, len(content), 8)}
+    seen = sum(len(one) > 3 and sentence_key(one.tokens) in known for one in sentences)
+    if not seen:
+        return ""
+    return (
+        f"{name}: {seen:,} of {len(sentences):,} sentences ({seen / len(sentences):.1%}) were in the model's training "
+        "data: the scores say less about new text"
+    )
 
 
 def training_words(sentences: Iterable[Sentence]) -> Callable[[Sequence[str]], tuple[Sequence[bool], Sequence[bool]]]:

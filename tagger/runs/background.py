@@ -14,8 +14,13 @@ from tagger.evaluation.assessment import Background
 from tagger.evaluation.datacard import data_card
 from tagger.evaluation.learning_curve import read_learning_curve
 from tagger.evaluation.model_scores import readable, training_knowledge
-from tagger.evaluation.training_overlap import TrainingKnowledge, training_mentions, training_words
-from tagger.runs.record import RunRecord
+from tagger.evaluation.training_overlap import (
+    TrainingKnowledge,
+    overlap_warning,
+    training_mentions,
+    training_words,
+)
+from tagger.runs.record import TRAIN_KEYS, RunRecord
 
 if TYPE_CHECKING:
     from tagger.evaluation.prediction_files import Aligned
@@ -47,6 +52,8 @@ def of_model(model: Path, folder: ModelFolder, data: DataConfig, split: Split) -
             f"the model was trained on other data than {data.title}: in the report, mentions seen in training "
             "are those of these data, words seen in training are those of the model"
         )
+    if warning := overlap_warning(model.parent / TRAIN_KEYS, split.sentences, split.name):
+        warnings += [warning] if split.name != "train" else []
     source = "the model's vocabulary" if train is None else f"the train split of {data.title}"
     return Background(
         training=training_knowledge(folder, train, source),

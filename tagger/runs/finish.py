@@ -14,12 +14,13 @@ from tagger.corpus.dataset import DataConfig, Split
 from tagger.evaluation.model_scores import evaluate, score_split
 from tagger.evaluation.report_files import remove_report, write_report
 from tagger.evaluation.scores import Scores
+from tagger.evaluation.training_overlap import write_keys
 from tagger.files import written_whole
 from tagger.model_folder.contents import CARD
 from tagger.predict import load
 from tagger.runs.background import of_run
 from tagger.runs.model_card import model_card
-from tagger.runs.record import make_record
+from tagger.runs.record import TRAIN_KEYS, make_record
 from tagger.training.run_config import RunConfig
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def finish_run(outcome: TrainingResult, splits: Mapping[str, Split], data: DataC
         scores = score_split(tagger, splits["test"])
     with written_whole(model / CARD) as stream:
         stream.write(model_card(outcome, splits, data, run.seed, scores))
+    learnt = [*splits["train"].sentences, *(splits["dev"].sentences if run.train_on_dev else ())]
+    write_keys(run.run_dir / TRAIN_KEYS, learnt)
     make_record(outcome, splits, scores, seed=run.seed, resumed=run.resume, model_dir=model).write(run.run_dir)
     if outcome.stopped_by is None and run.latest is not None:
         warnings = [*warnings, *_point_latest(run.run_dir, run.latest)]

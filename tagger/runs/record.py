@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tagger.training.training_run import TrainingResult
 
 NAME = "run.json"
+TRAIN_KEYS = "train_sentences.bin"  # beside it: 8 bytes for each training sentence
 FORMAT = 1  # raised when a key changes its meaning or goes away
 _PACKAGES = ("numpy", "torch", "pytorch-lightning")
 

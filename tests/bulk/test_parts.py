@@ -62,6 +62,8 @@ def test_parts_together_are_what_one_pass_reads(
     unit: Unit, comments: bool,
 ) -> None:  # fmt: skip
     options: dict[str, Any] = {"unit": unit, "comment_prefix": "#" if comments else None}
+    if input_format is InputFormat.CSV and comments:
+        content = b'a,text\r\n"x\n",y\n' + content.replace(b"\t", b",").replace(b"#", b'"')
     path = tmp_path_factory.getbasetemp() / f"in{packing}"
     path.write_bytes(_PACKERS[packing](content))
     source = Source(str(path), input_format)
@@ -76,7 +78,7 @@ def test_parts_together_are_what_one_pass_reads(
     assert [piece.is_last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert pieces[-1].end == len(content)
     if expected is None:
-        with pytest.raises(UserError, match="ZIP archive"):
+        with pytest.raises(UserError, match=r"ZIP archive|no column|two columns|the header|invalid UTF-8|NUL"):
             read(pieces, **options)
     else:
         assert read(pieces, **options) == expected

@@ -17,7 +17,7 @@ hydra = pytest.importorskip("hydra")
 
 CONF = Path(__file__).parents[2] / "conf"
 PRESETS = sorted(path.stem for path in (CONF / "data").glob("*.yaml") if path.stem != "base")
-FORMATS = {"conll", "conllu", "parallel", "jsonl", "labelstudio", "huggingface"}
+FORMATS = {"conll", "conllu", "csv", "parallel", "jsonl", "labelstudio", "spacy", "brat", "webanno", "huggingface"}
 MIXES = {"mix", "en_ner"}
 DRAWN = {"sec_filings", "xsid", "wikigold"}  # their dev, and for wikigold all splits, are parts of one file
 

@@ -51,7 +51,7 @@ def as_json(report: Report) -> dict[str, Any]:
 )
 def test_an_accuracy_of_tokens_by_spelling_is_warned_of(scheme: Scheme, gold: str, predicted: str, warned: str) -> None:
     report = of([gold.split()], [predicted.split()], scheme, warnings=["of the background"])
-    warning = f"{warned}entities are compared by meaning, the accuracy of tokens by spelling"
+    warning = f"{warned}both are compared by meaning"
     assert report.warnings == ["of the background", *([warning] if warned else [])]
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tagger.corpus.readers.account import OnError, ReadReport
+from tagger.corpus.readers.annotations import Overlap
+from tagger.corpus.readers.brat import read_brat
 from tagger.corpus.readers.columns import ColumnLayout, columns_from
 from tagger.corpus.readers.conllu import conllu_from
+from tagger.corpus.readers.csv_table import CsvLayout, csv_from
 from tagger.corpus.readers.docred import read_docred
 from tagger.corpus.readers.huggingface import read_huggingface
 from tagger.corpus.readers.jsonl import jsonl_from
 from tagger.corpus.readers.labelstudio import read_labelstudio
 from tagger.corpus.readers.parallel import read_parallel
 from tagger.corpus.readers.records import RecordFields
+from tagger.corpus.readers.spacy_docs import read_spacy
+from tagger.corpus.readers.webanno import webanno_from
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import get_tokenizer
 from tagger.evaluation.prediction_files import read_aligned, read_three_columns
@@ -35,6 +41,7 @@ _FIELDS = (
     RecordFields(tag_names=("O", "B-X", "I-X")),
     RecordFields(text="text", tags="label"),
 )
+_OVERLAPS: tuple[Overlap, ...] = ("stop", "longest", "first", "outermost", "innermost")
 _BETWEEN = b"\n====\n"  # two files in one input
 _SYNTOK = get_tokenizer("syntok")
 
@@ -67,12 +74,51 @@ def jsonl(data: bytes) -> None:
 
 def labelstudio(data: bytes) -> None:
     """Label Studio's exports."""
-    (on_error, tagged), content = choices(data, 2, 2)
+    (on_error, annotator), content = choices(data, 2, 5)
     report = ReadReport("file", _ON_ERROR[on_error])
+    how: dict[str, Any] = {"annotator": ("agreed", "first", "latest", "1", "agreed")[annotator]}
+    how |= {"tagged": annotator != 4, "overlap": _OVERLAPS[annotator]}
     with told_in_a_line():
-        found = read_labelstudio(written(content), report, tokenizer=_SYNTOK, tagged=not tagged)
+        found = read_labelstudio(written(content), report, tokenizer=_SYNTOK, **how)
         check(found, report, None)
         assert report.lines.read == len(json.loads(content.decode("utf-8-sig")))
+
+
+def csv(data: bytes) -> None:
+    """CSV."""
+    (on_error, fields), content = choices(data, 2, len(_FIELDS))
+    report = ReadReport("file", _ON_ERROR[on_error])
+    found = csv_from(io.BytesIO(content), report, tokenizer=_SYNTOK, layout=CsvLayout(fields=_FIELDS[fields]))
+    with told_in_a_line():
+        check(found, report, _lines(content) + (content == b"\xef\xbb\xbf"))
+
+
+def webanno(data: bytes) -> None:
+    """WebAnno TSV 3."""
+    (on_error, overlap), content = choices(data, 2, len(_OVERLAPS))
+    report = ReadReport("file", _ON_ERROR[on_error])
+    found = webanno_from(io.BytesIO(content), report, overlap=_OVERLAPS[overlap])
+    with told_in_a_line():
+        check(found, report, _lines(content))
+
+
+def brat(data: bytes) -> None:
+    """A text and its annotations in BRAT's standoff."""
+    (on_error, overlap), content = choices(data, 2, len(_OVERLAPS))
+    text, _, annotations = content.partition(_BETWEEN)
+    written(annotations, "file.ann")
+    report = ReadReport("file", _ON_ERROR[on_error])
+    with told_in_a_line():
+        check(read_brat(written(text, "file.txt"), report, tokenizer=_SYNTOK, overlap=_OVERLAPS[overlap]), report, 1)
+
+
+def spacy_docs(data: bytes) -> None:
+    """spaCy's training data; a DocBin's content is compressed here."""
+    (on_error, compressed, overlap), content = choices(data, 2, 2, len(_OVERLAPS))
+    report = ReadReport("file", _ON_ERROR[on_error])
+    path = written(zlib.compress(content, 1) if compressed else content, "file.spacy")
+    with told_in_a_line():
+        check(read_spacy(path, report, tokenizer=_SYNTOK, overlap=_OVERLAPS[overlap]), report, None)
 
 
 def docred(data: bytes) -> None:

@@ -20,6 +20,10 @@ _FILES = {  # below tests/, whose constants are inputs
     "conllu": ("corpus/readers/test_conllu.py", "corpus/readers/test_any_input.py"),
     "jsonl": _OF_RECORDS,
     "labelstudio": ("corpus/readers/test_labelstudio.py", "corpus/readers/test_any_input.py"),
+    "csv": ("corpus/readers/test_csv_table.py", "corpus/readers/test_columns.py"),
+    "webanno": ("corpus/readers/test_webanno.py", "corpus/readers/test_columns.py"),
+    "brat": ("corpus/readers/test_brat.py", "corpus/readers/test_columns.py"),
+    "spacy_docs": ("corpus/readers/test_spacy_docs.py", "corpus/readers/test_jsonl.py"),
     "docred": ("corpus/readers/test_docred.py", "corpus/readers/test_any_input.py"),
     "parallel": ("corpus/readers/test_parallel.py", "corpus/readers/test_account.py"),
     "huggingface": _OF_RECORDS,
@@ -39,6 +43,7 @@ _FILES = {  # below tests/, whose constants are inputs
 }
 _CHOICES = {  # how many of a target's first bytes choose how it is called
     **dict.fromkeys(("columns", "conllu", "jsonl", "labelstudio", "parallel", "huggingface"), 2),
+    **{"csv": 2, "webanno": 2, "brat": 2, "spacy_docs": 3},
     **{"docred": 1, "aligned": 1, "vectors": 2, "model_folder": 1, "tag": 4, "tag_packed": 3},
 }
 _ENTITIES = "Ada\tB-PER\tB-PER\nLee\tI-PER\tO\n<b>\tO\tB-LOC\n\n&\tB-LOC\tB-PER\n"
@@ -72,6 +77,17 @@ def _files(name: str) -> list[bytes]:
         return [bytes([number]) + (model() / file).read_bytes() for number, file in enumerate(JSON_FILES)]
     if name == "tag_packed":
         return _packed()
+    if name == "webanno":
+        from tests.corpus.readers.test_webanno import BODY, HEAD, NAMED, STACKED
+
+        stacked = f"#FORMAT=WebAnno TSV 3.3\n#T_SP={NAMED}|value\n\n#Text=Ada Lee\n{STACKED}"
+        return [bytes([number, number]) + text.encode() for number in range(4) for text in (HEAD + BODY, stacked)]
+    if name == "brat":
+        from tests.corpus.readers.test_brat import ANN, TEXT
+
+        return [bytes([number, number]) + f"{TEXT}\n====\n{ANN}T4\tX 0 7\tAda 😀 m\n".encode() for number in range(5)]
+    if name == "spacy_docs":
+        return _docs()
     if name == "docred":
         mentions = [{"sent_id": 0, "pos": [0, 2], "type": "PER"}, {"sent_id": 0, "pos": [1, 3], "type": "ORG"}]
         document = {"title": "Ada", "sents": [["Ada", "Lee", "met"], ["é", "."]], "vertexSet": [mentions]}
@@ -86,6 +102,20 @@ def _files(name: str) -> list[bytes]:
             kinds = [suffixes.index(path.suffix) if path.suffix in suffixes else 0 for path in paths]
             return [bytes([kind, kind > 1]) + path.read_bytes() for kind, path in zip(kinds, paths, strict=True)]
     return []
+
+
+def _docs() -> list[bytes]:
+    """A DocBin before it is compressed, and a JSON list."""
+    import zlib
+
+    import spacy
+    from spacy.tokens import DocBin, Span
+
+    doc = spacy.blank("en")("Ada met  Bo.")
+    doc.ents = [Span(doc, 0, 1, "PER"), Span(doc, 3, 4, "PER")]
+    pairs = json.dumps([["Ada met", {"entities": [[0, 3, "PER"], [0, 7, "X"]]}]]).encode()
+    bins = zlib.decompress(DocBin(docs=[doc, doc]).to_bytes())
+    return [bytes([number, kind, number]) + (pairs, bins)[kind] for number in range(4) for kind in range(2)]
 
 
 def _packed() -> list[bytes]:
@@ -132,6 +162,17 @@ def words() -> list[bytes]:
             b'"\\ud83d"',
         ),
         *(b'"data": {', b'"annotations": [{"result": [{"value": {', b'"start": 0, "end": 1, "labels": ["X"]', b"NaN"),
+        *(b"#FORMAT=WebAnno TSV 3.3\n", b"#T_SP=a.NamedEntity|value\n", b"#Text=", b"1-1\t0-1\t", b"X[1]", b"|", b"\\"),
+        *(
+            b"T1\tX 0 1\ta\n",
+            b"R1\t",
+            b"word,tag\n",
+            b"text;labels\n",
+            b'"',
+            b'""',
+            b"Sentence #,",
+            b'"answer": "reject"',
+        ),
         *(b"\n====\n", b"<script>alert(1)</script>", b"</script>", b"<!--", b"]]>", b"&lt;", b"|", b"javascript:"),
         *(part.encode() for part in ("é", "\u0301", "\u200b", "\u2028", "\x85", "\u202e", "😀", "北京", "。", "don't")),
         *(

@@ -35,6 +35,7 @@ class OutputFormat(StrEnum):
     CONLL = "conll"
     HTML = "html"
     PARQUET = "parquet"
+    CSV = "csv"
 
 
 class Rows(NamedTuple):

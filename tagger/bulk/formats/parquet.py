@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -56,7 +59,8 @@ def parquet_records(
 
     A row's text stands in the column `options.text_field` or, where there is none of that name, its tokens in the
     column `tokens`. Its id, of the column that `options.id_column` names (None: `id`, if there is one), becomes a field
-    of the record. No other column is read.
+    of the record, and so do all other columns. Values that JSON lacks are written as text: dates in ISO 8601, bytes in
+    Base64, numbers that are not finite by their names.
 
     Args:
         stream: the file; it has to be seekable.
@@ -197,7 +201,9 @@ def _columns(schema: pyarrow.Schema, source: str, options: ReadOptions) -> list[
     ):
         raise UserError(f"{source}: column {name!r} holds {kind}, not lists of strings; write it as such")
     identity = _id_column(schema, source, options)
-    return [name] if identity is None else [identity, name]
+    found = [name] if identity is None else [identity, name]
+    once = (one for one, count in Counter(schema.names).items() if count == 1)
+    return [*found, *(one for one in once if one not in found)]
 
 
 def _id_column(schema: pyarrow.Schema, source: str, options: ReadOptions) -> str | None:
@@ -223,7 +229,7 @@ def _type_of(schema: pyarrow.Schema, name: str, source: str) -> pyarrow.DataType
 
 
 def _record(values: dict[str, Any], row: int, text_field: str) -> Record | BadRecord:
-    fields = {name: json_field(name, value) for name, value in values.items() if name != text_field}
+    fields = {name: json_field(name, _jsonable(value)) for name, value in values.items() if name != text_field}
     text = values.get(text_field)
     if isinstance(text, str):
         return Record(text, fields=fields, size=len(text))
@@ -235,6 +241,21 @@ def _record(values: dict[str, Any], row: int, text_field: str) -> Record | BadRe
     if tokens is None or None in tokens:
         return BadRecord(row, f"column {_TOKENS!r} holds null; fill it, or leave the row out", fields=fields)
     return Record(" ".join(tokens), Sentence(tokens), fields, sum(map(len, tokens)))
+
+
+def _jsonable(value: Any) -> Any:
+    """Return a value of a column as JSON has it; see `parquet_records`."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dict):
+        return {str(name): _jsonable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _rows_at_once(file: parquet.ParquetFile) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,12 +16,16 @@ _PLACES_SHOWN = 3
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # also TAB and unusual line ends
 _FIELD = re.compile(r"[^ \t]+")
+_AS_CSV = "save the sheet as CSV and read that: data=csv, or tag.py --input-format csv"
 _PACKED = {  # first bytes of packed files that users may pass as text
     b"\x1f\x8b": ("compressed with gzip", "decompress it first: gunzip -k FILE"),
     b"\x28\xb5\x2f\xfd": ("compressed with Zstandard", "decompress it first: unzstd FILE"),
     b"PK\x03\x04": ("a ZIP archive", "unpack it first"),
     b"PAR1\x15": ("a Parquet file", "read it as such: data=huggingface, or tag.py --input-format parquet"),
+    b"\xd0\xcf\x11\xe0": ("an Excel file", _AS_CSV),
 }
+_SHEETS = (".xlsx", ".xlsm", ".ods")
+_PARTS_OF_SHEETS = (b"[Content_Types].xml", b"xl/", b"opendocument.spreadsheet")  # names inside the archive
 
 
 class MalformedError(ValueError):
@@ -68,6 +73,8 @@ class ReadReport:
         on_error: STOP raises at the first fault; SKIP drops the sentence with the fault.
         sentences, lines: the counts. In sources without lines (data sets), a record counts as a line.
         places: the first few repairs and rejections, one line each.
+        skipped: the rejected sentences by reason, where a reader gives reasons.
+        ignored: by kind, what was not read of the rest, such as relations or spans that overlap.
     """
 
     source: str
@@ -75,6 +82,8 @@ class ReadReport:
     sentences: Tally = field(default_factory=Tally)
     lines: Tally = field(default_factory=Tally)
     places: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
     _pending: int = 0
     _pending_repaired: int = 0
     _was_repaired: bool = False
@@ -104,10 +113,22 @@ class ReadReport:
             raise UserError(f"{place}: {problem} (data.on_error=skip drops such sentences)")
         self.leave_out(place, problem)
 
-    def leave_out(self, place: str, reason: str) -> None:
-        """Drop the open sentence without a fault, for example because annotators skipped it. Ignores `on_error`."""
+    def leave_out(self, place: str, reason: str, kind: str = "") -> None:
+        """Drop the open sentence without a fault, for example because annotators skipped it. Ignores `on_error`.
+
+        Sentences of a `kind` are counted in `skipped`.
+        """
         self._faulty = True
+        if kind:
+            self.skipped[kind] += 1
         self._note(f"{place}: {reason}")
+
+    def ignore(self, place: str, kind: str, amount: int = 1) -> None:
+        """Count parts that are not read. The sentence and its lines count as if these were not there."""
+        if amount and kind not in self.ignored:
+            self._note(f"{place}: {kind}: not read")
+        if amount:
+            self.ignored[kind] += amount
 
     def close_sentence(self) -> bool:
         """Close the open sentence and count it with its lines. Returns whether to keep it."""
@@ -134,13 +155,19 @@ class ReadReport:
     def summary(self) -> str:
         """Return the report as a few lines for people."""
         text = f"{self.source}: sentences {self.sentences}; lines {self.lines}"
-        return "\n".join([text, *(f"  {place}" for place in self.places)])
+        counts = [("rejected sentences", self.skipped), ("not read of the others", self.ignored)]
+        reasons = [f"  {what}: {_listed(found)}" for what, found in counts if found]
+        return "\n".join([text, *reasons, *(f"  {place}" for place in self.places)])
 
     def _note(self, message: str) -> None:
         if len(self.places) < _PLACES_SHOWN:
             self.places.append(message)
         elif len(self.places) == _PLACES_SHOWN:
             self.places.append("further places are not listed")
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{amount:,} {kind}" for kind, amount in counts.most_common())
 
 
 def fields(line: str) -> list[str]:
@@ -198,7 +225,7 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
     for number, raw in enumerate(stream, start=1):
         repaired = ""
         if number == 1:
-            _refuse_packed(raw, source)
+            refuse_packed(raw, source)
             if raw == _BYTE_ORDER_MARK:
                 return
         raw = raw.removesuffix(b"\n").removesuffix(b"\r")
@@ -218,8 +245,10 @@ def read_lines(stream: IO[bytes], report: ReadReport, source: str | None = None)
         yield number, text
 
 
-def _refuse_packed(first: bytes, source: str) -> None:
+def refuse_packed(first: bytes, source: str) -> None:
     """Raise UserError if the first line of a stream shows that it is compressed or packed."""
     kind, remedy = next((entry for magic, entry in _PACKED.items() if first.startswith(magic)), ("", ""))
+    if kind == "a ZIP archive" and (source.lower().endswith(_SHEETS) or any(one in first for one in _PARTS_OF_SHEETS)):
+        kind, remedy = "a spreadsheet", _AS_CSV
     if kind:
         raise UserError(f"{source}: {kind}, not text; {remedy}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import groupby, pairwise
+from typing import Literal, NamedTuple
 
 from tagger.corpus.readers.account import MalformedError, ReadReport
 from tagger.corpus.schemes import tags_from_spans
 from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.tokenizers import CharSpan, Tokenizer
+
+OVERLAPPING = "spans that overlap others (data.overlap)"
+Overlap = Literal["stop", "longest", "first", "outermost", "innermost"]
 
 
 class Annotation(NamedTuple):
@@ -24,10 +27,11 @@ class Annotation(NamedTuple):
 
 @dataclass
 class ReadSentence:
-    """A sentence, and descriptions of the repairs to its annotations."""
+    """A sentence, descriptions of the repairs to its annotations, and the number of those that were left out."""
 
     sentence: Sentence
     repairs: list[str] = field(default_factory=list)
+    overlapping: int = 0
 
 
 def deliver(sentences: Sequence[ReadSentence], report: ReadReport) -> Iterator[Sentence]:
@@ -37,13 +41,20 @@ def deliver(sentences: Sequence[ReadSentence], report: ReadReport) -> Iterator[S
     for read in sentences:
         for repair in read.repairs:
             report.repair(f"{read.sentence.place}: {repair}")
+        report.ignore(read.sentence.place, OVERLAPPING, read.overlapping)
         if not report.close_sentence():
             return
         yield read.sentence
 
 
 def tag_text(
-    text: str, annotations: Sequence[Annotation] | None, tokenizer: Tokenizer, *, place: str, document: str | None
+    text: str,
+    annotations: Sequence[Annotation] | None,
+    tokenizer: Tokenizer,
+    *,
+    place: str,
+    document: str | None,
+    overlap: Overlap = "stop",
 ) -> list[ReadSentence]:
     """Tokenise `text` and convert annotations to IOB2 tags.
 
@@ -55,22 +66,28 @@ def tag_text(
         annotations: in any order. None gives sentences without tags.
         tokenizer: splits the text into sentences and tokens.
         place, document: stored in the sentences.
+        overlap: which of the annotations that share a token to keep; see `without_overlap`.
 
     Raises:
-        MalformedError: an annotation is outside the text, is empty, covers no token, or overlaps another one.
+        MalformedError: an annotation is outside the text, is empty or covers no token. With `overlap=stop`: it
+            overlaps another one.
     """
     sentences = list(tokenizer(text))
     if annotations is None:
         return [ReadSentence(_sentence(text, tokens, None, place, document)) for tokens in sentences]
     tokens = [token for sentence in sentences for token in sentence]
-    ordered = _checked(annotations, text)
+    ordered = _checked(annotations, text, overlap)
     spans = _token_spans(ordered, tokens, text)
+    kept = _disjoint(spans, tokens, text) if overlap == "stop" else without_overlap(spans, overlap)
+    left_out = [spans[number].start for number in sorted({*range(len(spans))} - {*kept})]
+    ordered, spans = [ordered[number] for number in kept], [spans[number] for number in kept]
     tags = tags_from_spans(spans, len(tokens))
     fitted = _fitted(ordered, spans, tokens)
     return [
         ReadSentence(
             _sentence(text, tokens[start:end], tags[start:end], place, document),
             [fitted[position] for position in range(start, end) if position in fitted],
+            sum(start <= position < end for position in left_out),
         )
         for start, end in _boundaries(sentences, spans)
     ]
@@ -81,9 +98,52 @@ def _sentence(text: str, tokens: list[CharSpan], tags: list[str] | None, place: 
     return Sentence(words, tags, text=text, offsets=tokens, document=document, place=place)
 
 
-def _checked(annotations: Sequence[Annotation], text: str) -> list[Annotation]:
-    """Sort annotations. Raises MalformedError if one is outside the text or overlaps another."""
-    ordered = sorted(annotations)
+def without_overlap(spans: Sequence[Span], overlap: Overlap) -> list[int]:
+    """Choose spans that share no token. Returns their numbers, in the order of the text.
+
+    Args:
+        spans: in any order.
+        overlap: `longest` keeps the longest of those that share a token, of equals the first. `first` keeps the one
+            that begins first, of equals the longest. `outermost` leaves out spans inside others, `innermost` those
+            around others; of spans that cross, they keep the first. Of the same tokens twice, the first is kept.
+    """
+    numbers: Sequence[int] = range(len(spans))
+    if overlap in ("outermost", "innermost"):
+        numbers = _unnested(spans, outermost=overlap == "outermost")
+
+    def rank(number: int) -> tuple[int, int]:
+        start, end, _ = spans[number]
+        return (start - end, start) if overlap == "longest" else (start, start - end)
+
+    kept: list[int] = []
+    taken: set[int] = set()
+    for number in sorted(numbers, key=rank):
+        inside = range(spans[number].start, spans[number].end)
+        if taken.isdisjoint(inside):
+            kept.append(number)
+            taken.update(inside)
+    return sorted(kept, key=lambda number: spans[number].start)
+
+
+def _unnested(spans: Sequence[Span], *, outermost: bool) -> list[int]:
+    """Return the numbers of spans that are inside no other; with `outermost=False`, of those around no other."""
+    sign = 1 if outermost else -1
+    # sorted so that the spans around (or inside) a span come before it
+    order = sorted(range(len(spans)), key=lambda number: (sign * spans[number].start, -sign * spans[number].end))
+    kept: list[int] = []
+    reach: int | None = None  # of the ends so far, the farthest, or with `outermost=False` the nearest
+    for _, same in groupby(order, key=lambda number: spans[number][:2]):
+        numbers = list(same)
+        end = sign * spans[numbers[0]].end
+        if reach is None or end > reach:
+            kept += numbers
+        reach = end if reach is None else max(reach, end)
+    return kept
+
+
+def _checked(annotations: Sequence[Annotation], text: str, overlap: Overlap) -> list[Annotation]:
+    """Sort annotations. Raises MalformedError if one is outside the text or, with `stop`, overlaps another."""
+    ordered = sorted(annotations, key=lambda annotation: annotation[: 3 if overlap == "stop" else 2])
     for annotation in ordered:
         start, end, label = annotation
         if not 0 <= start < end <= len(text):
@@ -91,11 +151,11 @@ def _checked(annotations: Sequence[Annotation], text: str) -> list[Annotation]:
                 f"label {label!r} at {start}-{end}: expected 0 <= start < end <= {len(text)}, the text's length in "
                 "characters; correct the offsets"
             )
-    for before, after in pairwise(ordered):
+    for before, after in pairwise(ordered if overlap == "stop" else ()):
         if after.start < before.end:
             raise MalformedError(
                 f"labels {before.label!r} at {before.start}-{before.end} and {after.label!r} at "
-                f"{after.start}-{after.end} overlap; keep one of them"
+                f"{after.start}-{after.end} overlap; keep one of them, or set data.overlap=longest"
             )
     return ordered
 
@@ -108,11 +168,17 @@ def _token_spans(ordered: list[Annotation], tokens: list[CharSpan], text: str) -
         first, behind = bisect_right(ends, start), bisect_left(starts, end)
         if first >= behind:
             raise MalformedError(f"label {label!r} at {start}-{end} covers no token ({text[start:end]!r}); remove it")
-        if spans and spans[-1].end > first:
-            token = text[tokens[first][0] : tokens[first][1]]
-            raise MalformedError(f"labels {spans[-1].label!r} and {label!r} share token {token!r}; keep one of them")
         spans.append(Span(first, behind, label))
     return spans
+
+
+def _disjoint(spans: Sequence[Span], tokens: Sequence[CharSpan], text: str) -> Sequence[int]:
+    """Return the numbers of all spans, in order. Raises MalformedError if two share a token."""
+    for before, after in pairwise(spans):
+        if before.end > after.start:
+            token = text[slice(*tokens[after.start])]
+            raise MalformedError(f"labels {before.label!r} and {after.label!r} share token {token!r}; keep one of them")
+    return range(len(spans))
 
 
 def _fitted(ordered: list[Annotation], spans: list[Span], tokens: list[CharSpan]) -> dict[int, str]:

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import IO, Literal
 
 from tagger.corpus.readers.account import MalformedError, ReadReport, counted, fields, open_bytes, read_lines
+from tagger.corpus.readers.csv_rows import Separator
 from tagger.corpus.readers.marks import OpenSentence, is_document_mark
 from tagger.corpus.sentence import Sentence
 
-Separator = Literal["auto", "tab", "blanks"]
+Header = Literal["auto", "skip", "none"]
+TOKEN_NAMES = frozenset({"token", "tokens", "word", "words", "form", "text"})
+TAG_NAMES = frozenset(
+    {"tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "entity", "iob", "bio", "pos", "pos_tags", "upos"}
+)
 _REMEDY = "set data.token_column or data.tag_column, or correct the line"
 
 
@@ -24,12 +29,15 @@ class ColumnLayout:
         separator: `tab` splits at each TAB, so that tokens may be empty or contain spaces. `blanks` splits at runs of
             spaces and TABs. `auto` is `tab` if the first line of content has a TAB, else `blanks`.
         comment_prefix: lines that begin with it are comments. None: no comments.
+        header: `skip` leaves out the first line of content, as it names the columns; `none` does not. `auto` leaves
+            it out if `is_header` says so.
     """
 
     token_column: int = 0
     tag_column: int | None = -1
     separator: Separator = "auto"
     comment_prefix: str | None = None
+    header: Header = "auto"
 
 
 def read_columns(path: Path, report: ReadReport, *, layout: ColumnLayout | None = None) -> Iterator[Sentence]:
@@ -60,10 +68,16 @@ def columns_from(stream: IO[bytes], report: ReadReport, *, layout: ColumnLayout 
     layout = layout or ColumnLayout()
     table = _Table(layout)
     current = OpenSentence(report)
+    may_be_header = layout.header != "none"
     for number, line in read_lines(stream, report):
         if layout.comment_prefix and line.startswith(layout.comment_prefix):
             current.comment(line.removeprefix(layout.comment_prefix))
         elif line.strip() and not is_document_mark(line):
+            if may_be_header and (layout.header == "skip" or is_header(line)):
+                report.ignore(f"{report.source}:{number}", "header rows")
+                may_be_header = False
+                continue
+            may_be_header = False
             _read_token(line, f"{report.source}:{number}", table, current)
         else:
             if sentence := current.close():
@@ -72,6 +86,12 @@ def columns_from(stream: IO[bytes], report: ReadReport, *, layout: ColumnLayout 
                 current.mark_document(line)
     if sentence := current.close():
         yield sentence
+
+
+def is_header(line: str) -> bool:
+    """Return whether a line names columns: one cell is a usual name of tokens, another one of tags."""
+    cells = {cell.strip().lower() for cell in (line.split("\t") if "\t" in line else fields(line))}
+    return not cells.isdisjoint(TOKEN_NAMES) and not cells.isdisjoint(TAG_NAMES)
 
 
 def _read_token(line: str, place: str, table: _Table, sentence: OpenSentence) -> None:

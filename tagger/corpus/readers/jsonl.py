@@ -50,7 +50,7 @@ def jsonl_from(
             record = json.loads(line)
             problem = (
                 f"expected an object with named fields, found a list; {remedy(line)}"
-                if isinstance(record, list)
+                if isinstance(record, list) and not is_pair(record)
                 else ""
             )
         except RecursionError:
@@ -62,6 +62,11 @@ def jsonl_from(
             continue
         report.reject(place, problem)
         report.close_sentence()
+
+
+def is_pair(value: object) -> bool:
+    """Return whether a value is a text with an object of annotations, as spaCy had training data."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
 
 
 def remedy(line: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tagger.corpus.readers.account import MalformedError, ReadReport, check_tag
-from tagger.corpus.readers.annotations import Annotation, ReadSentence, deliver, tag_text
+from tagger.corpus.readers.annotations import Annotation, Overlap, ReadSentence, deliver, tag_text
 from tagger.corpus.readers.marks import locate
 from tagger.corpus.sentence import Sentence
 from tagger.corpus.tokenizers import Tokenizer
@@ -17,6 +17,7 @@ TOKEN_FIELDS = ("tokens", "words", "word")
 TAG_FIELDS = ("ner_tags", "tags", "labels", "pos_tags", "upos")
 TEXT_FIELD = "text"
 SPAN_FIELDS = ("label", "labels", "entities", "spans")
+_ANSWERS = {"reject": "records that were rejected", "ignore": "records that were ignored"}  # of Prodigy
 _START_KEYS = ("start", "start_offset")
 _END_KEYS = ("end", "end_offset")
 
@@ -31,6 +32,7 @@ class RecordFields:
         text: running text, if the record has no tokens.
         tag_names: the tag of each number, if tags are numbers.
         tagged: False ignores tags and spans, and yields sentences without tags.
+        overlap: which of spans that share a token to keep; see `annotations.without_overlap`.
     """
 
     tokens: str | None = None
@@ -38,6 +40,7 @@ class RecordFields:
     text: str | None = None
     tag_names: tuple[str, ...] | None = None
     tagged: bool = True
+    overlap: Overlap = "stop"
 
 
 def sentences_from(
@@ -46,6 +49,8 @@ def sentences_from(
     """Yield the sentences of one record. A record with tokens is one sentence. Running text is split by the tokenizer.
 
     The field `document` names the document. Without it, running text is a document of its own, named by `number`.
+    Records of Prodigy whose `answer` is `reject` or `ignore` are left out and counted. A pair of a text and an object
+    with `entities`, as spaCy had them, is a record too.
 
     Args:
         record: field values by name.
@@ -58,6 +63,13 @@ def sentences_from(
     Raises:
         UserError: with `on_error=stop`: the record is malformed.
     """
+    if isinstance(record, Sequence) and len(record) == 2 and isinstance(record[1], Mapping):
+        record = {**record[1], "text": record[0]}
+    answer = record.get("answer") if isinstance(record, Mapping) else None
+    if isinstance(answer, str) and answer in _ANSWERS:
+        report.leave_out(place, f"its answer is {answer}; left out", _ANSWERS[answer])
+        report.close_sentence()
+        return
     try:
         yield from deliver(_read(record, place, number, fields, tokenizer), report)
     except MalformedError as problem:
@@ -74,6 +86,8 @@ def _read(record: object, place: str, number: int, fields: RecordFields, tokeniz
     token_field = None
     if fields.tokens or not fields.text:  # if only the text field is set, tokenise the text even if there are tokens
         token_field = _field(record, fields.tokens, TOKEN_FIELDS, "data.token_field")
+    if token_field is not None and _are_objects(record[token_field]):
+        return _read_token_objects(record, record[token_field], place, document or str(number), fields)
     if token_field is not None:
         return _read_tokens(record, token_field, place, document, fields)
     text_field = _field(record, fields.text, (TEXT_FIELD,), "data.text_field")
@@ -85,11 +99,50 @@ def _read(record: object, place: str, number: int, fields: RecordFields, tokeniz
     check_encodable(text)
     annotations = None
     if fields.tagged:
-        span_field = _field(record, fields.tags, SPAN_FIELDS, "data.tag_field")
-        if span_field is None:
+        usual = ("spans", *SPAN_FIELDS) if "answer" in record else SPAN_FIELDS  # Prodigy's `label` may be the text's
+        span_field = _field(record, fields.tags, usual, "data.tag_field")
+        if span_field is None and "answer" not in record:
             raise MalformedError(f"no labelled spans {_found(record)}; set data.tag_field")
-        annotations = _annotations(record[span_field], span_field)
-    return tag_text(text, annotations, tokenizer, place=place, document=document or str(number))
+        annotations = [] if span_field is None else _annotations(record[span_field], span_field)
+    document = document or str(number)
+    return tag_text(text, annotations, tokenizer, place=place, document=document, overlap=fields.overlap)
+
+
+def _are_objects(tokens: object) -> bool:
+    return isinstance(tokens, (list, tuple)) and bool(tokens) and isinstance(tokens[0], Mapping)
+
+
+def _read_token_objects(
+    record: Mapping[str, Any], tokens: Sequence[Any], place: str, document: str, fields: RecordFields
+) -> list[ReadSentence]:
+    """Read a record of Prodigy: tokens as objects with their ends in the text, and spans. It is one sentence."""
+    text = record.get(fields.text or TEXT_FIELD)
+    if not isinstance(text, str):
+        raise MalformedError("tokens are objects, and there is no text; set data.text_field")
+    check_encodable(text)
+    spans: list[tuple[int, int]] = []
+    done = 0
+    for number, token in enumerate(tokens):
+        where = f"tokens[{number}]"
+        found = token if isinstance(token, Mapping) else {}
+        start, end, _ = make_annotation(found.get("start"), found.get("end"), "-", where)
+        if not done <= start <= end <= len(text) or text[start:end] != found.get("text", text[start:end]):
+            raise MalformedError(f"{where}: {start}-{end} are not its characters in the text; correct the offsets")
+        done = end
+        if text[start:end].strip():  # spaCy has tokens of white space
+            spans.append((start, end))
+    annotations = None
+    if fields.tagged:
+        span_field = _field(record, fields.tags, ("spans", *SPAN_FIELDS), "data.tag_field")
+        if span_field is None and "answer" not in record:
+            raise MalformedError(f"no labelled spans {_found(record)}; set data.tag_field")
+        annotations = [] if span_field is None else _annotations(record[span_field], span_field)
+
+    def given(_: str) -> Iterator[list[tuple[int, int]]]:
+        if spans:
+            yield spans
+
+    return tag_text(text, annotations, given, place=place, document=document, overlap=fields.overlap)
 
 
 def _read_tokens(
@@ -140,7 +193,15 @@ def _named(tags: object, tag_field: str, names: tuple[str, ...] | None) -> list[
 
 
 def _annotations(spans: object, span_field: str) -> list[Annotation]:
-    """Parse spans: `[start, end, label]`, `{"start", "end", "label"}`, or as in doccano's relation export."""
+    """Parse spans: `[start, end, label]`, `{"start", "end", "label"}`, as in doccano's relation export, or as of GATE.
+
+    GATE writes the spans of each label, as `{"indices": [start, end]}`.
+    """
+    if isinstance(spans, Mapping):
+        found = [(label, span) for label, some in spans.items() if isinstance(some, list) for span in some]
+        pairs = [(span.get("indices") if isinstance(span, Mapping) else None, label) for label, span in found]
+        if pairs and all(isinstance(ends, list) and len(ends) == 2 for ends, _ in pairs):
+            spans = [[*(ends or ()), label] for ends, label in pairs]
     if not isinstance(spans, Sequence) or isinstance(spans, str):
         raise MalformedError(f"field {span_field!r}: expected spans, found {_kind(spans)}; set data.tag_field")
     return [_annotation(span, f"{span_field}[{position}]") for position, span in enumerate(spans)]

@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -48,7 +50,23 @@ def read(raw: bytes, **options: Any) -> list[Record]:
 def test_rows_are_records_with_their_ids(rows: list[tuple[int, str]], group: int) -> None:
     ids, texts = map(list, zip(*rows, strict=True))
     found = read(parquet({"text": texts, "x": [None] * len(ids), "id": ids}, row_group_size=group))
-    assert [(record.fields, record.text) for record in found] == [({"id": f'"id": {one}'}, text) for one, text in rows]
+    fields = [{"id": f'"id": {one}', "x": '"x": null'} for one in ids]
+    assert [(record.fields, record.text) for record in found] == list(zip(fields, texts, strict=True))
+
+
+def test_other_columns_pass_through_as_json() -> None:
+    moment = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    others = {
+        "at": [moment],
+        "raw": [b"\xff"],
+        "share": [float("nan")],
+        "price": [Decimal("1.50")],
+        "deep": [[{"a": 1}]],
+    }
+    (record,) = read(parquet({"text": ["Ada"], **others}))
+    assert json.loads(f"{{{', '.join(record.fields.values())}}}") == {
+        **{"at": "2024-05-06T07:08:09+00:00", "raw": "/w==", "share": "nan", "price": "1.50", "deep": [{"a": 1}]},
+    }
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tagger.corpus.entities import entities
 from tagger.corpus.readers.account import MalformedError
-from tagger.corpus.readers.annotations import Annotation, tag_text
-from tagger.corpus.sentence import Sentence
+from tagger.corpus.readers.annotations import Annotation, Overlap, tag_text, without_overlap
+from tagger.corpus.sentence import Sentence, Span
 from tagger.corpus.tokenizers import get_tokenizer, whitespace
 
 
@@ -93,3 +93,42 @@ def test_the_entities_of_the_tags_are_the_annotations(
     text, spans = text_and_spans
     found = [entity[:3] for sentence in tagged(text, *spans, tokenizer=tokenizer) for entity in entities(sentence)]
     assert found == [tuple(span) for span in spans]
+
+
+NESTED = [(0, 3, "A"), (1, 2, "B"), (2, 5, "C"), (4, 5, "D"), (7, 8, "E"), (7, 8, "F")]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "kept"),
+    [("longest", "ADE"), ("first", "ADE"), ("outermost", "AE"), ("innermost", "BDE")],
+)
+def test_of_spans_that_overlap_the_asked_for_are_kept(overlap: Overlap, kept: str) -> None:
+    spans = [Span(*span) for span in NESTED]
+    assert "".join(spans[number].label for number in without_overlap(spans, overlap)) == kept
+
+
+@pytest.mark.parametrize("overlap", ["longest", "first", "outermost", "innermost"])
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(1, 4)).map(lambda one: Span(one[0], sum(one), "X"))))
+def test_what_is_kept_is_disjoint_and_nothing_could_be_added(overlap: Overlap, spans: list[Span]) -> None:
+    kept = [spans[number] for number in without_overlap(spans, overlap)]
+    assert all(before.end <= after.start for before, after in pairwise(kept))
+
+    def beside(span: Span) -> bool:
+        return all(span.end <= one.start or one.end <= span.start for one in kept)
+
+    def inside(inner: Span, outer: Span) -> bool:
+        return inner[:2] != outer[:2] and outer.start <= inner.start and inner.end <= outer.end
+
+    for span in spans:
+        if overlap == "outermost":
+            assert not beside(span) or any(inside(span, other) for other in spans)
+        elif overlap == "innermost":
+            assert not beside(span) or any(inside(other, span) for other in spans)
+        else:
+            assert not beside(span)
+
+
+def test_spans_left_out_are_counted_with_their_sentence() -> None:
+    spans = [Annotation(0, 6, "X"), Annotation(0, 2, "Y"), Annotation(3, 6, "Z")]
+    first, second = tag_text("Bo met\nAl", spans, whitespace, place="p", document=None, overlap="longest")
+    assert (first.sentence.tags, first.overlapping, second.overlapping) == (["B-X", "I-X"], 2, 0)

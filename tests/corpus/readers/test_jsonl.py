@@ -184,3 +184,63 @@ def test_a_file_is_read_by_path(tmp_path: Path) -> None:
     path.write_text('{"tokens": ["a"], "tags": ["O"]}')
     (sentence,) = read_jsonl(path, ReadReport(str(path)), tokenizer=get_tokenizer("whitespace"))
     assert sentence.place == f"{path}:1"
+
+
+PRODIGY = {
+    "text": "Ada  met\nBo",
+    "tokens": [
+        {"text": "Ada", "start": 0, "end": 3, "id": 0, "ws": True},
+        {"text": " ", "start": 4, "end": 5, "id": 1, "ws": False},
+        {"text": "met", "start": 5, "end": 8, "id": 2, "ws": False},
+        {"text": "\n", "start": 8, "end": 9, "id": 3, "ws": False},
+        {"text": "Bo", "start": 9, "end": 11, "id": 4, "ws": False},
+    ],
+    "spans": [{"start": 9, "end": 11, "token_start": 4, "token_end": 4, "label": "PER"}],
+    "answer": "accept",
+}
+
+
+def read_records(*records: object, fields: RecordFields | None = None) -> tuple[list[Sentence], ReadReport]:
+    report = ReadReport("file")
+    content = "".join(json.dumps(record) + "\n" for record in records).encode()
+    return list(jsonl_from(io.BytesIO(content), report, tokenizer=get_tokenizer("syntok"), fields=fields)), report
+
+
+def test_prodigys_tokens_and_spans() -> None:
+    (sentence,), _ = read_records(PRODIGY)
+    assert (sentence.tokens, sentence.tags) == (["Ada", "met", "Bo"], ["O", "O", "B-PER"])
+    assert sentence.text == PRODIGY["text"]
+
+
+def test_prodigys_rejected_and_ignored_records_are_left_out_and_counted() -> None:
+    found, report = read_records(
+        PRODIGY, {**PRODIGY, "answer": "reject"}, {**PRODIGY, "answer": "ignore"}, {"text": "Al", "answer": "accept"}
+    )
+    assert [sentence.tokens for sentence in found] == [["Ada", "met", "Bo"], ["Al"]]
+    assert report.skipped == {"records that were rejected": 1, "records that were ignored": 1}
+    assert (report.sentences.kept, report.sentences.rejected, report.lines.read) == (2, 2, 4)
+
+
+@pytest.mark.parametrize("change", [{"start": 1}, {"start": None}, {"text": "Bo"}, {"end": 99}])
+def test_prodigys_tokens_have_to_fit_the_text(change: dict) -> None:
+    tokens = [{**PRODIGY["tokens"][0], **change}, *PRODIGY["tokens"][1:]]  # type: ignore[index,dict-item]
+    with pytest.raises(UserError, match=r"file:1: tokens\[0\]: "):
+        read_records({**PRODIGY, "tokens": tokens})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        ["Ada met Bo", {"entities": [[0, 3, "PER"]]}],
+        {"text": "Ada met Bo", "entities": {"PER": [{"indices": [0, 3]}], "LOC": []}},
+    ],
+)
+def test_pairs_as_of_spacy_and_entities_as_of_gate(record: object) -> None:
+    (sentence,), _ = read_records(record)
+    assert sentence.tags == ["B-PER", "O", "O"]
+
+
+def test_spans_that_overlap_are_chosen_and_counted() -> None:
+    spans = {"text": "Ada met Bo", "label": [[0, 10, "X"], [0, 3, "PER"]]}
+    (sentence,), report = read_records(spans, fields=RecordFields(overlap="innermost"))
+    assert (sentence.tags, report.ignored.total()) == (["B-PER", "O", "O"], 1)

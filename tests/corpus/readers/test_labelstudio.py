@@ -126,7 +126,7 @@ def test_a_task_that_was_skipped_is_left_out_and_counted(tmp_path: Path) -> None
     found, report = read(tmp_path, [skipped, task("Al")])
     assert [sentence.tokens for sentence in found] == [["Al"]]
     assert (report.sentences.kept, report.sentences.rejected) == (1, 1)
-    assert "its annotators skipped it" in report.places[0]
+    assert report.skipped == {"tasks that all annotators skipped": 1}
 
 
 @pytest.mark.parametrize(("field", "data"), [(None, {"n": 1, "body": "Bo"}), ("b", {"text": "no", "b": "Bo"})])
@@ -150,8 +150,6 @@ def test_annotations_are_left_alone_where_they_are_not_wanted(tmp_path: Path) ->
     [
         ("x", "expected a task"),
         ({"data": {"n": 1}, "annotations": []}, "no text in .*; set data.text_field"),
-        (task("Bo", annotations=[]), "not annotated"),
-        ({"data": {"text": "Bo"}}, "not annotated"),
         (task("Bo", region(0, 9, "PER")), "expected 0 <= start < end <= 2"),
         (task("Bo met", region(0, 2, "PER", "met")), "characters 0-2 are 'Bo', not 'met'"),
         (task("Bo", {"value": {"start": 0, "end": 2, "labels": ["A", "B"]}}), "region 1: expected one label"),
@@ -177,3 +175,65 @@ def test_a_malformed_task_stops_the_run_by_place_or_is_skipped(tmp_path: Path, b
 def test_a_file_that_is_no_export_is_told(tmp_path: Path, content: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         read(tmp_path, content)
+
+
+def annotated_by(name: object, *regions: dict, changed: str = "", **fields: object) -> dict:
+    return {"completed_by": name, "updated_at": changed, "result": list(regions)} | fields
+
+
+SEVERAL = [
+    annotated_by(1, region(0, 2, "PER"), changed="2024-03-02T10:00:00Z"),
+    annotated_by({"id": 2, "email": "b@c.d"}, region(0, 2, "ORG"), changed="2024-03-05T10:00:00Z"),
+    annotated_by(3, region(0, 2, "LOC"), changed="2024-03-09T10:00:00Z", was_cancelled=True),
+    annotated_by(4, changed="2024-03-01T10:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(
+    ("annotator", "tags"),
+    [("first", ["O", "O"]), ("latest", ["B-ORG", "O"]), ("1", ["B-PER", "O"]), ("b@c.d", ["B-ORG", "O"])],
+)
+def test_of_several_annotators_one_is_chosen(tmp_path: Path, annotator: str, tags: list[str]) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([task("Bo met", annotations=SEVERAL)]))
+    report = ReadReport(str(path))
+    (sentence,) = read_labelstudio(path, report, tokenizer=get_tokenizer("syntok"), annotator=annotator)
+    assert sentence.tags == tags
+    assert report.ignored == {"annotations that were cancelled": 1}
+
+
+def test_tasks_without_the_annotator_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([task("Bo met", annotations=SEVERAL), task("Al", annotations=SEVERAL[:1])]))
+    report = ReadReport(str(path))
+    found = list(read_labelstudio(path, report, tokenizer=get_tokenizer("syntok"), annotator="2"))
+    assert [sentence.tokens for sentence in found] == [["Bo", "met"]]
+    assert report.skipped == {"tasks without an annotation by 2": 1}
+
+
+@pytest.mark.parametrize(("annotator", "tag"), [("first", "B-PER"), ("latest", "B-ORG"), ("8", "B-ORG")])
+def test_the_short_export_has_a_task_for_each_annotator(tmp_path: Path, annotator: str, tag: str) -> None:
+    path = tmp_path / "export.json"
+    spans = [{"start": 0, "end": 2, "text": "Bo", "labels": ["PER"]}]
+    first = {"id": 7, "text": "Bo met", "label": spans, "annotator": 5, "updated_at": "2024-01-01"}
+    second = {**first, "label": [spans[0] | {"labels": ["ORG"]}], "annotator": 8, "updated_at": "2024-01-02"}
+    path.write_text(json.dumps([second, first]))
+    report = ReadReport(str(path))
+    (sentence,) = read_labelstudio(path, report, tokenizer=get_tokenizer("syntok"), annotator=annotator)
+    assert sentence.tags == [tag, "O"]
+    assert report.sentences.rejected == report.skipped.total() == 1
+
+
+def test_what_is_no_annotated_task_is_counted_by_its_kind(tmp_path: Path) -> None:
+    relation = {"type": "relation", "from_id": "a", "to_id": "b"}
+    tasks = [
+        task("Bo met", region(0, 2, "PER"), relation, relation, {"type": "choices", "value": {"choices": ["x"]}}),
+        task("Al", annotations=[]),
+        task("Cy", annotations=[], predictions=[{"result": [region(0, 2, "PER")]}]),
+        task("Di", annotations=[{"was_cancelled": True, "result": []}]),
+    ]
+    found, report = read(tmp_path, tasks)
+    assert [sentence.tokens for sentence in found] == [["Bo", "met"]]
+    assert report.ignored == {"results of kind 'relation'": 2, "results of kind 'choices'": 1}
+    assert report.skipped.total() == len(report.skipped) == report.sentences.rejected == 3
+    assert "2 results of kind 'relation'" in report.summary()
