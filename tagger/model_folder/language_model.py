@@ -160,8 +160,8 @@ def expected_tensors(config: ModelConfig, vocabularies: Vocabularies, predicted:
     shapes = {name: shape for name, shape in of_tagger.items() if name.startswith(SHARED)}
     embeddings, hidden = config.embeddings, config.encoder.stack[0].hidden_size
     width = sum(part.size for part in (embeddings.word, embeddings.shape) if part)
-    own = OutputTensors(*((2, hidden), (2, width, hidden), (2, width), (width,), (2, predicted)))  # type: ignore[arg-type]
-    return {**shapes, **dict(zip(OUTPUT, own, strict=True))}  # type: ignore[dict-item]
+    own: list[tuple[int, ...]] = [(2, hidden), (2, width, hidden), (2, width), (width,), (2, predicted)]
+    return {**shapes, **dict(zip(OUTPUT, own, strict=True))}
 
 
 def _predicted(entry: Mapping[str, Any], vocabularies: Vocabularies, config: ModelConfig) -> PredictedWords:

@@ -113,7 +113,8 @@ def run(name: str, task: Callable[[DictConfig], None], arguments: list[str], fin
 
 def _options_first(arguments: Sequence[str]) -> list[str]:
     """Put Hydra's options before all overrides: Hydra refuses options among them."""
-    options, overrides = [], []
+    options: list[str] = []
+    overrides: list[str] = []
     for number, argument in enumerate(arguments):
         is_value = number > 0 and arguments[number - 1] in _WITH_VALUES and "=" not in argument
         (options if argument.startswith("-") or is_value else overrides).append(argument)
