@@ -143,9 +143,10 @@ def _start(text: StoredText, data: TextConfig, model: ModelConfig) -> LanguageMo
     embeddings = model.embeddings
     static = None
     if embeddings.static is not None:
-        static = open_static(embeddings.static.source)
+        source = embeddings.static.source
+        static = open_static(source)
         embeddings = replace(embeddings, static=replace(embeddings.static, width=static.width))
-        print(f"pretrained vectors ({embeddings.static.source}): {coverage(static, counts)}", flush=True)
+        print(f"pretrained vectors ({source}): {coverage(static, counts)}", flush=True)
     vocabularies = replace(Vocabularies.build([], embeddings, Scheme.IOB2, counts), tags=[])
     lowercase = embeddings.word.lowercase if embeddings.word else True
     about = text.about
