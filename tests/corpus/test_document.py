@@ -28,7 +28,7 @@ def test_json_has_what_is_known() -> None:
             "tokens": ["Ada", "&", "Bo"],
             "offsets": [[3, 6], [11, 12], [13, 15]],
             "tags": ["B-PER", "O", "B-<x>"],
-        }  # fmt: skip
+        }
     ]
     assert json.loads(json.dumps(found)) == found
 
