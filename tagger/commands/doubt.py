@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
@@ -34,6 +33,7 @@ from tagger.corpus.writers import sentence_alone, written
 from tagger.errors import UserError
 from tagger.files import written_whole
 from tagger.printable import in_a_line, visible_on_page
+from tagger.python_process import run_python
 
 if TYPE_CHECKING:
     from tagger.evaluation.doubts import Doubt
@@ -95,8 +95,8 @@ def _train(run: Path, files: Sequence[Path], number: int, settings: Sequence[str
     train = ",".join(_quoted(path) for place, path in enumerate(files) if place not in (number, dev))
     data = [f"data.train=[{train}]", f"data.dev={_quoted(files[dev])}", f"data.test={_quoted(files[number])}"]
     how = ["report=false", "latest=null", *settings, *data, f"run_dir={_quoted(run)}", "resume=true"]
-    command = [sys.executable, "-m", "tagger", "train", *how]
-    code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode  # errors are on standard error
+    command = ["-m", "tagger", "train", *how]
+    code = run_python(command, stdout=subprocess.DEVNULL).returncode  # errors are on standard error
     return code if code in (0, 2) else 1
 
 

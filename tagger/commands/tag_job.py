@@ -124,7 +124,8 @@ def _require_fitting(parsed: argparse.Namespace, output_format: OutputFormat) ->
     """Refuse options that do not go together."""
     for option, given in (("--tokens", parsed.tokens), ("--n-best", parsed.n_best)):
         if given and output_format not in _LINES_AND_TABLES:
-            formats = " and ".join(_LINES_AND_TABLES)
+            *others, last = _LINES_AND_TABLES
+            formats = f"{', '.join(others)} and {last}"
             raise UserError(f"{option} belongs to --format {formats}, not to {output_format}; leave one of them out")
     if parsed.on_error == OnError.NULL and output_format is not OutputFormat.JSONL:
         raise UserError(f"--on-error null: {output_format} has no place for a reason; use --on-error skip, or jsonl")

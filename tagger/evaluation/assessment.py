@@ -16,7 +16,7 @@ from tagger.evaluation.entity_alignment import AlignedText, Kind, Side, align_ta
 from tagger.evaluation.estimates import LEVEL, Bootstrap, Event, ScoreSet, Tally
 from tagger.evaluation.learning_curve import LearningCurve
 from tagger.evaluation.report import Headline, Legality, Report, Resampling, Sentences, Tokens
-from tagger.evaluation.scores import Scores, iob2_tags, readable_tags, score
+from tagger.evaluation.scores import Scores, readable_tags, right_tokens, score
 from tagger.evaluation.strict import illegal_places
 from tagger.evaluation.training_overlap import TrainingKnowledge, score_overlap
 
@@ -68,10 +68,10 @@ def assess(
         UserError: seqeval is not installed, or the predicted tags mix schemes.
     """
     gold = [sentence.tags or [] for sentence in sentences]
-    scores = score(gold, predicted, scheme)
     plain = scheme is Scheme.PLAIN
     prefixed_tags = [[prefixed(tag, scheme) for tag in tags] for tags in predicted]
     found = scheme if plain else scheme_to_enforce(detect_scheme(prefixed_tags), scheme)
+    scores = score(gold, predicted, scheme, found)
     warnings = [*background.warnings, *_scheme_warnings(gold, predicted, scheme, found)]
     texts = _wrong_tags(sentences, predicted) if plain else list(align_tags(sentences, predicted, scheme, found))
     report = _report(
@@ -81,7 +81,7 @@ def assess(
         texts,
         [one.document for one in sentences],
         "sentences",
-        tokens=_right_tokens(sentences, predicted, scheme),
+        tokens=list(zip([one.tokens for one in sentences], right_tokens(gold, predicted, scheme, found), strict=True)),
         sides=list(zip(gold, predicted, strict=True)) if plain else None,
         illegal={"gold": _legality(gold, scheme), "predicted": _legality(predicted, found)},
     )
@@ -192,16 +192,6 @@ def _of_tags(sides: Sequence[tuple[Sequence[str], Sequence[str]]], tally: Tally)
 
 def _by_length(events: Iterable[Event], lengths: Sequence[int], tally: Tally) -> dict[str, Any]:
     return tally.groups(counting.by_sentence_length(events, lengths), counting.SENTENCE_LENGTHS)
-
-
-def _right_tokens(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]], scheme: Scheme) -> TokenMatches:
-    def written(tags: Sequence[str]) -> Sequence[str]:
-        return tags if scheme is Scheme.PLAIN else iob2_tags(tags, scheme)
-
-    return [
-        (one.tokens, [gold == found for gold, found in zip(written(one.tags or []), written(tags), strict=True)])
-        for one, tags in zip(sentences, predicted, strict=True)
-    ]
 
 
 def _wrong_tags(sentences: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> list[AlignedText]:

@@ -77,7 +77,7 @@ def score_split(model: Tagger, split: Split) -> Scores:
         judging.predicted_tags(sentence, found.tags or [])
         for sentence, found in zip(split.sentences, tagged, strict=True)
     ]
-    return score(gold, predicted, split.scheme)
+    return score(gold, predicted, split.scheme, Scheme.IOB2)
 
 
 def evaluate_raw(

@@ -6,7 +6,7 @@ seqeval scores entities marked on tokens. Plain tags and entities in characters 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -40,8 +40,8 @@ class Scores:
         micro: over all entities or tags together.
         macro: the unweighted mean over `types`.
         types: per entity type or tag, by name. A type that was only predicted has support 0.
-        accuracy: fraction of tokens with the right tag; tags of spans are compared in IOB2. None where entities were
-            compared by characters, and where there are no tokens.
+        accuracy: fraction of tokens with the right tag (see `right_tokens`). None where entities were compared by
+            characters, and where there are no tokens.
         sentences, tokens: how many of the gold data were scored.
     """
 
@@ -84,7 +84,12 @@ def gold_tags(sentences: Sequence[Sentence], source: str = "gold data") -> list[
     return tags
 
 
-def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: Scheme) -> Scores:
+def score(
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    scheme: Scheme,
+    predicted_scheme: Scheme | None = None,
+) -> Scores:
     """Score predicted tags against gold tags.
 
     seqeval scores entities in its default mode, which has the rules of conlleval: exact span and type, tags read
@@ -93,6 +98,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
     Args:
         gold, predicted: tags per sentence as read, of equal lengths.
         scheme: PLAIN for plain tags; else the span scheme of the gold tags.
+        predicted_scheme: the scheme of the predicted tags; None: the same.
 
     Raises:
         ValueError: the two sides differ in length.
@@ -106,11 +112,7 @@ def score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], sch
         there, found = (Counter(chain.from_iterable(side)) for side in (gold, predicted))
         return _from_counts("tags", correct, found, there, accuracy, len(gold), tokens)
     renamed = {tag: _readable(tag, scheme) for pair in pairs for tag in pair}
-    right = sum(
-        one == other
-        for g, p in zip(gold, predicted, strict=True)
-        for one, other in zip(iob2_tags(g, scheme), iob2_tags(p, scheme), strict=True)
-    )
+    right = sum(map(sum, right_tokens(gold, predicted, scheme, predicted_scheme)))
     accuracy = right / tokens if tokens else None
     marked = {tag: tag if tag == OUTSIDE else f"{tag[:2]}{_MARK}{split_tag(tag)[1]}" for tag in renamed.values()}
     sides = ([[marked[renamed[tag]] for tag in tags] for tags in side] for side in (gold, predicted))
@@ -141,9 +143,25 @@ def score_entities(
     return _from_counts("entities", correct, found, there, None, sentences or texts, tokens)
 
 
-def iob2_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Rewrite tags of a span scheme in IOB2, so that those of two schemes can be compared token by token."""
-    return convert_tags([_readable(tag, scheme) for tag in tags], Scheme.IOB2)
+def right_tokens(
+    gold: Iterable[Sequence[str]],
+    predicted: Iterable[Sequence[str]],
+    scheme: Scheme,
+    predicted_scheme: Scheme | None = None,
+) -> Iterator[list[bool]]:
+    """Yield for each sentence which tokens have the right tag.
+
+    Tags are compared as written. Those of two span schemes are compared in IOB2. Arguments are those of `score`.
+    """
+
+    def comparable(tags: Sequence[str]) -> Sequence[str]:
+        if scheme is Scheme.PLAIN:
+            return tags
+        readable = readable_tags(tags, scheme)
+        return readable if predicted_scheme in (None, scheme) else convert_tags(readable, Scheme.IOB2)
+
+    for one, other in zip(gold, predicted, strict=True):
+        yield [here == there for here, there in zip(comparable(one), comparable(other), strict=True)]
 
 
 def readable_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:

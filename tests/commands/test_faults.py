@@ -19,7 +19,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-import tagger
+from tagger import predict
 from tagger.bulk.run_state import NAME
 from tagger.commands.tag import main
 from tagger.corpus.sentence import Sentence
@@ -215,7 +215,7 @@ def tag(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> Callable[..., int
     """Call `tag.py` in an empty folder with a fake model."""
 
     def call(*arguments: str, model: CapitalsTagger | None = None) -> int:
-        monkeypatch.setattr(tagger, "load", lambda path, **_: model or CapitalsTagger(), raising=False)
+        monkeypatch.setattr(predict, "load", lambda path, **_: model or CapitalsTagger())
         return main(["--model", "m", "--tokenizer", "whitespace", "--output", "out", "--quiet", *arguments])
 
     Path("a.txt").write_text("Ada\n" * 200)

@@ -21,7 +21,7 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-import tagger
+from tagger import predict
 from tagger.bulk.run_state import NAME, RunState
 from tagger.commands.tag import main
 from tests.helpers.capitals_tagger import CapitalsTagger
@@ -38,7 +38,7 @@ Tag = Callable[..., int]
 def tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tag:
     """Call `tag.py` in an empty folder with a fake model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tagger, "load", lambda path, **_: CapitalsTagger(), raising=False)
+    monkeypatch.setattr(predict, "load", lambda path, **_: CapitalsTagger())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Ada")))
     return lambda *arguments: main(["--model", "m", "--tokenizer", "whitespace", "--part-size", "300", *arguments])
 

@@ -170,7 +170,8 @@ def test_parquet_rows_are_records_with_their_ids(run: Run) -> None:
         ("a", "Ada met Bob", ["Ada", "Bob"]),
         ("b", "", []),
     ]
-    assert all(record.keys() == {"key", "body", "entities"} for record in result.records)
+    assert [record["more"] for record in result.records] == [1, 2]
+    assert all(record.keys() == {"key", "body", "more", "entities"} for record in result.records)
 
 
 def rows_of(path: str) -> list[dict[str, Any]]:

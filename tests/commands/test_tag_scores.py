@@ -204,8 +204,8 @@ REFUSED = [
     (["--n-best", "0"], "--n-best 0: expected a whole number from 1 to 100"),
     (["--n-best", "101"], "--n-best 101: expected a whole number"),
     (["--n-best", "2.5"], "--n-best 2.5: expected a whole number"),
-    (["--n-best", "2", "--format", "conll"], "--n-best belongs to --format jsonl and parquet, not to conll"),
-    (["--n-best", "2", "--format", "html"], "--n-best belongs to --format jsonl and parquet, not to html"),
+    (["--n-best", "2", "--format", "conll"], "--n-best belongs to --format jsonl, parquet and csv, not to conll"),
+    (["--n-best", "2", "--format", "html"], "--n-best belongs to --format jsonl, parquet and csv, not to html"),
     (["--n-best", "2", "--text-field", "alternatives"], "--text-field alternatives: alternatives are written there"),
     (["--scores", "--text-field", "scores"], "--text-field scores: scores are written there"),
 ]

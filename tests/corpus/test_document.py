@@ -22,7 +22,13 @@ def test_json_has_what_is_known() -> None:
     found = document().to_dict()
     assert found["entities"][0] == {"start": 3, "end": 6, "label": "PER", "text": "Ada"}
     assert found["sentences"] == [
-        {"start": 3, "end": 15, "tokens": ["Ada", "&", "Bo"], "tags": ["B-PER", "O", "B-<x>"]}
+        {
+            "start": 3,
+            "end": 15,
+            "tokens": ["Ada", "&", "Bo"],
+            "offsets": [[3, 6], [11, 12], [13, 15]],
+            "tags": ["B-PER", "O", "B-<x>"],
+        }
     ]
     assert json.loads(json.dumps(found)) == found
 

@@ -69,7 +69,7 @@ def test_a_seed_gives_the_same_text_without_unknown_words_or_empty_sentences() -
         [one.word for one in islice(generate(model, ["Ada"], Sampling(), seed=seed), 300)] for seed in (1, 1, 2)
     )
     assert first == second != other
-    assert set(first) == {"", *model.predicted.vocabulary.entries}
+    assert {""} < set(first) <= {"", *model.predicted.vocabulary.entries}
     assert not any(one == other == "" for one, other in pairwise(first))
 
 
