@@ -1,8 +1,8 @@
 """Generate pages of the documentation's site: a hook of MkDocs, which `make docs` runs (mkdocs.yml names it).
 
-The pages are made from the code when the site is built: every option of every command, every setting of `conf/` with its
-comment, and the schemas of the reports. README, CHANGELOG, CONTRIBUTING and the cards of the ready models become pages,
-too, with their links adapted.
+The pages are made from the code when the site is built: every option of every command, every setting of `conf/` with
+its comment, and the schemas of the reports. README, CHANGELOG, CONTRIBUTING and the cards of the ready models become
+pages, too, with their links adapted.
 """
 
 from __future__ import annotations
