@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-all test-slow fuzz lint format lock audit clean
+.PHONY: train test test-all test-slow fuzz docs lint format lock audit clean
 
 train: $(VENV)/.train
 	$(BIN)/python train.py
@@ -23,6 +23,11 @@ test-slow: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(PIP) --editable '.[train,dev,fuzz]'
 	$(BIN)/python -m tests.fuzz.fuzzer
+
+# the pages of docs/ and the reference, as a site in build/site
+docs: $(VENV)/.dev
+	$(PIP) --editable '.[train,dev,docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

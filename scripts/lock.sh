@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
 # resolved, but not installed
-"$folder/venv/bin/python" -m pip install --quiet --dry-run --report "$folder/report.json" "$torch" '.[train,dev,fuzz]'
+"$folder/venv/bin/python" -m pip install --quiet --dry-run --report "$folder/report.json" "$torch" '.[train,dev,docs,fuzz]'
 "$folder/venv/bin/python" - "$folder/report.json" "$torch" > "$folder/constraints.txt" << 'END'
 import json, re, sys
 

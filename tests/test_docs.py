@@ -44,3 +44,22 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", FENCE.sub("", document.read_text(encoding="utf-8")))
     missing = [document.parent / link for link in links if not (document.parent / link).exists()]
     assert [link for link in missing if not (READY in link.resolve().parents and not READY.is_dir())] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_pictures_and_pages_that_are_named_exist(document: Path) -> None:
+    named = set(re.findall(r"`(docs/[\w/-]+\.\w+)`", document.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_readme_fits_a_few_screens() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") < 130
+    prose = [block for block in FENCE.sub("", text).split("\n\n") if not block.lstrip().startswith(("|", "-"))]
+    assert [block for block in prose if len(block.strip().splitlines()) > 4] == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    pages = [path.name for path in REPOSITORY.glob("docs/*.md")]
+    assert [name for name in sorted(pages) if f"](docs/{name})" not in readme] == []
