@@ -7,17 +7,25 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from peers.contest import PEERS, environment, make_environment
+
+from tagger.errors import DISTRIBUTION
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = "tagger"
 SPACY = "spacy"
-_OURS = ("tagger", "numpy", "numba", "onnxruntime", "syntok", "torch")  # what may have a part in tagging or training
+_OURS = (
+    DISTRIBUTION,
+    "numpy",
+    "numba",
+    "onnxruntime",
+    "syntok",
+    "torch",
+)  # what may have a part in tagging or training
 _FLAIR_PINS = ("torch==2.13.0", "flair==0.15.1")
 _TUNING = (
     "one-hot words of 100, LSTM over characters, GRU of 128, CRF, nothing pretrained; Flair's own schedule, 50 epochs"
@@ -109,7 +117,15 @@ def versions_of(model: str) -> list[str]:
     """The packages that run a model: those pinned for a peer, those installed for this tagger."""
     if model in TRAINERS:
         return [*TRAINERS[model].requirements]
-    return [f"{package}=={version(package)}" for package in _OURS if find_spec(package)]
+    found = {package: _version(package) for package in _OURS}
+    return [f"{package}=={number}" for package, number in found.items() if number is not None]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def our_systems(engines: Sequence[str]) -> list[System]:

@@ -146,7 +146,7 @@ def train(
         raise UserError("resume: name the folder of the run to continue, as run_dir='runs/a'")
     folder.mkdir(parents=True, exist_ok=True)
     with removed_if_empty(folder), nullcontext() if verbose else _nothing_printed():
-        read = TrainSettings.read(config, folder, names)
+        read = TrainSettings.read(config, folder, lambda: names)
         if str(read.trainer.get("devices", 1)) != "1":
             raise UserError("trainer.devices: tagger.train uses one device; for several run `tagger train`")
         try:

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _task(config: DictConfig) -> None:
     """Run one job in the folder that Hydra made for it."""
     with removed_if_empty(hydra_entry.output_folder()) as run_dir:
-        outcome, _ = train_run(TrainSettings.read(config, run_dir, hydra_entry.given()))
+        outcome, _ = train_run(TrainSettings.read(config, run_dir, hydra_entry.given))
         if outcome is not None:
             _end_as_signalled(outcome.stopped_by)
 

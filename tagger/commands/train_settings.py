@@ -50,13 +50,13 @@ class TrainSettings:
     distill: DistillConfig
 
     @classmethod
-    def read(cls, config: DictConfig, run_dir: Path, given: Sequence[str]) -> TrainSettings:
+    def read(cls, config: DictConfig, run_dir: Path, given: Callable[[], Sequence[str]]) -> TrainSettings:
         """Read the settings of a job.
 
         Args:
             config: as composed.
             run_dir: the job's folder.
-            given: the names of the settings, and groups with a choice, that the user has given.
+            given: returns the names of the settings, and groups with a choice, that the user has given.
 
         Raises:
             UserError: a setting is wrong, or the folder is not fit for a run.
@@ -130,21 +130,21 @@ def is_finished(config: DictConfig, run_dir: Path) -> bool:
     try:
         record = RunRecord.read(run_dir)
         before = hydra_entry.read_config(run_dir / "config.yaml")
-        now = _composed(config, hydra_entry.given())
+        now = _composed(config, hydra_entry.given)
     except UserError:  # the run itself will report it
         return False
     ended = record is not None and record.stopped_by is None
     return ended and repeatable(before) == repeatable(now)
 
 
-def _composed(config: DictConfig, given: Sequence[str]) -> dict[str, Any]:
+def _composed(config: DictConfig, given: Callable[[], Sequence[str]]) -> dict[str, Any]:
     """Return the settings; with `init_from`, that model's own in place of those that shape a model."""
     settings = hydra_entry.settings_of(config)
     if settings.get("init_from_lm"):
-        return with_shape_of_language_model(settings, hydra_entry.compose("train"), given)
+        return with_shape_of_language_model(settings, hydra_entry.compose("train"), given())
     if not settings["init_from"]:
         return settings
-    return with_model_of_start(settings, hydra_entry.compose("train"), given)
+    return with_model_of_start(settings, hydra_entry.compose("train"), given())
 
 
 def check_resumed(config: DictConfig) -> None:

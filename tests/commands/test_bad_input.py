@@ -404,7 +404,7 @@ def test_scores_are_shown_though_the_report_cannot_be_written(
     assert evaluate.main([f"model={finished / 'run' / 'model'}", *data, "out=file"]) == 2
     shown = capsys.readouterr()
     assert "micro avg" in shown.out
-    assert shown.err.startswith("evaluate.py: file/predictions.conll: cannot write: ")
+    assert "\nevaluate.py: file/predictions.conll: cannot write: " in f"\n{shown.err}"
     assert shown.err.endswith("set out to a folder that can be written\n")
     assert Path("file").read_text() == "precious"
 
@@ -469,7 +469,9 @@ def test_an_unknown_command_is_told_with_the_closest_one(
     monkeypatch.setattr(sys, "argv", ["tagger", "sumarise"])
     assert main.main() == 2
     told = capsys.readouterr().err
-    assert told.startswith("tagger: no command sumarise; did you mean summarise? there are train, evaluate, tag, tune")
+    assert told.startswith(
+        "tagger: no command sumarise; did you mean summarise? there are train, pretrain, evaluate, tag"
+    )
     assert told.count("\n") == 1
 
 

@@ -219,7 +219,9 @@ def is_composed(config: DictConfig, key: str) -> bool:
 
 def given() -> list[str]:
     """Return the names on this job's command line: settings, and groups with a choice."""
-    return _names(HydraConfig.get().overrides.task)
+    overrides = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)  # a value may hold ${…}
+    assert isinstance(overrides, list)
+    return _names(list(map(str, overrides)))
 
 
 def _names(overrides: Sequence[str]) -> list[str]:
