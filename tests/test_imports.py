@@ -55,14 +55,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "training": (*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder", "decoding", "evaluation"),
     "pretraining": (
         *(*BASE, "corpus", "features", "tensor_shapes", "model", "model_folder"),
-        *("bulk", "distillation", "training"),
+        *("bulk", "training"),
     ),
     "commands.hydra": BASE,
     "runs": (*BASE, "corpus", "model_folder", "predict", "evaluation", "training", "commands.hydra"),
-    "serving": (
-        *(*BASE, "html", "corpus", "model_folder", "engines", "predict", "inspection"),
-        *("bulk",),
-    ),
+    "serving": (*BASE, "html", "corpus", "model_folder", "engines", "predict", "inspection", "bulk"),
     "integrations": (*BASE, "corpus", "predict"),
     "commands": (
         *(
@@ -92,6 +89,7 @@ DOORS = {  # framework: the paths that may import it
     "safetensors": (
         "model_folder/folder.py",
         "model_folder/language_model.py",
+        "model_folder/writing.py",
         "features/vectors/wordpiece.py",
         "features/vectors/model2vec.py",
         "features/vectors/files.py",

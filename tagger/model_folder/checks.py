@@ -28,7 +28,18 @@ from tagger.untrusted import places_of, refuse_outside, refuse_pickle, require_r
 
 _MOST_BYTES_OF_OTHERS = 64 << 20  # of unknown files in static/ and encoder/, whose checksums are compared too
 _HEADER_BYTES = 4096  # for one tensor's name, type, shape and place
+_LONGEST = 500  # characters of a library's message that are shown
 _COLDEST, _HOTTEST = 0.001, 1000
+
+
+def damaged_model(folder: Path, error: Exception) -> UserError:
+    """Make the error for a folder whose content is wrong. A library's message may be long."""
+    return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it again")
+
+
+def unreadable_model(folder: Path, error: OSError) -> UserError:
+    """Make the error for a folder that the system cannot read."""
+    return UserError(f"{folder}: cannot read the model: {error.strerror or error}")
 
 
 def check_complete(folder: Path) -> None:

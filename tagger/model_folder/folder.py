@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from tagger.config import ModelConfig
 from tagger.config_parsing import from_mapping
@@ -25,7 +25,7 @@ from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
 from tagger.features.vectors.open import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies
-from tagger.files import bytes_written_whole, folder_written_whole, sha256_of, written_whole
+from tagger.files import bytes_written_whole, written_whole
 from tagger.model_folder.checks import (
     check_checksum,
     check_complete,
@@ -35,9 +35,10 @@ from tagger.model_folder.checks import (
     check_tags,
     check_tensors,
     checked_temperature,
+    damaged_model,
+    unreadable_model,
 )
 from tagger.model_folder.contents import (
-    CARD,
     CONFIG,
     ENCODER,
     FORMAT,
@@ -49,12 +50,12 @@ from tagger.model_folder.contents import (
     WEIGHTS,
     data_files,
 )
+from tagger.model_folder.writing import model_written_whole, write_data, write_description
 from tagger.renamed_settings import with_new_names
 from tagger.tensor_shapes import expected_shapes
 from tagger.untrusted import read_json
 
 _MOST_LAYERS = 1000
-_LONGEST = 500  # characters of a library's message that are shown
 
 Floats = NDArray[np.float32]
 
@@ -91,23 +92,7 @@ class ModelFolder:
         Raises:
             UserError: it cannot be written.
         """
-        try:
-            with folder_written_whole(folder) as new:
-                self._write(new, card)
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
-
-    def _write(self, folder: Path, card: str) -> None:
-        # safetensors ignores strides, so arrays must be contiguous; its `save_file` makes files for their owner only
-        arrays = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
-        (folder / WEIGHTS).write_bytes(save(arrays))
-        vocabularies = json.dumps(self.vocabularies.to_mapping(), ensure_ascii=False)
-        (folder / VOCABULARY).write_text(vocabularies, encoding="utf-8")
-        if self.static is not None:
-            self.static.save(folder / STATIC)
-        if self.write_encoder is not None:
-            self.write_encoder(folder / ENCODER)
-        config = {
+        description = {
             "format": FORMAT,
             "version": VERSION,
             "scheme": self.scheme.value,
@@ -116,10 +101,12 @@ class ModelFolder:
             "language": self.language,
             **({"pretrained_on": self.pretrained_on} if self.pretrained_on else {}),
             "model": self.config.to_mapping(),
-            "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
         }
-        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (folder / CARD).write_text(card, encoding="utf-8")
+        with model_written_whole(folder) as new:
+            write_data(new, self.tensors, self.vocabularies.to_mapping(), self.static)
+            if self.write_encoder is not None:
+                self.write_encoder(new / ENCODER)
+            write_description(new, description, card)
 
     @classmethod
     def load(cls, folder: Path) -> ModelFolder:
@@ -144,7 +131,7 @@ class ModelFolder:
         try:
             return cls._read(folder, description)
         except OSError as error:
-            raise _unreadable(folder, error) from error
+            raise unreadable_model(folder, error) from error
 
     @classmethod
     def _read(cls, folder: Path, description: Mapping[str, Any]) -> ModelFolder:
@@ -160,7 +147,7 @@ class ModelFolder:
             shapes = expected_shapes(config, vocabularies)
             check_size(folder / WEIGHTS, shapes)
         except (UserError, ValueError, KeyError, TypeError) as error:
-            raise _damaged(folder, error) from error
+            raise damaged_model(folder, error) from error
         for name in data_files(folder):  # after `check_size`: a file of any size would take long to read
             if name != VOCABULARY:
                 check_checksum(folder, name, description)
@@ -168,7 +155,7 @@ class ModelFolder:
             tensors = load_file(folder / WEIGHTS)
             static = _read_static(folder, config)
         except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise _damaged(folder, error) from error
+            raise damaged_model(folder, error) from error
         check_tensors(folder, tensors, shapes)
         tokenizer, language = description["tokenizer"], description["language"]
         transformer = config.embeddings.transformer
@@ -193,7 +180,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         check_files(folder)
         description = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
     except OSError as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable_model(folder, error) from error
     check_format(folder, description)
     return description
 
@@ -234,11 +221,3 @@ def _read_static(folder: Path, config: ModelConfig) -> StaticVectors | None:
     if static.width != config.embeddings.static.width:
         raise UserError(f"{STATIC}: vectors of width {static.width}, expected {config.embeddings.static.width}")
     return static
-
-
-def _unreadable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{folder}: cannot read the model: {error.strerror or error}")
-
-
-def _damaged(folder: Path, error: Exception) -> UserError:
-    return UserError(f"{folder}: damaged model: {str(error)[:_LONGEST]}; copy or train it again")

@@ -5,7 +5,6 @@ It has the files of a model folder. `config.json` has a format of its own, `voca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from tagger.config import ModelConfig
 from tagger.config_parsing import from_mapping
@@ -22,9 +21,17 @@ from tagger.errors import UserError
 from tagger.features.predicted_words import PredictedWords
 from tagger.features.vectors.open import StaticVectors, load_static
 from tagger.features.vocabulary import Vocabularies, Vocabulary
-from tagger.files import folder_written_whole, sha256_of
-from tagger.model_folder.checks import check_checksum, check_complete, check_files, check_size, check_tensors
-from tagger.model_folder.contents import CARD, CONFIG, MOST_BYTES, STATIC, VOCABULARY, WEIGHTS, data_files
+from tagger.model_folder.checks import (
+    check_checksum,
+    check_complete,
+    check_files,
+    check_size,
+    check_tensors,
+    damaged_model,
+    unreadable_model,
+)
+from tagger.model_folder.contents import CONFIG, MOST_BYTES, STATIC, VOCABULARY, WEIGHTS, data_files
+from tagger.model_folder.writing import model_written_whole, write_data, write_description
 from tagger.tensor_shapes import Shapes, expected_shapes
 from tagger.untrusted import read_json
 
@@ -82,19 +89,7 @@ class LanguageModelFolder:
         Raises:
             UserError: it cannot be written.
         """
-        try:
-            with folder_written_whole(folder) as new:
-                self._write(new, card)
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{folder}: cannot write the model: {getattr(error, 'strerror', None) or error}") from error
-
-    def _write(self, folder: Path, card: str) -> None:
-        (folder / WEIGHTS).write_bytes(save({name: np.ascontiguousarray(each) for name, each in self.tensors.items()}))
         predicted = {"words": self.predicted.vocabulary.entries, "counts": list(self.predicted.counts)}
-        vocabulary = {**self.vocabularies.to_mapping(), "predicted": predicted}
-        (folder / VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-        if self.static is not None:
-            self.static.save(folder / STATIC)
         description = {
             "format": FORMAT,
             "version": VERSION,
@@ -102,10 +97,10 @@ class LanguageModelFolder:
             "language": self.language,
             "about": self.about,
             "model": self.config.to_mapping(),
-            "sha256": {name: sha256_of(folder / name) for name in data_files(folder)},
         }
-        (folder / CONFIG).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        (folder / CARD).write_text(card, encoding="utf-8")
+        with model_written_whole(folder) as new:
+            write_data(new, self.tensors, {**self.vocabularies.to_mapping(), "predicted": predicted}, self.static)
+            write_description(new, description, card)
 
     @classmethod
     def load(cls, folder: Path) -> LanguageModelFolder:
@@ -119,11 +114,10 @@ class LanguageModelFolder:
             check_files(folder)
             description = read_json(folder / CONFIG, MOST_BYTES[CONFIG])
             _check_format(folder, description)
-            for name in data_files(folder):
-                check_checksum(folder, name, description)
+            check_checksum(folder, VOCABULARY, description)
             return cls._read(folder, description)
         except OSError as error:
-            raise UserError(f"{folder}: cannot read the model: {error.strerror or error}") from error
+            raise unreadable_model(folder, error) from error
 
     @classmethod
     def _read(cls, folder: Path, description: Mapping[str, Any]) -> LanguageModelFolder:
@@ -136,11 +130,17 @@ class LanguageModelFolder:
             predicted = _predicted(mapping["predicted"], vocabularies, config)
             shapes = expected_tensors(config, vocabularies, len(predicted))
             check_size(folder / WEIGHTS, shapes)
+            about = str(description["about"])
+        except (UserError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise damaged_model(folder, error) from error
+        for name in data_files(folder):  # after `check_size`: a file of any size would take long to read
+            if name != VOCABULARY:
+                check_checksum(folder, name, description)
+        try:
             tensors = load_file(folder / WEIGHTS)
             static = load_static(folder / STATIC) if config.embeddings.static else None
-            about = str(description["about"])
-        except (UserError, ValueError, KeyError, TypeError, IndexError, AttributeError, SafetensorError) as error:
-            raise UserError(f"{folder}: damaged model: {str(error)[:500]}; copy or train it again") from error
+        except (UserError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise damaged_model(folder, error) from error
         check_tensors(folder, tensors, shapes)
         tokenizer, language = description["tokenizer"], description["language"]
         return cls(config, vocabularies, predicted, tensors, tokenizer, language, about, static)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_wrong_use_is_one_line(
     error = capsys.readouterr().err
     assert expected in error
     assert error.count("\n") == 1
+
+
+def test_weights_that_are_too_large_are_refused_before_they_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_language_model().save(tmp_path / "lm", "")
+    os.truncate(tmp_path / "lm" / "model.safetensors", 1 << 30)
+    assert run_command("generate", ["--model", str(tmp_path / "lm")]) == 2
+    assert "1,073,741,824 bytes, expected at most" in capsys.readouterr().err
 
 
 def test_a_damaged_folder_is_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from tagger import files
 from tagger.corpus.schemes import Scheme
 from tagger.errors import UserError
-from tagger.model_folder import folder as folder_module
+from tagger.model_folder import writing
 from tagger.model_folder.folder import VERSION, ModelFolder
 from tests.helpers.random_models import PARTS, embeddings_config, random_folder
 
@@ -131,7 +131,7 @@ def disk_full_in_safetensors(*arguments: object, **settings: object) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "failure"),
     [
-        (folder_module, "save", disk_full_in_safetensors),
+        (writing, "save", disk_full_in_safetensors),
         (Path, "write_bytes", disk_full),
         (Path, "write_text", disk_full),
         (Path, "mkdir", disk_full),
