@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from tagger.errors import UserError
 from tagger.features.batching import length_batches, training_batches
 from tagger.features.context import NoContext
 from tagger.features.encoding import Batch, FeatureEncoder
 from tagger.features.predicted_words import PredictedWords
 from tagger.model.batch import TensorBatch
 from tagger.pretraining.text_store import StoredText
+from tagger.training.resumable_loader import ResumableLoader
 
 Ints = NDArray[np.int64]
 
@@ -87,11 +87,8 @@ class BatchMaker:
         return TextBatch(self.batch(sentences), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
 
-class TextLoader:
-    """The training batches, epoch by epoch, for Lightning to iterate over. One block of the text is in memory.
-
-    Its state is the number of batches used, as that of `training.loader.TrainingLoader`.
-    """
+class TextLoader(ResumableLoader):
+    """The training batches of a stored text. One block of the text is in memory."""
 
     def __init__(
         self,
@@ -110,34 +107,13 @@ class TextLoader:
             batch_tokens: tokens per batch.
             negatives: drawn words per batch.
             seed: decides the order, together with the epoch, and what is drawn.
-            before_batch: called with a batch's number in the epoch before it is made.
+            before_batch: as `ResumableLoader` takes it.
         """
+        super().__init__(before_batch)
         self._text, self._maker = text, maker
         self._batch_tokens, self._negatives, self._seed = batch_tokens, negatives, seed
-        self._before_batch = before_batch
-        self._epoch, self._given, self._first = 0, 0, 0
-        self._resumed_order: str | None = None
         blocks = range(len(text.about.train))
         self._counts = [len(self._cut([len(each) for each in text.block(block)], block, None)) for block in blocks]
-
-    @property
-    def sampler(self) -> TextLoader:
-        """The object whose `set_epoch` Lightning calls."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch. Lightning calls this before each epoch, and after `load_state_dict`."""
-        if epoch != self._epoch:
-            self._first = 0
-        self._epoch = epoch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the epoch, the number of its batches used, and a digest of their order."""
-        return {"epoch": self._epoch, "given": self._given, "order": self._order()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue there, if that epoch is the next one set."""
-        self._epoch, self._first, self._resumed_order = state["epoch"], state["given"], state["order"]
 
     def __len__(self) -> int:
         return sum(self._counts)
@@ -148,11 +124,7 @@ class TextLoader:
         Raises:
             UserError: the place is within an epoch whose batches had another order.
         """
-        first, self._first = self._first, 0
-        if first and self._resumed_order != self._order():
-            raise UserError("the checkpoint was kept within an epoch, whose batches were others; resume with the text, "
-                "seed and optim.batch_tokens of its run")  # fmt: skip
-        self._given = first
+        first = self._begin("the text, seed and optim.batch_tokens")
         number = 0
         for block in np.random.default_rng((self._seed, self._epoch)).permutation(len(self._counts)):
             count = self._counts[block]
@@ -162,8 +134,7 @@ class TextLoader:
             sentences = self._text.block(int(block))
             for chosen in self._cut([len(each) for each in sentences], int(block), count):
                 if number >= first:
-                    self._before_batch(number)
-                    self._given = number + 1
+                    self._give(number)
                     seed = (self._seed, self._epoch, number)
                     yield self._maker.training([sentences[one] for one in chosen], self._negatives, seed)
                 number += 1

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 import signal
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pytorch_lightning import seed_everything
 
 from tagger.config import ModelConfig
 from tagger.corpus.schemes import Scheme
@@ -32,7 +27,7 @@ from tagger.pretraining.lightning_module import SCORE, PretrainingModule
 from tagger.pretraining.text_store import StoredText
 from tagger.training.callbacks import best_checkpoint
 from tagger.training.checkpoint import BEST, LAST
-from tagger.training.fitting import best_score, fit, load_weights
+from tagger.training.fitting import best_score, fit, load_weights, set_up_process, stopped_too_early
 from tagger.training.last_checkpoint import LastCheckpoint
 from tagger.training.optimizers import OptimizerFactory
 from tagger.training.run_config import OptimConfig, RunConfig
@@ -88,10 +83,7 @@ def pretrain(
         UserError: the settings or the run to resume do not fit.
         KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    torch.set_num_threads(run.threads)
-    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))
-    seed_everything(run.seed, workers=True, verbose=False)
+    set_up_process(run)
     start = _start(text, data, model)
     module = PretrainingModule(
         LanguageModel(_with_dropout(start.config, dropout), start.vocabularies, start.predicted),
@@ -123,7 +115,7 @@ def pretrain(
         stopped_by = signal.SIGTERM
     seconds = time.perf_counter() - began
     if stopped_by and not (checkpoints / BEST).exists():
-        raise _stopped_too_early(stopped_by, run.run_dir)
+        raise stopped_too_early(stopped_by, run.run_dir, leads=True)
     state = load_weights(module.model, checkpoints / BEST)
     return PretrainingResult(
         folder=replace(start, tensors=_tensors(module.model)),
@@ -186,11 +178,3 @@ def _fingerprint(start: LanguageModelFolder, text: StoredText, optim: PretrainOp
 
 def _tensors(network: LanguageModel) -> dict[str, NDArray[np.float32]]:
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in network.state_dict().items()}
-
-
-def _stopped_too_early(stopped_by: signal.Signals, run_dir: Path) -> BaseException:
-    if stopped_by is signal.SIGTERM:
-        return SystemExit(128 + signal.SIGTERM)
-    kept = (run_dir / "checkpoints" / LAST).exists()
-    advice = f"; resume=true run_dir={run_dir} continues" if kept else ""
-    return KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{advice}")

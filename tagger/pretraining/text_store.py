@@ -21,8 +21,8 @@ from typing import IO, Any, NamedTuple
 from tqdm import tqdm
 
 from tagger.bulk.inputs import STANDARD_INPUT, InputFormat, Source, find_sources
+from tagger.bulk.parts import all_records
 from tagger.corpus.tokenizers import get_tokenizer, split_text
-from tagger.distillation.raw_text import text_records
 from tagger.errors import UserError
 from tagger.files import cache_folder, lock_folder, sha256_of, written_whole
 
@@ -326,7 +326,7 @@ def _documents(sources: Sequence[Source], tokenizer: str, name: str) -> Iterator
     document: list[Tokens] = []
     tokens, current = 0, None
     with tqdm(desc=name, total=size, unit="B", unit_scale=True, file=sys.stderr, mininterval=1) as bar:
-        for source, record in text_records(sources, bar.update):
+        for source, record in all_records(sources, read=bar.update):
             if len(record.text) > _LONGEST_LINE:
                 raise UserError(
                     f"{source.name}: a line of {len(record.text):,} characters; put line ends between paragraphs"

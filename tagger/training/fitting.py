@@ -1,7 +1,9 @@
-"""Fit a network with Lightning, and load the weights of a checkpoint into it."""
+"""Fit a network with Lightning: before, meanwhile and after."""
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import threading
 import warnings
@@ -10,15 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import LightningDataModule, Trainer
+import torch
+from pytorch_lightning import LightningDataModule, Trainer, seed_everything
 from pytorch_lightning.trainer.states import TrainerStatus
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from torch import nn
 
 from tagger.errors import UserError
-from tagger.training.checkpoint import read_checkpoint
+from tagger.training.checkpoint import LAST, read_checkpoint
 from tagger.training.resumable_module import ResumableModule
+from tagger.training.run_config import RunConfig
 from tagger.training.run_folder import CheckpointMismatchError
+
+
+def set_up_process(run: RunConfig) -> None:
+    """Set log level, threads and seed for the whole process."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.set_num_threads(run.threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
+    seed_everything(run.seed, workers=True, verbose=False)
 
 
 def fit(
@@ -57,6 +69,15 @@ def fit(
         if threading.current_thread() is threading.main_thread():  # others may set no handler
             signal.signal(signal.SIGINT, handler)
     return None
+
+
+def stopped_too_early(stopped_by: signal.Signals, run_dir: Path, *, leads: bool) -> BaseException:
+    """Make the exception for a run that a signal ended before it had a model. One process of a run leads the others."""
+    if stopped_by is signal.SIGTERM:  # if another process than the first failed, Lightning would kill the others
+        return SystemExit(128 + signal.SIGTERM if leads else 0)
+    kept = (run_dir / "checkpoints" / LAST).exists()
+    advice = f"; resume=true run_dir={run_dir} continues" if kept else ""
+    return KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{advice}")
 
 
 def load_weights(network: nn.Module, checkpoint: Path) -> dict[str, Any]:

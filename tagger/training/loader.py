@@ -1,18 +1,17 @@
-"""Training batches, epoch by epoch. The loader can continue in the middle of an epoch."""
+"""The training batches of a corpus, epoch by epoch."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from tagger.errors import UserError
 from tagger.features.batching import Ints, training_batches
 from tagger.features.encoding import Batch
 from tagger.training.epoch_corpora import EpochCorpora
+from tagger.training.resumable_loader import ResumableLoader
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,8 @@ class Step:
     weight: float = 1.0
 
 
-class TrainingLoader:
-    """The training batches of one process, for Lightning to iterate over.
-
-    Its state is the number of batches used. PyTorch's own loader has no state, so Lightning would begin an epoch again
-    when it resumes within one. PyTorch's loader also needs the order of batches before Lightning has set the epoch.
-    """
+class TrainingLoader(ResumableLoader):
+    """The training batches of one process."""
 
     def __init__(
         self,
@@ -51,38 +46,21 @@ class TrainingLoader:
             budget: tokens per batch.
             seed: decides the order, together with the epoch.
             process, processes: number of this process, and number of processes.
-            before_batch: called with a batch's number in the epoch, when the batch before is done and this one is not
-                yet made.
+            before_batch: as `ResumableLoader` takes it.
         """
+        super().__init__(before_batch)
         self._corpora, self._corpus = corpora, corpora.corpus(0)
         self._budget, self._seed = budget, seed
         self._process, self._processes = process, processes
-        self._before_batch = before_batch
-        self._epoch, self._given, self._first, self._made = 0, 0, 0, 0
-        self._resumed_order: str | None = None
+        self._made = 0  # the epoch of the corpus
         self._count: int | None = None
         self._count = len(self._shares()[process])
 
-    @property
-    def sampler(self) -> TrainingLoader:
-        """The object whose `set_epoch` Lightning calls."""
-        return self
-
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch. Lightning calls this before each epoch, and after `load_state_dict`."""
-        if epoch != self._epoch:
-            self._first = 0
+        """Set the epoch, and make its corpus."""
+        super().set_epoch(epoch)
         if epoch != self._made:
             self._corpus, self._made = self._corpora.corpus(epoch), epoch
-        self._epoch = epoch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the epoch, the number of its batches used, and a digest of their order."""
-        return {"epoch": self._epoch, "given": self._given, "order": self._order()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue there, if that epoch is the next one set."""
-        self._epoch, self._first, self._resumed_order = state["epoch"], state["given"], state["order"]
 
     def __len__(self) -> int:
         assert self._count is not None
@@ -95,18 +73,11 @@ class TrainingLoader:
             UserError: the place is within an epoch whose batches had another order.
         """
         shares = self._shares()
-        first, self._first = self._first, 0
-        if first and self._resumed_order != self._order():
-            raise UserError(
-                "the checkpoint was kept within an epoch, whose batches were others; resume with the training data, "
-                "seed, optim.batch_tokens and trainer.devices of its run"
-            )
+        first = self._begin("the training data, seed, optim.batch_tokens and trainer.devices")
         if not first:  # PyTorch's loader draws this too; without it, a seed would give another model
             torch.empty((), dtype=torch.int64).random_()
-        self._given = first
         for number in range(first, len(self)):
-            self._before_batch(number)
-            self._given = number + 1
+            self._give(number)
             sentences = [len(share[number]) for share in shares]
             weight = sentences[self._process] * self._processes / sum(sentences)
             yield Step(self._corpus.batch(shares[self._process][number]), weight)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import seed_everything
 
 from tagger.config import ModelConfig
 from tagger.corpus.augmentation import MentionReplacement
@@ -30,7 +26,7 @@ from tagger.training.checkpoint import BEST, LAST
 from tagger.training.data_module import TaggingDataModule
 from tagger.training.dev_temperature import calibrated
 from tagger.training.epoch_corpora import Distillation, EpochCorpora
-from tagger.training.fitting import best_score, fit, load_weights
+from tagger.training.fitting import best_score, fit, load_weights, set_up_process, stopped_too_early
 from tagger.training.last_checkpoint import LastCheckpoint
 from tagger.training.lightning_module import TaggingModule
 from tagger.training.optimizers import OptimizerFactory
@@ -108,7 +104,7 @@ def train(
         UserError: something in the data, the settings or the run to resume does not fit.
         KeyboardInterrupt, SystemExit: Ctrl-C or SIGTERM came before the end of the first epoch.
     """
-    _set_up_process(run)
+    set_up_process(run)
     start = set_up_run(
         splits["train"], model, run.init_from, distillation, language_model=run.init_from_lm
     )  # fmt: skip
@@ -128,7 +124,7 @@ def train(
         stopped_by = signal.SIGTERM
     seconds = time.perf_counter() - began
     if stopped_by and not (checkpoints / BEST).exists():
-        raise _stopped_too_early(stopped_by, run.run_dir, leads=trainer.is_global_zero)
+        raise stopped_too_early(stopped_by, run.run_dir, leads=trainer.is_global_zero)
     network = module.model
     state = load_weights(network, checkpoints / (LAST if keep_last else BEST))
     network.to(device)  # Lightning has moved it back to the CPU
@@ -180,14 +176,6 @@ def train_on_dev(
         return replace(outcome, stopped_by=again.stopped_by)
     folder = replace(again.folder, temperature=outcome.folder.temperature)
     return replace(outcome, folder=folder, seconds=outcome.seconds + again.seconds)
-
-
-def _set_up_process(run: RunConfig) -> None:
-    """Set log level, threads and seed for the whole process."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    torch.set_num_threads(run.threads)
-    os.environ.setdefault("OMP_NUM_THREADS", str(run.threads))  # or Lightning takes more where it starts processes
-    seed_everything(run.seed, workers=True, verbose=False)
 
 
 def _module(start: RunSetup, dev: Split, optim: OptimConfig, make_optimizer: OptimizerFactory) -> TaggingModule:
@@ -251,12 +239,3 @@ def _replacement(sentences: Sequence[Sentence], start: RunSetup, probability: fl
             "optim.mention_replacement=0"
         )
     return MentionReplacement(sentences, probability)
-
-
-def _stopped_too_early(stopped_by: signal.Signals, run_dir: Path, *, leads: bool) -> BaseException:
-    """Make the exception for a run that a signal ended before it had a model."""
-    if stopped_by is signal.SIGTERM:  # if another process than the first failed, Lightning would kill the others
-        return SystemExit(128 + signal.SIGTERM if leads else 0)
-    kept = (run_dir / "checkpoints" / LAST).exists()
-    advice = f"; resume=true run_dir={run_dir} goes on from where it was kept" if kept else ""
-    return KeyboardInterrupt(f"before the first epoch's end; there is no model to keep{advice}")
