@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,20 +87,14 @@ def with_model_of_start(settings: Settings, defaults: Settings, given: Collectio
     chosen = set(_different(wanted, usual)).union(*(_set_by_choice(group) for group in GROUPS if group in given))
     different = [name for name in _different(wanted, own) if _is_given(name, given, chosen)]
     if different:
-        has, asks = dict(flat(own)), dict(flat(wanted))
-        listed = ", ".join(
-            f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_MOST_DIFFERENCES]
-        )
         raise UserError(
-            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: {listed}; leave "
-            "these settings out, or train without init_from"
+            f"init_from={settings['init_from']}: embeddings, encoder and decoder are this model's: "
+            f"{_listed(different, own, wanted)}; leave these settings out, or train without init_from"
         )
     return {**settings, **own}
 
 
-def with_shape_of_language_model(
-    settings: Settings, defaults: Settings, given: Collection[str]
-) -> dict[str, Any]:  # fmt: skip
+def with_shape_of_language_model(settings: Settings, defaults: Settings, given: Collection[str]) -> dict[str, Any]:
     """Return settings whose `embeddings` and `encoder` have the shape of the language model to start from, if any.
 
     Dropout stays that of the settings, also the replacement of rare words by UNK.
@@ -127,15 +121,19 @@ def with_shape_of_language_model(
         if name.rpartition(".")[2] not in _NO_SHAPE and _is_given(name, given, chosen)
     ]
     if different:
-        has, asks = dict(flat(own)), dict(flat(wanted))
-        listed = ", ".join(
-            f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in different[:_MOST_DIFFERENCES]
-        )
         raise UserError(
-            f"init_from_lm={path}: embeddings and encoder have this model's shape: {listed}; leave these settings out, "
-            "or pretrain with them"
+            f"init_from_lm={path}: embeddings and encoder have this model's shape: {_listed(different, own, wanted)}; "
+            "leave these settings out, or pretrain with them"
         )
     return {**settings, **{name: _with_values(own[name], settings[name], _NO_SHAPE) for name in own}}
+
+
+def _listed(names: Sequence[str], own: Settings, wanted: Settings) -> str:
+    """List settings in which a model and the command line differ, a few of them, with both values."""
+    has, asks = dict(flat(own)), dict(flat(wanted))
+    return ", ".join(
+        f"{name} is {shown(has.get(name))}, not {shown(asks.get(name))}" for name in names[:_MOST_DIFFERENCES]
+    )
 
 
 def _with_values(own: Settings, other: Settings, names: Collection[str]) -> dict[str, Any]:
