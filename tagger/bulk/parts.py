@@ -7,7 +7,9 @@ import io
 import os
 import re
 import select
-from collections.abc import Iterator, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat, takewhile
 from typing import IO, NamedTuple
@@ -130,6 +132,38 @@ def plan_parts(
                 number += 1
     if bundle:
         yield Part(number, bundle)
+
+
+def all_records(
+    sources: Sequence[Source],
+    options: ReadOptions | None = None,
+    *,
+    read: Callable[[int], object] = lambda size: None,
+) -> Iterator[tuple[Source, Record]]:
+    """Yield the records of inputs in order, each with its input, in constant memory.
+
+    A blank line of text is an empty record.
+
+    Args:
+        sources: the inputs.
+        options: of reading.
+        read: called with the number of bytes of the inputs that were read since the last call.
+
+    Raises:
+        UserError: a record is malformed, or an input cannot be read.
+    """
+    options = options or ReadOptions()
+    lines: Counter[int] = Counter()  # of each input, in the pieces before
+    for part in plan_parts(sources, options, sys.stdin.buffer):
+        for piece in part.pieces if part is not None else ():
+            data, _ = piece.read()
+            for record in piece.records(data, options):
+                if isinstance(record, BadRecord):
+                    place = lines[piece.number] + record.place
+                    raise UserError(f"{piece.source.name}:{place}: {record.reason}")
+                yield piece.source, record
+            lines[piece.number] += data.count(b"\n")
+            read(piece.amount)
 
 
 def _pieces(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.bulk.inputs import find_sources
-from tagger.bulk.parts import plan_parts
-from tagger.bulk.records import BadRecord, InputFormat, ReadOptions, Unit
+from tagger.bulk.parts import all_records
+from tagger.bulk.records import InputFormat, ReadOptions, Unit
 from tagger.corpus.dataset import DataConfig, Split, load_split
 from tagger.corpus.document import Document
 from tagger.corpus.formats import FORMATS, format_of
@@ -84,16 +84,8 @@ def raw_documents(given: Any, tokenizer: str) -> Iterator[Document]:
         print(note, file=sys.stderr)
     reading = ReadOptions(unit=Unit(given.unit), text_field=given.text_field)
     tokenize = get_tokenizer(tokenizer)
-    lines = dict.fromkeys(range(len(sources)), 0)
-    for part in plan_parts(sources, reading, sys.stdin.buffer):
-        for piece in part.pieces if part else ():
-            data, _ = piece.read()
-            for record in piece.records(data, reading):
-                if isinstance(record, BadRecord):
-                    place = lines[piece.number] + record.place
-                    raise UserError(f"{piece.source.name}:{place}: {record.reason}")
-                yield record.document(lambda text: split_text(text, tokenize), piece.source.name)
-            lines[piece.number] += data.count(b"\n")
+    for source, record in all_records(sources, reading):
+        yield record.document(lambda text: split_text(text, tokenize), source.name)
 
 
 def tagged(model: Tagger, documents: Iterable[Document]) -> Iterator[Document]:

@@ -21,8 +21,6 @@ from tagger.corpus.sentence import Sentence
 from tagger.corpus.writers import WriteNames, documents_of, sentence_alone
 from tagger.errors import UserError
 
-_BY = ("uncertainty", "margin", "entropy", "diverse", "random")
-
 
 def main(arguments: Sequence[str]) -> int:
     """Choose sentences as the command line asks; returns 0.
@@ -30,17 +28,17 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         UserError: the model or an input cannot be read, or the output cannot be written.
     """
+    from tagger.evaluation.suggestion import STRATEGIES, suggest
+    from tagger.predict import load
+
     parser = command_parser("suggest", __doc__)
     add_reading_options(parser)
     parser.add_argument("--number", type=whole_number, default=50, metavar="N", help="of sentences; default: 50")
-    parser.add_argument("--by", choices=_BY, default="diverse", help="default: diverse")
+    parser.add_argument("--by", choices=STRATEGIES, default="diverse", help="default: diverse")
     parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="of --by random; default: 1")
     parser.add_argument("--min-tokens", type=whole_number, default=3, metavar="N", help="pass over shorter sentences; "
         "default: 3")  # fmt: skip
     given = parser.parse_args(arguments)
-    from tagger.evaluation.suggestion import suggest
-    from tagger.predict import load
-
     model = load(given.model, engine="numpy") if given.by == "diverse" else load(given.model)
     read: Counter[str] = Counter()
 

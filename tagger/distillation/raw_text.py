@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tagger.bulk.inputs import STANDARD_INPUT, Source, find_sources
-from tagger.bulk.parts import plan_parts
-from tagger.bulk.records import BadRecord, ReadOptions, Record
+from tagger.bulk.inputs import STANDARD_INPUT, find_sources
+from tagger.bulk.parts import all_records
 from tagger.corpus.sentence import Sentence, sentence_key
 from tagger.corpus.tokenizers import get_tokenizer, split_text
 from tagger.errors import UserError
@@ -75,7 +73,7 @@ class RawText:
         """
         seen: set[bytes] = set()
         self.left_out.clear()
-        for _, record in text_records(self.sources, read):
+        for _, record in all_records(self.sources, read=read):
             if sentence_key([record.text]) in self._labelled:
                 self.left_out[HELD_OUT] += 1
                 continue
@@ -88,29 +86,3 @@ class RawText:
                 else:
                     seen.add(key)
                     yield Sentence(sentence.tokens)
-
-
-def text_records(
-    sources: Sequence[Source], read: Callable[[int], object] = lambda size: None
-) -> Iterator[tuple[Source, Record]]:
-    """Yield the records of files in order, with their file. A blank line of text is an empty record.
-
-    Args:
-        sources: the files.
-        read: called with the number of bytes of the files that were read since the last call.
-
-    Raises:
-        UserError: a file is malformed, or no text.
-    """
-    lines: Counter[str] = Counter()  # of each file, in the pieces before
-    options = ReadOptions()
-    for part in plan_parts(sources, options, sys.stdin.buffer):
-        for piece in part.pieces if part is not None else ():
-            data, _ = piece.read()
-            for record in piece.records(data, options):
-                if isinstance(record, BadRecord):
-                    place = lines[piece.source.name] + record.place
-                    raise UserError(f"{piece.source.name}:{place}: {record.reason}")
-                yield piece.source, record
-            lines[piece.source.name] += data.count(b"\n")
-            read(piece.amount)
