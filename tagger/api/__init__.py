@@ -1,1 +1,1 @@
-"""The public Python interface beyond tagging: train, evaluate, compare."""
+"""Train, evaluate and compare from Python."""

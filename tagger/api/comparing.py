@@ -32,7 +32,7 @@ class RunComparison:
 
     @property
     def differences(self) -> Sequence[Difference]:
-        """The difference of each other system from the first, with its p by approximate randomisation."""
+        """How far each system's score is from that of the first, with p of an approximate randomisation test."""
         return self._found.comparison.differences
 
     def show(self) -> None:

@@ -1,4 +1,4 @@
-"""The formats of data sets in files: one table, with the reader of each, and what a file looks like."""
+"""List the formats of data files, with their readers, and guess a file's format from its content."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _BREAKS = {ord(mark): "\ufffd" for mark in "\0\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u
 
 
 class WriteNames(NamedTuple):
-    """How labels are called in what is written.
+    """Names of labels in the output.
 
     Attributes:
         predicted: labels are a model's: predictions of Label Studio, with scores.

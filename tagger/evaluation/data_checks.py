@@ -1,4 +1,4 @@
-"""What a careful colleague would say of labelled data before a model is trained on them."""
+"""Check labelled data for mistakes before a model is trained on them."""
 
 from __future__ import annotations
 

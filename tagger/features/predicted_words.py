@@ -1,4 +1,4 @@
-"""The words that a language model predicts, as they are written."""
+"""The words that a language model predicts, with their counts and their numbers in the vocabularies."""
 
 from __future__ import annotations
 

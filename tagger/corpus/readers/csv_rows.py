@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
 
 class CsvRows:
-    """The rows of a stream, in constant memory. The first row is the header and is not among them.
+    """Iterate over the rows of a CSV stream below the header, in constant memory.
 
     Call `enter` for each row: it counts the row's lines in the report. Before that, the sentence before it can be
     closed.
@@ -180,7 +180,7 @@ class _Calls(ReadReport):
 
     @property
     def problem(self) -> str:
-        """The first fault that was kept, with its place; "" if there is none."""
+        """The first error, with its place; "" if there was none."""
         return next((": ".join(call) for call in self._kept if len(call) > 1), "")
 
     def replay(self, report: ReadReport) -> None:

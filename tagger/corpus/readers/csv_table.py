@@ -25,7 +25,7 @@ _SENTENCE_COLUMNS = ("sentence #", "sentence_id", "sentence id", "sentence_idx",
 
 @dataclass(frozen=True, kw_only=True)
 class CsvLayout:
-    """The columns of a CSV file, by name. None: the first of the usual names that the header has.
+    """Names of the columns of a CSV file. None: look for the usual names in the header.
 
     Attributes:
         fields: columns of words, tags and text.
@@ -95,7 +95,7 @@ def csv_from(
 
 
 class _Columns:
-    """The columns of a file by their numbers; None for those that it lacks."""
+    """Numbers of the columns in a file; None for columns that it lacks."""
 
     def __init__(self, rows: CsvRows, layout: CsvLayout, source: str) -> None:
         fields = self.fields = layout.fields

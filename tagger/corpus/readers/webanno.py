@@ -76,7 +76,7 @@ def webanno_from(
 
 
 class _Place(NamedTuple):
-    """Where a span of a number has been found so far, in UTF-16 units."""
+    """The part of a numbered span that has been read so far, in UTF-16 units."""
 
     start: int
     end: int
